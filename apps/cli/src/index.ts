@@ -1,0 +1,3 @@
+export * from './exit-codes.ts'
+export * from './program.ts'
+export * from './streams.ts'

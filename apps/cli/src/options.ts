@@ -1,0 +1,46 @@
+import { type Kind, kindNames, kindOfWord, kinds } from '@purlin/schema'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { CommandFailure, exitCodes } from './exit-codes.ts'
+
+const DEFAULT_TIMEOUT_SECONDS = 600
+
+/** Adds the options of verbs that begin a task. */
+export function withWaitOptions(command: Command): Command {
+  return command
+    .addOption(new Option('--wait', 'wait until the work is done').default(true))
+    .option('--no-wait', 'print the task and leave')
+    .option('--timeout <seconds>', 'how long to wait', positiveNumber, DEFAULT_TIMEOUT_SECONDS)
+}
+
+/** Reads a number above 0. */
+export function positiveNumber(text: string): number {
+  const number = Number(text)
+  if (!(number > 0) || !Number.isFinite(number)) throw new InvalidArgumentError('must be above 0.')
+  return number
+}
+
+/** Reads a whole number from 0. */
+export function wholeNumber(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('must be a whole number from 0.')
+  return Number(text)
+}
+
+/** The kind a word means. Errors: CommandFailure (usage). */
+export function kindNamed(word: string): Kind {
+  const kind = kindOfWord(word)
+  if (kind !== undefined) return kind
+  const known = kindNames.map((each) => [each, ...kinds[each].aliases].join('|')).join(', ')
+  throw new CommandFailure(`unknown kind ${word}; known: ${known}`, exitCodes.usage)
+}
+
+/** The file of a verb that takes it by option or by place, not both. Errors: CommandFailure (usage). */
+export function oneFile(positional: string | undefined, option: string | undefined): string {
+  if (positional !== undefined && option !== undefined) {
+    throw new CommandFailure('give the file once: by -f or by its place', exitCodes.usage)
+  }
+  const file = positional ?? option
+  if (file === undefined) {
+    throw new CommandFailure('no file given: -f FILE, or - for standard input', exitCodes.usage)
+  }
+  return file
+}

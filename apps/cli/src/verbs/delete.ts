@@ -1,0 +1,121 @@
+import { PurlinError } from '@purlin/base'
+import { type Kind, kindNames, type Manifest, referencesOf, type Task } from '@purlin/schema'
+import type { Command } from 'commander'
+import type { Cli, WaitOptions } from '../cli.ts'
+import { CommandFailure, exitCodes } from '../exit-codes.ts'
+import { documentsOf, readManifestFile } from '../manifest-file.ts'
+import { kindNamed, withWaitOptions } from '../options.ts'
+import { taskCell } from '../output/words.ts'
+
+interface Target {
+  readonly kind: Kind
+  readonly name: string
+}
+
+/** `purlin delete` */
+export function addDelete(program: Command, cli: Cli): void {
+  withWaitOptions(
+    program
+      .command('delete')
+      .description('delete a resource, or everything a manifest names')
+      .argument('[kind]', 'a kind, its plural or short form')
+      .argument('[name]')
+      .option('-f, --file <file>', 'delete the resources of this manifest; - is standard input'),
+  ).action(
+    async (
+      word: string | undefined,
+      name: string | undefined,
+      options: WaitOptions & { file?: string },
+    ) => {
+      const byFile = options.file !== undefined
+      const targets = byFile
+        ? await targetsOfFile(cli, options.file ?? '', word)
+        : [targetOf(word, name)]
+      const tasks: Task[] = []
+      for (const target of targets) {
+        const task = await remove(cli, target, options, byFile)
+        if (task !== undefined) tasks.push(task)
+      }
+      cli.print(byFile ? tasks : tasks[0], () => ({
+        columns: ['KIND', 'NAME', 'TASK', 'STATE'],
+        rows: tasks.flatMap((task) =>
+          task.targets.map((target) => [target.kind, target.name, task.id, taskCell(task)]),
+        ),
+        empty: 'nothing was there to delete',
+      }))
+    },
+  )
+}
+
+function targetOf(word: string | undefined, name: string | undefined): Target {
+  if (word === undefined || name === undefined) {
+    throw new CommandFailure('give KIND NAME, or -f FILE', exitCodes.usage)
+  }
+  return { kind: kindNamed(word), name }
+}
+
+async function targetsOfFile(
+  cli: Cli,
+  file: string,
+  word: string | undefined,
+): Promise<readonly Target[]> {
+  if (word !== undefined) {
+    throw new CommandFailure('KIND NAME and -f FILE exclude each other', exitCodes.usage)
+  }
+  const manifest = await readManifestFile(cli, file)
+  return deletionOrder(documentsOf(manifest) as readonly Manifest[])
+}
+
+/** What names others goes before what is named, so that no step leaves a reference behind. Groups that
+ *  name each other keep their order; the agent says which reference is in the way. Pure. */
+export function deletionOrder(manifests: readonly Manifest[]): readonly Target[] {
+  const ordered: Manifest[] = []
+  const waiting = manifests.toSorted(
+    (a, b) => kindNames.indexOf(b.kind) - kindNames.indexOf(a.kind),
+  )
+  while (waiting.length > 0) {
+    const free = waiting.findIndex((one) => !waiting.some((other) => refersTo(other, one)))
+    ordered.push(...waiting.splice(Math.max(0, free), 1))
+  }
+  return ordered.map(({ kind, name }) => ({ kind, name }))
+}
+
+function refersTo(from: Manifest, to: Manifest): boolean {
+  if (from === to) return false
+  return referencesOf(withLists(from)).some(({ kind, name }) => kind === to.kind && name === to.name)
+}
+
+/** The lists that a person may leave out, empty: the manifest here is as written. */
+function withLists(manifest: Manifest): Manifest {
+  if (manifest.kind === 'SecurityGroup') {
+    const { inbound = [], outbound = [] } = manifest.spec
+    return { ...manifest, spec: { ...manifest.spec, inbound, outbound } }
+  }
+  if (manifest.kind !== 'VirtualMachine') return manifest
+  const nics = (manifest.spec.nics ?? []).map((nic) => ({
+    ...nic,
+    securityGroups: nic.securityGroups ?? [],
+  }))
+  return { ...manifest, spec: { ...manifest.spec, nics } }
+}
+
+async function remove(
+  cli: Cli,
+  { kind, name }: Target,
+  options: WaitOptions,
+  missingIsFine: boolean,
+): Promise<Task | undefined> {
+  const collection = cli.client.resources(kind)
+  if (!('delete' in collection)) {
+    throw new CommandFailure(`${kind} is written by the agent alone`, exitCodes.usage)
+  }
+  try {
+    const handle = await collection.delete(name, { signal: cli.streams.signal })
+    return await cli.finish(handle, options)
+  } catch (thrown) {
+    const missing = thrown instanceof PurlinError && thrown.code === 'PUR_RESOURCE_MISSING'
+    if (!missing || !missingIsFine) throw thrown
+    cli.say(`${kind} ${name}: was not there`)
+    return undefined
+  }
+}

@@ -1,0 +1,119 @@
+import test from 'ava'
+import { catalogueOf } from '../resources/catalogue.ts'
+import { resourceKey, type StoredRecord } from '../resources/record.ts'
+import { type AdmittedChange, admitApply, admitDelete } from './change.ts'
+
+const dvs = { kind: 'DistributedSwitch', name: 'dvs0', spec: {} }
+const prod = {
+  kind: 'PortGroup',
+  name: 'prod',
+  spec: {
+    switch: 'dvs0',
+    subnets: [{ cidr: '10.0.0.0/24', dhcp: { from: '10.0.0.50', to: '10.0.0.99' } }],
+  },
+}
+const web = { kind: 'SecurityGroup', name: 'web', spec: {} }
+const vm = {
+  kind: 'VirtualMachine',
+  name: 'web-1',
+  spec: {
+    cpus: 1,
+    memoryMiB: 128,
+    image: 'probe',
+    nics: [{ name: 'eth0', portGroup: 'prod', securityGroups: ['web'] }],
+  },
+}
+const empty = catalogueOf(new Map(), 0)
+
+function after(change: AdmittedChange, base = empty, revision = 1) {
+  const records = new Map<string, StoredRecord>(
+    base.all().map((record) => [resourceKey(record.manifest.kind, record.manifest.name), record]),
+  )
+  for (const each of change.changes) {
+    const key = resourceKey(each.kind, each.name)
+    if (each.after) records.set(key, { ...each.after, revision })
+    else records.delete(key)
+  }
+  return catalogueOf(records, revision)
+}
+const whole = [dvs, prod, web, vm]
+
+test('a manifest is one transaction, and a machine’s port is part of it', (t) => {
+  const change = admitApply(empty, whole, ['probe'], 1)
+  t.deepEqual(
+    change.changes.map(({ action, kind, name }) => `${action} ${kind} ${name}`),
+    [
+      'create DistributedSwitch dvs0',
+      'create PortGroup prod',
+      'create SecurityGroup web',
+      'create VirtualMachine web-1',
+      'create Port web-1.eth0',
+    ],
+  )
+  t.true(change.guards.every(({ revision }) => revision === 0))
+  t.is(change.writes.length, 5)
+})
+
+test('applying the same manifest again changes nothing', (t) => {
+  const catalogue = after(admitApply(empty, whole, ['probe'], 1))
+  t.deepEqual(admitApply(catalogue, whole, ['probe'], 2).changes, [])
+})
+
+test('a changed spec counts one generation up and guards the revision that was read', (t) => {
+  const catalogue = after(admitApply(empty, whole, ['probe'], 1), empty, 7)
+  const changed = { ...web, spec: { allowWithinGroup: false } }
+  const change = admitApply(catalogue, [changed], ['probe'], 2)
+  t.is(change.changes.length, 1)
+  t.like(change.changes[0], { action: 'update', kind: 'SecurityGroup', after: { generation: 2 } })
+  t.deepEqual(change.guards, [{ key: '/resource/SecurityGroup/web', revision: 7 }])
+})
+
+test('nothing is applied when one document is bad; every problem is told with its document', (t) => {
+  const bad = { ...vm, spec: { ...vm.spec, nics: [{ name: 'eth0', portGroup: 'none' }] } }
+  const error = t.throws(() => admitApply(empty, [dvs, bad, { kind: 'Nope' }], ['probe'], 1))
+  t.like(error, { code: 'PUR_INVALID' })
+  t.deepEqual(
+    (error as unknown as { problems: { document: number; path: string }[] }).problems.map(
+      ({ document, path }) => `${document} ${path}`,
+    ),
+    ['1 spec.nics[0].portGroup', '2 kind'],
+  )
+})
+
+test('a machine whose image is not on the host is refused with the images there are', (t) => {
+  const error = t.throws(() => admitApply(empty, whole, ['debian'], 1))
+  t.like(error, { problems: [{ document: 3, path: 'spec.image' }] })
+})
+
+test('a kind without a driver is refused, not stored', (t) => {
+  const topology = {
+    kind: 'Topology',
+    name: 'default',
+    spec: {
+      roots: [{ datacenter: 'd', rooms: [{ room: 'r', racks: [{ rack: 'k', servers: ['s'] }] }] }],
+    },
+  }
+  t.throws(() => admitApply(empty, [topology], [], 1), { code: 'PUR_KIND_NOT_SERVED' })
+})
+
+test('a resource that others name cannot be deleted; a machine goes with its ports', (t) => {
+  const catalogue = after(admitApply(empty, whole, ['probe'], 1))
+  t.throws(() => admitDelete(catalogue, 'SecurityGroup', 'web', 2), {
+    code: 'PUR_RESOURCE_IN_USE',
+    message: /VirtualMachine web-1/,
+  })
+  const change = admitDelete(catalogue, 'VirtualMachine', 'web-1', 2)
+  t.deepEqual(
+    change.changes.map(({ action, kind, name }) => `${action} ${kind} ${name}`),
+    ['delete VirtualMachine web-1', 'delete Port web-1.eth0'],
+  )
+  t.throws(() => admitDelete(catalogue, 'VirtualMachine', 'web-9', 2), {
+    code: 'PUR_RESOURCE_MISSING',
+  })
+})
+
+test('a group that names itself can be deleted', (t) => {
+  const rule = { family: 'ipv4', protocol: 'all', source: { groups: ['web'] }, action: 'allow' }
+  const catalogue = after(admitApply(empty, [{ ...web, spec: { inbound: [rule] } }], [], 1))
+  t.is(admitDelete(catalogue, 'SecurityGroup', 'web', 2).changes.length, 1)
+})

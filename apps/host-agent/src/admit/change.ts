@@ -1,0 +1,188 @@
+import { isDeepStrictEqual } from 'node:util'
+import { newIdentifier, type Problem, PurlinError } from '@purlin/base'
+import {
+  checkManifest,
+  type Kind,
+  kinds,
+  type Manifest,
+  type PortGroupSpec,
+  type PortSpec,
+  referencesOf,
+} from '@purlin/schema'
+import type { Guard, Write } from '@purlin/store'
+import { type Catalogue, knownNamesOf } from '../resources/catalogue.ts'
+import { type ResourceRecord, resourceKey, type StoredRecord } from '../resources/record.ts'
+import { allotPorts } from './ports.ts'
+
+/** One resource that an admitted change creates, updates or deletes. */
+export interface ResourceChange {
+  readonly action: 'create' | 'update' | 'delete'
+  readonly kind: Kind
+  readonly name: string
+  readonly before?: StoredRecord
+  readonly after?: ResourceRecord
+}
+
+/** An admitted change: what it does to each resource, and the one transaction that does it. */
+export interface AdmittedChange {
+  readonly changes: readonly ResourceChange[]
+  readonly guards: readonly Guard[]
+  readonly writes: readonly Write[]
+}
+
+/** The kinds this agent has a driver for. */
+export const SERVED_KINDS: readonly Kind[] = [
+  'DistributedSwitch',
+  'PortGroup',
+  'SecurityGroup',
+  'VirtualMachine',
+]
+
+/** Checks documents against the schema and all that exists, and says what they change. Pure.
+ *  Errors: PUR_INVALID with every problem, PUR_KIND_NOT_SERVED, and those of the port allotment. */
+export function admitApply(
+  catalogue: Catalogue,
+  documents: readonly unknown[],
+  images: readonly string[],
+  nowMs: number,
+): AdmittedChange {
+  const checked = checkManifest(documents, knownNamesOf(catalogue))
+  if (checked.manifests === undefined) throw invalid(checked.problems)
+  const unknownImages = checked.manifests.flatMap((manifest, document): Problem[] => {
+    if (manifest.kind !== 'VirtualMachine' || images.includes(manifest.spec.image)) return []
+    const message = `no image named ${manifest.spec.image} on this host; it has: ${images.join(', ') || 'none'}`
+    return [{ document, path: 'spec.image', message }]
+  })
+  if (unknownImages.length > 0) throw invalid(unknownImages)
+  for (const { kind, name } of checked.manifests) {
+    if (SERVED_KINDS.includes(kind)) continue
+    throw new PurlinError('PUR_KIND_NOT_SERVED', {
+      message: `${kind} ${name}: this agent has no driver for ${kind}; it serves ${SERVED_KINDS.join(', ')}; nothing was applied`,
+      context: { kind, name },
+    })
+  }
+  const records = checked.manifests.map((manifest) => nextRecord(catalogue, manifest, nowMs))
+  return closeChange(catalogue, records, [], nowMs)
+}
+
+/** Says what deleting a resource changes. Pure. Errors: PUR_RESOURCE_MISSING, PUR_RESOURCE_IN_USE. */
+export function admitDelete(
+  catalogue: Catalogue,
+  kind: Kind,
+  name: string,
+  nowMs: number,
+): AdmittedChange {
+  const standing = catalogue.get(kind, name)
+  if (standing === undefined || 'observed' in kinds[kind]) {
+    throw new PurlinError('PUR_RESOURCE_MISSING', { message: `no ${kind} named ${name} to delete` })
+  }
+  const users = catalogue
+    .all()
+    .filter((record) => !(record.manifest.kind === kind && record.manifest.name === name))
+    .filter((record) =>
+      referencesOf(record.manifest).some((to) => to.kind === kind && to.name === name),
+    )
+    .map((record) => `${record.manifest.kind} ${record.manifest.name}`)
+  if (users.length > 0) {
+    throw new PurlinError('PUR_RESOURCE_IN_USE', {
+      message: `${kind} ${name} is named by ${users.slice(0, 5).join(', ')}${users.length > 5 ? ` and ${users.length - 5} more` : ''}; change or delete those first`,
+      context: { users },
+    })
+  }
+  return closeChange(catalogue, [], [standing], nowMs)
+}
+
+/** Adds what follows from a change: the ports its machines gain and lose; guards for all it rests on. */
+function closeChange(
+  catalogue: Catalogue,
+  records: readonly ResourceRecord[],
+  deleted: readonly StoredRecord[],
+  nowMs: number,
+): AdmittedChange {
+  const gone = new Set(deleted.map(({ manifest }) => resourceKey(manifest.kind, manifest.name)))
+  const changed = new Map(
+    records.map((each) => [resourceKey(each.manifest.kind, each.manifest.name), each]),
+  )
+  const standing = catalogue.all().filter(({ manifest }) => {
+    const key = resourceKey(manifest.kind, manifest.name)
+    return !gone.has(key) && !changed.has(key)
+  })
+  const after = [...standing, ...records]
+  const ports = allotPorts({
+    machines: after.flatMap(({ manifest }) =>
+      manifest.kind === 'VirtualMachine' ? [manifest] : [],
+    ),
+    portGroups: new Map(
+      after.flatMap(({ manifest }): [string, PortGroupSpec][] =>
+        manifest.kind === 'PortGroup' ? [[manifest.name, manifest.spec]] : [],
+      ),
+    ),
+    existing: new Map(catalogue.list('Port').map(({ manifest }) => [manifest.name, manifest.spec])),
+  })
+  const portRecords = [...ports].map(([name, spec]) =>
+    nextRecord(catalogue, portManifest(name, spec), nowMs),
+  )
+  const lostPorts = catalogue.list('Port').filter(({ manifest }) => !ports.has(manifest.name))
+  const changes = [
+    ...[...records, ...portRecords].flatMap((record) => changeOf(catalogue, record)),
+    ...[...deleted, ...lostPorts].map(
+      (before): ResourceChange => ({
+        action: 'delete',
+        kind: before.manifest.kind,
+        name: before.manifest.name,
+        before,
+      }),
+    ),
+  ]
+  return {
+    changes,
+    guards: changes.map(({ kind, name, before }) => ({
+      key: resourceKey(kind, name),
+      revision: before?.revision ?? 0,
+    })),
+    writes: changes.map(({ kind, name, after: record }) =>
+      record === undefined
+        ? { delete: resourceKey(kind, name) }
+        : { put: resourceKey(kind, name), value: record },
+    ),
+  }
+}
+
+function invalid(problems: readonly Problem[]): PurlinError {
+  const count = problems.length
+  return new PurlinError('PUR_INVALID', {
+    message: `the manifest has ${count} problem${count === 1 ? '' : 's'}; nothing was applied`,
+    problems,
+  })
+}
+
+function portManifest(name: string, spec: PortSpec): Manifest<'Port'> {
+  return { kind: 'Port', name, spec }
+}
+
+function nextRecord(catalogue: Catalogue, manifest: Manifest, nowMs: number): ResourceRecord {
+  const standing = catalogue.get(manifest.kind, manifest.name)
+  if (standing === undefined) {
+    return { manifest, uid: newIdentifier(nowMs), generation: 1, createdAtMs: nowMs }
+  }
+  const sameSpec = isDeepStrictEqual(plain(standing.manifest.spec), plain(manifest.spec))
+  return {
+    manifest,
+    uid: standing.uid,
+    generation: standing.generation + (sameSpec ? 0 : 1),
+    createdAtMs: standing.createdAtMs,
+  }
+}
+
+function changeOf(catalogue: Catalogue, record: ResourceRecord): ResourceChange[] {
+  const { kind, name } = record.manifest
+  const before = catalogue.get(kind, name)
+  if (before === undefined) return [{ action: 'create', kind, name, after: record }]
+  if (isDeepStrictEqual(plain(before.manifest), plain(record.manifest))) return []
+  return [{ action: 'update', kind, name, before, after: record }]
+}
+
+/** As the store would give it back: absent and undefined are the same. */
+function plain(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value))
+}

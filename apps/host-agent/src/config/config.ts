@@ -1,0 +1,92 @@
+import { readFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { PurlinError, toPurlinError } from '@purlin/base'
+import { problemsOfIssue, resourceName } from '@purlin/schema'
+import { parse } from 'smol-toml'
+import { z } from 'zod'
+
+const absolutePath = z.string().startsWith('/', 'must be an absolute path')
+
+/** `/etc/purlin/host-agent.toml`; every field has the default of a packaged host. */
+const configuration = z.strictObject({
+  host: z.strictObject({ name: resourceName.default(hostLabel()) }).prefault({}),
+  state: z.strictObject({ folder: absolutePath.default('/var/lib/purlin') }).prefault({}),
+  api: z
+    .strictObject({
+      socket: absolutePath
+        .max(107, 'must fit a unix socket: 107 bytes')
+        .default('/run/purlin/host-agent.sock'),
+      tcpPort: z
+        .number()
+        .int()
+        .min(0)
+        .max(65_535)
+        .default(0)
+        .meta({ description: 'Loopback; 0: off.' }),
+    })
+    .prefault({}),
+  images: z.strictObject({ folder: absolutePath.default('/var/lib/purlin/images') }).prefault({}),
+  openvswitch: z
+    .strictObject({
+      databaseSocket: absolutePath.default('/run/openvswitch/db.sock'),
+      datapath: z.enum(['auto', 'system', 'netdev']).default('auto'),
+    })
+    .prefault({}),
+  libvirt: z.strictObject({ uri: z.string().min(1).default('qemu:///system') }).prefault({}),
+  machines: z
+    .strictObject({
+      logFolder: absolutePath.default('/var/log/purlin'),
+      accelerator: z.enum(['auto', 'kvm', 'tcg']).default('auto'),
+    })
+    .prefault({}),
+  reconcile: z
+    .strictObject({
+      drift: z.enum(['repair', 'report']).default('repair'),
+      resyncSeconds: z.number().int().min(5).max(3600).default(60),
+    })
+    .prefault({}),
+  network: z.strictObject({ runFolder: absolutePath.default('/run/purlin/network') }).prefault({}),
+  log: z
+    .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') })
+    .prefault({}),
+})
+export type Configuration = z.output<typeof configuration>
+
+/** Checks a configuration given as TOML text. Errors: PUR_CONFIG_INVALID with a problem for each field. */
+export function parseConfiguration(text: string, fileName: string): Configuration {
+  let table: unknown
+  try {
+    table = parse(text)
+  } catch (thrown) {
+    const message = `${fileName}: not TOML: ${toPurlinError(thrown).message.split('\n')[0]}`
+    throw new PurlinError('PUR_CONFIG_INVALID', { message, cause: thrown })
+  }
+  const parsed = configuration.safeParse(table)
+  if (parsed.success) return parsed.data
+  const problems = parsed.error.issues.flatMap((issue) => problemsOfIssue(issue, []))
+  const listed = problems.map((problem) => `${problem.path}: ${problem.message}`).join('; ')
+  throw new PurlinError('PUR_CONFIG_INVALID', { message: `${fileName}: ${listed}`, problems })
+}
+
+/** Reads the configuration; an absent file means the defaults, an unreadable one is an error. */
+export async function readConfiguration(file: string): Promise<Configuration> {
+  try {
+    return parseConfiguration(await readFile(file, 'utf8'), file)
+  } catch (thrown) {
+    if (thrown instanceof PurlinError) throw thrown
+    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') {
+      return parseConfiguration('', file)
+    }
+    const message = `${file}: cannot be read: ${toPurlinError(thrown).message}`
+    throw new PurlinError('PUR_CONFIG_INVALID', { message, cause: thrown })
+  }
+}
+
+function hostLabel(): string {
+  const label =
+    hostname()
+      .split('.')[0]
+      ?.toLowerCase()
+      .replaceAll(/[^a-z0-9-]/g, '-') ?? ''
+  return resourceName.safeParse(label).success ? label : 'host'
+}

@@ -1,0 +1,52 @@
+import { uuidOf } from '@purlin/base'
+import { devicesOf } from '@purlin/schema'
+import type { MachineDesired, VirtDesired } from '@purlin/virt'
+import type { Catalogue } from '../resources/catalogue.ts'
+import type { Image } from '../service/images.ts'
+
+/** What machines are made from beside their resources. */
+export interface MachineGrounds {
+  readonly images: ReadonlyMap<string, Image>
+  readonly accelerator: 'kvm' | 'tcg'
+  readonly logFolder: string
+}
+
+/** What the machines of this host should be. A machine whose image is not here is left out: its status
+ *  says so. Pure. */
+export function virtDesired(catalogue: Catalogue, grounds: MachineGrounds): VirtDesired {
+  return {
+    machines: catalogue.list('VirtualMachine').flatMap((record): MachineDesired[] => {
+      const { name, spec } = record.manifest
+      const image = grounds.images.get(spec.image)
+      if (image === undefined) return []
+      return [
+        {
+          name,
+          uuid: uuidOf(`machine ${record.uid}`),
+          cpus: spec.cpus,
+          memoryMiB: spec.memoryMiB,
+          powerState: spec.powerState,
+          generation: record.generation,
+          boot: image,
+          accelerator: grounds.accelerator,
+          nics: spec.nics.flatMap((nic) => {
+            const port = catalogue.get('Port', `${name}.${nic.name}`)?.manifest
+            const group = catalogue.get('PortGroup', nic.portGroup)?.manifest.spec
+            if (port === undefined || group === undefined) return []
+            const devices = devicesOf(port.spec.deviceKey)
+            return [
+              {
+                port: port.name,
+                mac: port.spec.mac,
+                bridgeDevice: devices.bridge,
+                tapDevice: devices.tap,
+                mtu: catalogue.get('DistributedSwitch', group.switch)?.manifest.spec.mtu ?? 1500,
+              },
+            ]
+          }),
+          serialLogFile: `${grounds.logFolder}/${name}.serial.log`,
+        },
+      ]
+    }),
+  }
+}

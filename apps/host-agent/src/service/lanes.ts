@@ -1,0 +1,64 @@
+import type { LaneStep } from '@purlin/base'
+import type { NetfilterDriver } from '@purlin/netfilter'
+import { type AnyLane, type LanePass, laneOf } from '@purlin/reconcile'
+import { machineStatus, type VirtDriver } from '@purlin/virt'
+import type { VswitchDriver } from '@purlin/vswitch'
+import type { MachineView } from '../status/host-view.ts'
+import type { DesiredState } from './desired-state.ts'
+
+export interface LaneDrivers {
+  readonly netfilter: NetfilterDriver
+  readonly vswitch: VswitchDriver
+  readonly virt: VirtDriver
+}
+
+/** Told after each pass of a lane; `machines` where the lane saw them. */
+export type PassListener = (
+  pass: LanePass<unknown, LaneStep>,
+  machines?: ReadonlyMap<string, MachineView>,
+) => void
+
+const OBSERVE_DEADLINE_MS = 10_000
+
+/** The agent's lanes: each driver with what it should bring about. */
+export function lanesOf(
+  drivers: LaneDrivers,
+  desired: DesiredState,
+  onPass: PassListener,
+): readonly AnyLane[] {
+  const observeDeadlineMs = OBSERVE_DEADLINE_MS
+  return [
+    laneOf({
+      driver: drivers.netfilter,
+      desired: () => desired.netfilter(),
+      observeDeadlineMs,
+      onPass: (pass) => onPass(pass),
+    }),
+    laneOf({
+      driver: drivers.vswitch,
+      desired: () => desired.vswitch(),
+      observeDeadlineMs,
+      onPass: (pass) => onPass(pass),
+    }),
+    laneOf({
+      driver: drivers.virt,
+      desired: () => desired.virt(),
+      observeDeadlineMs,
+      onPass: (pass) => {
+        const { observed } = pass
+        if (observed === undefined) {
+          onPass(pass)
+          return
+        }
+        const machines = desired.virt().value.machines.map((machine): [string, MachineView] => {
+          const status = machineStatus(observed, machine)
+          const pendingRestart = status.conditions.some(
+            ({ type, status: holds }) => type === 'PendingRestart' && holds === 'true',
+          )
+          return [machine.name, { state: status.powerState, pendingRestart }]
+        })
+        onPass(pass, new Map(machines))
+      },
+    }),
+  ]
+}

@@ -1,0 +1,269 @@
+import { createReadStream } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Clock, PurlinError, type Run, toPurlinError } from '@purlin/base'
+import { examineHost } from '@purlin/hardware'
+import { explainPacket } from '@purlin/netfilter'
+import type { Reconciler } from '@purlin/reconcile'
+import {
+  type Event,
+  type HealthAnswer,
+  type Kind,
+  type Resource,
+  type Task,
+  taskEnded,
+} from '@purlin/schema'
+import { type EventLog, readBackup, type Store, type TaskLog } from '@purlin/store'
+import type { GuestAgent } from '@purlin/virt'
+import type { Tokens } from '../api/auth.ts'
+import { sendEvents } from '../api/event-stream.ts'
+import type { Call, OperationHandlers, ResourceHandlers } from '../api/handlers.ts'
+import type { IdempotencyLog } from '../api/idempotency.ts'
+import type { Configuration } from '../config/config.ts'
+import { netfilterDesired } from '../desired/netfilter.ts'
+import type { CatalogueFollower } from '../resources/catalogue.ts'
+import { RESOURCE_PREFIX, type ResourceRecord, type StoredRecord } from '../resources/record.ts'
+import type { Alerts } from '../status/alerts.ts'
+import type { ConditionHistory } from '../status/conditions.ts'
+import type { HostState } from '../status/host-state.ts'
+import type { Changes } from '../work/changes.ts'
+import type { TaskFollower } from '../work/task-follower.ts'
+import type { DesiredState } from './desired-state.ts'
+import type { AgentMetrics } from './metrics.ts'
+import { hypothetical } from './plan.ts'
+
+/** All that the calls of the API work with. */
+export interface OperationGrounds {
+  readonly configuration: Configuration
+  readonly version: string
+  readonly clock: Clock
+  readonly run: Run
+  readonly store: Store
+  readonly events: EventLog
+  readonly tasks: TaskLog
+  readonly tokens: Tokens
+  readonly catalogue: CatalogueFollower
+  readonly state: HostState
+  readonly conditions: ConditionHistory
+  readonly alerts: Alerts
+  readonly changes: Changes
+  readonly follower: TaskFollower
+  readonly idempotency: IdempotencyLog
+  readonly reconciler: Reconciler
+  readonly desired: DesiredState
+  readonly guests: GuestAgent
+  readonly metrics: AgentMetrics
+  readonly startedAtMs: number
+}
+
+/** The calls of every kind. */
+export function resourceHandlers(grounds: OperationGrounds): ResourceHandlers {
+  const { catalogue, changes } = grounds
+  const once = onceOf(grounds)
+  return {
+    list: (kind) =>
+      catalogue
+        .current()
+        .list(kind)
+        .map((record) => resourceOf(grounds, record)),
+    get(kind, name) {
+      const record = catalogue.current().get(kind, name)
+      if (record === undefined) {
+        throw new PurlinError('PUR_RESOURCE_MISSING', { message: `no ${kind} named ${name}` })
+      }
+      return resourceOf(grounds, record)
+    },
+    put: (kind: Kind, name: string, call: Call) =>
+      once(call, () => changes.put(kind, name, call.body, call.ifRevision)),
+    remove: (kind: Kind, name: string, call: Call) =>
+      once(call, () => changes.remove(kind, name, call.ifRevision)),
+  }
+}
+
+/** The calls of the schema's table. */
+export function operationHandlers(grounds: OperationGrounds): OperationHandlers {
+  const { catalogue, changes, tasks, tokens, reconciler, desired } = grounds
+  const once = onceOf(grounds)
+  return {
+    apply: (call) => once(call, () => changes.apply(call.body.documents)),
+    plan: async ({ body }) => {
+      const { changes: planned, after } = hypothetical(
+        catalogue.current(),
+        body.documents,
+        await desired.imageNames(),
+        grounds.clock.nowMs(),
+      )
+      const lanes = await reconciler.plan((lane) => desired.laneOf(lane, after))
+      const steps = lanes.flatMap(({ lane, steps: each }) =>
+        each.map(({ summary }) => ({ lane, summary })),
+      )
+      return { changes: planned, steps }
+    },
+    listTasks: async () => ({ items: [...(await tasks.list())] }),
+    getTask: async ({ params, query, signal }) =>
+      await tasks.wait(params.id ?? '', query.waitMs, signal),
+    cancelTask: async ({ params }) => await cancelTask(grounds, params.id ?? ''),
+    listAlerts: async () => ({ items: [...grounds.alerts.list()] }),
+    streamEvents: async ({ query, lastEventId, signal, reply }) => {
+      const after = query.after ?? lastEventId
+      await sendEvents(reply, eventsOf(grounds.events, after, query.follow === 'true', signal))
+      return undefined
+    },
+    explainPacket: async ({ body }) => explainPacket(netfilterDesired(catalogue.current()), body),
+    startMachine: (call) =>
+      once(call, () => changes.setPowerState(call.params.name ?? '', 'running')),
+    stopMachine: (call) =>
+      once(call, () => changes.setPowerState(call.params.name ?? '', 'stopped')),
+    execMachine: (call) => execInGuest(grounds, call),
+    doctor: async () => ({
+      findings: [
+        ...(await examineHost({
+          run: grounds.run,
+          lanes: reconciler.health(),
+          kvmVerdict: await desired.accelerator(),
+          stateFolder: grounds.configuration.state.folder,
+        })),
+      ],
+    }),
+    listTokens: async () => tokens.list(),
+    createToken: async ({ body }) => await tokens.create(body.name, body.role),
+    deleteToken: async ({ params }) => {
+      await tokens.remove(params.name ?? '')
+      return {}
+    },
+    backupState: async () => await backup(grounds.store),
+    restoreState: (call) => once(call, () => restore(grounds, call.body)),
+    health: async ({ reply }) => {
+      const answer = healthOf(grounds)
+      if (answer.status !== 'ok') reply.status(503)
+      return answer
+    },
+    metrics: async () => {
+      for (const lane of reconciler.health()) {
+        const stuckSeconds = lane.state === 'stuck' ? (lane.ageMs ?? 0) / 1000 : 0
+        grounds.metrics.laneStuckSeconds.set({ lane: lane.lane }, stuckSeconds)
+      }
+      return await grounds.metrics.registry.metrics()
+    },
+  }
+}
+
+/** Health as `/healthz` answers it and as the watchdog asks it. */
+export function healthOf(grounds: OperationGrounds): HealthAnswer {
+  const lanes = grounds.reconciler.health()
+  const bad = lanes.some(({ state }) => state === 'stuck' || state === 'failed')
+  const starting = lanes.some(({ state }) => state === 'starting')
+  return {
+    status: bad ? 'degraded' : starting ? 'starting' : 'ok',
+    version: grounds.version,
+    host: grounds.configuration.host.name,
+    uptimeSeconds: Math.round((grounds.clock.monotonicMs() - grounds.startedAtMs) / 1000),
+    lanes: [...lanes],
+  }
+}
+
+function resourceOf(grounds: OperationGrounds, record: StoredRecord): Resource {
+  const { manifest, uid, generation, revision, createdAtMs } = record
+  const status = grounds.conditions.statusOf(record, grounds.state.view(), grounds.clock.nowMs())
+  return { ...manifest, uid, generation, revision, createdAtMs, status } as Resource
+}
+
+function onceOf(grounds: OperationGrounds) {
+  return async (call: Call, work: () => Promise<Task>): Promise<Task> => {
+    const request = { path: call.reply.request.url, body: call.body }
+    const id = await grounds.idempotency.once(
+      call.idempotencyKey,
+      request,
+      async () => (await work()).id,
+    )
+    return await grounds.tasks.get(id)
+  }
+}
+
+/** Puts back what the task changed, then ends it. Where somebody changed it since, the task goes on. */
+async function cancelTask(
+  { tasks, changes, follower }: OperationGrounds,
+  id: string,
+): Promise<Task> {
+  const task = await tasks.get(id)
+  if (taskEnded(task)) return await tasks.cancel(id)
+  follower.leave(id)
+  try {
+    await changes.takeBack(id)
+  } catch (thrown) {
+    await follower.follow(task)
+    if (toPurlinError(thrown).code !== 'PUR_STORE_CONFLICT') throw thrown
+    const message = `task ${id}: what it changed was changed again since and is left as it is; the task goes on`
+    throw new PurlinError('PUR_STORE_CONFLICT', { message, cause: thrown })
+  }
+  return await tasks.cancel(id)
+}
+
+async function execInGuest(
+  { guests, catalogue }: OperationGrounds,
+  call: Call<unknown, { command: string[]; input: string; timeoutMs: number }>,
+) {
+  const name = call.params.name ?? ''
+  if (catalogue.current().get('VirtualMachine', name) === undefined) {
+    throw new PurlinError('PUR_RESOURCE_MISSING', { message: `no VirtualMachine named ${name}` })
+  }
+  const { command, input, timeoutMs } = call.body
+  const [program = '', ...args] = command
+  const options = { deadlineMs: timeoutMs, signal: call.signal }
+  const { exitCode, stdout, stderr } = await guests.exec(
+    name,
+    { command: [program, ...args], input },
+    options,
+  )
+  return { exitCode, stdout, stderr }
+}
+
+async function* eventsOf(
+  events: EventLog,
+  after: number | undefined,
+  follow: boolean,
+  signal: AbortSignal,
+): AsyncIterable<Event> {
+  if (follow) {
+    yield* events.follow({ after, signal })
+    return
+  }
+  let from = after ?? 0
+  for (;;) {
+    const batch = await events.read({ after: from })
+    yield* batch
+    const last = batch.at(-1)
+    if (last === undefined) return
+    from = last.sequence
+  }
+}
+
+async function backup(store: Store): Promise<NodeJS.ReadableStream> {
+  const folder = await mkdtemp(join(tmpdir(), 'purlin-backup-'))
+  const file = join(folder, 'state.db')
+  await store.backup(file)
+  const stream = createReadStream(file)
+  stream.once('close', () => void rm(folder, { recursive: true, force: true }))
+  return stream
+}
+
+/** Brings the resources of a backup back as one new change; tasks, events and tokens stay as they are. */
+async function restore(grounds: OperationGrounds, body: unknown): Promise<Task> {
+  if (!(body instanceof Uint8Array)) {
+    const message = 'restore: send the backup file as application/octet-stream'
+    throw new PurlinError('PUR_INVALID', { message })
+  }
+  const folder = await mkdtemp(join(tmpdir(), 'purlin-restore-'))
+  try {
+    const file = join(folder, 'state.db')
+    await writeFile(file, body, { mode: 0o600 })
+    const entries = await readBackup(file)
+    const records = entries
+      .filter(({ key }) => key.startsWith(RESOURCE_PREFIX))
+      .map(({ value }) => value as ResourceRecord)
+    return await grounds.changes.restore(records)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,35 @@
+import type { Condition, ResourceStatus } from '@purlin/schema'
+import type { StoredRecord } from '../resources/record.ts'
+import type { HostView } from './host-view.ts'
+import { type Readiness, readinessOf } from './readiness.ts'
+
+/** Remembers since when each resource's readiness has been what it is. */
+export class ConditionHistory {
+  readonly #since = new Map<string, { readonly key: string; readonly sinceMs: number }>()
+
+  /** The resource's status at `nowMs`, with the kind's own observed fields. */
+  statusOf(record: StoredRecord, view: HostView, nowMs: number): ResourceStatus {
+    const readiness = readinessOf(record, view)
+    const seen = readiness.reason === 'Pending' ? record.generation - 1 : record.generation
+    return {
+      observedGeneration: seen,
+      conditions: [this.#condition(record.uid, readiness, nowMs)],
+      ...observedFields(record, view),
+    }
+  }
+
+  #condition(uid: string, readiness: Readiness, nowMs: number): Condition {
+    const key = `${readiness.status} ${readiness.reason}`
+    const before = this.#since.get(uid)
+    const sinceMs = before?.key === key ? before.sinceMs : nowMs
+    if (before?.key !== key) this.#since.set(uid, { key, sinceMs })
+    const { status, reason, message } = readiness
+    return { type: 'Ready', status, reason, message, sinceMs }
+  }
+}
+
+function observedFields({ manifest }: StoredRecord, view: HostView): Record<string, unknown> {
+  if (manifest.kind !== 'VirtualMachine') return {}
+  const seen = view.machines.get(manifest.name)
+  return { powerState: seen?.state ?? 'absent', pendingRestart: seen?.pendingRestart ?? false }
+}

@@ -1,0 +1,30 @@
+import type { Fact, PurlinError } from '@purlin/base'
+
+/** What a lane has come to: how far, and what stands in its way. */
+export interface LaneView {
+  /** Desired revision that its last pass worked on; 0 before the first. */
+  readonly passedRevision: number
+  /** Highest desired revision at which nothing was left to do. */
+  readonly convergedRevision: number
+  readonly failure?: { readonly summary: string; readonly error: PurlinError }
+  /** Steps that wait for other lanes. */
+  readonly waiting: readonly string[]
+}
+
+export type LaneName = 'netfilter' | 'vswitch' | 'virt'
+
+/** How a machine is seen by libvirt. */
+export interface MachineView {
+  readonly state: string
+  readonly pendingRestart: boolean
+}
+
+/** All that is observed of this host, at one moment. Status and tasks are judged from it alone. */
+export interface HostView {
+  readonly facts: ReadonlySet<Fact>
+  readonly lanes: Readonly<Record<LaneName, LaneView>>
+  readonly machines: ReadonlyMap<string, MachineView>
+}
+
+/** A lane that has not looked yet. */
+export const UNSEEN_LANE: LaneView = { passedRevision: 0, convergedRevision: 0, waiting: [] }

@@ -1,0 +1,131 @@
+import { fact, type PurlinError } from '@purlin/base'
+import type { StoredRecord } from '../resources/record.ts'
+import type { HostView, LaneName, LaneView } from './host-view.ts'
+
+/** Whether a resource is as it should be; `error` where a lane has failed over it. */
+export interface Readiness {
+  readonly status: 'true' | 'false' | 'unknown'
+  readonly reason: string
+  readonly message: string
+  readonly error?: PurlinError
+}
+
+/** Judges a resource against what is observed. Pure. */
+export function readinessOf(record: StoredRecord, view: HostView): Readiness {
+  const { manifest, revision } = record
+  switch (manifest.kind) {
+    case 'SecurityGroup':
+      return laneReadiness('netfilter', 'Enforced', revision, view)
+    case 'DistributedSwitch':
+    case 'PortGroup':
+      return laneReadiness('vswitch', 'Made', revision, view)
+    case 'Port':
+      return portReadiness(manifest.name, revision, view)
+    case 'VirtualMachine':
+      return machineReadiness(record as StoredRecord<'VirtualMachine'>, view)
+    default:
+      return {
+        status: 'unknown',
+        reason: 'NotServed',
+        message: `no driver for ${manifest.kind} here`,
+      }
+  }
+}
+
+/** Whether the traces of a deleted resource are gone from the host. Pure. */
+export function goneFrom(kind: string, revision: number, view: HostView): Readiness {
+  const lanes: readonly LaneName[] =
+    kind === 'VirtualMachine' || kind === 'Port'
+      ? ['virt', 'vswitch', 'netfilter']
+      : kind === 'SecurityGroup'
+        ? ['netfilter']
+        : ['vswitch']
+  const judged = lanes.map((lane) => laneReadiness(lane, 'Gone', revision, view))
+  return judged.find(({ status }) => status !== 'true') ?? ready('Gone', 'nothing is left of it')
+}
+
+function machineReadiness(record: StoredRecord<'VirtualMachine'>, view: HostView): Readiness {
+  const { name, spec } = record.manifest
+  for (const nic of spec.nics) {
+    const port = portReadiness(`${name}.${nic.name}`, record.revision, view)
+    if (port.status !== 'true') return port
+  }
+  const lane = view.lanes.virt
+  if (lane.passedRevision < record.revision) return notYet('virt', lane)
+  const seen = view.machines.get(name)
+  if (
+    spec.powerState === 'running'
+      ? seen?.state === 'running'
+      : seen !== undefined && seen.state !== 'running'
+  ) {
+    return ready(
+      spec.powerState === 'running' ? 'Running' : 'Stopped',
+      `the machine is ${seen?.state}`,
+    )
+  }
+  if (lane.failure) return failed('virt', lane.failure)
+  const state = seen?.state ?? 'not defined'
+  return {
+    status: 'false',
+    reason: 'Changing',
+    message: `the machine is ${state}, wanted ${spec.powerState}`,
+  }
+}
+
+function portReadiness(name: string, revision: number, view: HostView): Readiness {
+  const { netfilter, vswitch } = view.lanes
+  if (netfilter.passedRevision < revision) return notYet('netfilter', netfilter)
+  if (!view.facts.has(fact('nic', name, 'enforced'))) {
+    if (netfilter.failure) return failed('netfilter', netfilter.failure)
+    return {
+      status: 'false',
+      reason: 'NotEnforced',
+      message: `the rules of ${name} are not in force yet`,
+    }
+  }
+  if (vswitch.passedRevision < revision) return notYet('vswitch', vswitch)
+  if (!view.facts.has(fact('nic', name, 'plugged'))) {
+    if (vswitch.failure) return failed('vswitch', vswitch.failure)
+    return {
+      status: 'false',
+      reason: 'NotPlugged',
+      message: `${name} has no port on the switch yet`,
+    }
+  }
+  return ready('Enforced', `the rules of ${name} are in force and its port stands`)
+}
+
+function laneReadiness(
+  name: LaneName,
+  reason: string,
+  revision: number,
+  view: HostView,
+): Readiness {
+  const lane = view.lanes[name]
+  if (lane.failure) return failed(name, lane.failure)
+  if (lane.convergedRevision >= revision) return ready(reason, 'the host is as it should be')
+  return notYet(name, lane)
+}
+
+function ready(reason: string, message: string): Readiness {
+  return { status: 'true', reason, message }
+}
+
+function notYet(name: LaneName, lane: LaneView): Readiness {
+  const message = lane.failure
+    ? `${name}: ${lane.failure.summary}: ${lane.failure.error.message}`
+    : lane.waiting.length > 0
+      ? `${name} waits: ${lane.waiting[0]}`
+      : `${name} is at work`
+  return {
+    status: 'unknown',
+    reason: 'Pending',
+    message,
+    ...(lane.failure && { error: lane.failure.error }),
+  }
+}
+
+function failed(name: LaneName, failure: NonNullable<LaneView['failure']>): Readiness {
+  const message = `${name}: ${failure.summary}: ${failure.error.message}`
+  return { status: 'false', reason: 'Failed', message, error: failure.error }
+}

@@ -1,0 +1,158 @@
+import { type Clock, PurlinError } from '@purlin/base'
+import type { Kind, Manifest, Task } from '@purlin/schema'
+import type { Store, TaskLog } from '@purlin/store'
+import { type AdmittedChange, admitApply, admitDelete } from '../admit/change.ts'
+import { admitRestore } from '../admit/restore.ts'
+import type { Catalogue, CatalogueFollower } from '../resources/catalogue.ts'
+import type { ResourceRecord } from '../resources/record.ts'
+import { namedTargets, pursuitKey, pursuitOf, undoOf } from './pursuit.ts'
+
+export interface ChangeGrounds {
+  readonly store: Store
+  readonly tasks: TaskLog
+  readonly catalogue: CatalogueFollower
+  readonly clock: Clock
+  /** Names of the images on this host. */
+  readonly images: () => Promise<readonly string[]>
+  /** Told of each change once it is in the store. */
+  readonly onChange: (change: AdmittedChange, task: Task, revision: number) => void
+}
+
+type Admit = (catalogue: Catalogue, images: readonly string[]) => AdmittedChange
+
+const ATTEMPTS = 5
+
+/** Every way to change the desired state. Each change is admitted on fresh grounds and written, with its
+ *  task, in one transaction; a conflict with another writer is tried again, at most five times. */
+export class Changes {
+  readonly #grounds: ChangeGrounds
+  #queue: Promise<unknown> = Promise.resolve()
+
+  constructor(grounds: ChangeGrounds) {
+    this.#grounds = grounds
+  }
+
+  /** Applies documents, all or nothing. Errors: those of `admitApply` and of the store. */
+  async apply(documents: readonly unknown[]): Promise<Task> {
+    const { clock } = this.#grounds
+    return await this.#write('apply', documents, (catalogue, images) =>
+      admitApply(catalogue, documents, images, clock.nowMs()),
+    )
+  }
+
+  /** Puts one resource; `ifRevision` is the revision that the caller saw.
+   *  Errors: PUR_RESOURCE_REVISION, PUR_INVALID, and those of `apply`. */
+  async put(kind: Kind, name: string, document: unknown, ifRevision?: number): Promise<Task> {
+    const named = document as { kind?: unknown; name?: unknown } | null
+    if (named?.kind !== kind || named.name !== name) {
+      const message = `the body must be a ${kind} named ${name}; kind and name must be those of the path`
+      throw new PurlinError('PUR_INVALID', { message, problems: [{ path: 'name', message }] })
+    }
+    const { clock } = this.#grounds
+    return await this.#write('put', [document], (catalogue, images) => {
+      checkRevision(catalogue, kind, name, ifRevision)
+      return admitApply(catalogue, [document], images, clock.nowMs())
+    })
+  }
+
+  /** Deletes one resource. Errors: PUR_RESOURCE_MISSING, PUR_RESOURCE_IN_USE, PUR_RESOURCE_REVISION. */
+  async remove(kind: Kind, name: string, ifRevision?: number): Promise<Task> {
+    const { clock } = this.#grounds
+    return await this.#write('delete', [], (catalogue) => {
+      checkRevision(catalogue, kind, name, ifRevision)
+      return admitDelete(catalogue, kind, name, clock.nowMs())
+    })
+  }
+
+  /** Wants a machine running or stopped. Errors: PUR_RESOURCE_MISSING. */
+  async setPowerState(name: string, powerState: 'running' | 'stopped'): Promise<Task> {
+    const verb = powerState === 'running' ? 'start' : 'stop'
+    const { clock, catalogue } = this.#grounds
+    const changed = (from: Catalogue): Manifest<'VirtualMachine'> => {
+      const record = from.get('VirtualMachine', name)
+      if (record === undefined) {
+        throw new PurlinError('PUR_RESOURCE_MISSING', {
+          message: `no VirtualMachine named ${name}`,
+        })
+      }
+      return { ...record.manifest, spec: { ...record.manifest.spec, powerState } }
+    }
+    return await this.#write(verb, [changed(catalogue.current())], (from, images) =>
+      admitApply(from, [changed(from)], images, clock.nowMs()),
+    )
+  }
+
+  /** Makes the resources those of a backup. Errors: those of `admitRestore` and of the store. */
+  async restore(records: readonly ResourceRecord[]): Promise<Task> {
+    return await this.#write('restore', [], (catalogue) => admitRestore(catalogue, records))
+  }
+
+  /** Puts back what a task's change replaced. Errors: PUR_STORE_CONFLICT where it was changed since. */
+  async takeBack(taskId: string): Promise<void> {
+    const { store, catalogue } = this.#grounds
+    const entry = await store.get(pursuitKey(taskId))
+    if (entry === undefined) return
+    const undo = undoOf(entry)
+    if (undo.writes.length === 0) return
+    const { revision } = await store.transact({
+      guards: undo.guards,
+      writes: [...undo.writes, { delete: entry.key }],
+    })
+    await catalogue.reached(revision)
+  }
+
+  async #write(verb: string, documents: readonly unknown[], admit: Admit): Promise<Task> {
+    const turn = this.#queue.then(() => this.#attempt(verb, documents, admit, ATTEMPTS))
+    this.#queue = turn.catch(() => undefined)
+    return await turn
+  }
+
+  async #attempt(
+    verb: string,
+    documents: readonly unknown[],
+    admit: Admit,
+    attempts: number,
+  ): Promise<Task> {
+    const { store, tasks, catalogue, images, onChange } = this.#grounds
+    const grounds = catalogue.current()
+    const change = admit(grounds, await images())
+    const pursuit = pursuitOf(change, unchangedOf(documents, change, grounds))
+    const { task, write } = tasks.prepare(verb, namedTargets(pursuit), {
+      progress: { done: 0, total: pursuit.targets.length, text: 'accepted' },
+    })
+    try {
+      const { revision } = await store.transact({
+        guards: change.guards,
+        writes: [...change.writes, write, { put: pursuitKey(task.id), value: pursuit }],
+      })
+      if (change.writes.length > 0) await catalogue.reached(revision)
+      onChange(change, task, revision)
+      return task
+    } catch (thrown) {
+      const conflict = thrown instanceof PurlinError && thrown.code === 'PUR_STORE_CONFLICT'
+      if (!conflict || attempts <= 1) throw thrown
+      return await this.#attempt(verb, documents, admit, attempts - 1)
+    }
+  }
+}
+
+function checkRevision(
+  catalogue: Catalogue,
+  kind: Kind,
+  name: string,
+  wanted: number | undefined,
+): void {
+  const found = catalogue.get(kind, name)?.revision ?? 0
+  if (wanted === undefined || wanted === found) return
+  throw new PurlinError('PUR_RESOURCE_REVISION', {
+    message: `${kind} ${name}: is at revision ${found}, the caller saw ${wanted}; read it again and repeat`,
+    context: { found, wanted },
+  })
+}
+
+function unchangedOf(documents: readonly unknown[], change: AdmittedChange, catalogue: Catalogue) {
+  const changed = new Set(change.changes.map(({ kind, name }) => `${kind}/${name}`))
+  return (documents as readonly Manifest[])
+    .filter(({ kind, name }) => !changed.has(`${kind}/${name}`))
+    .map(({ kind, name }) => ({ kind, name, revision: catalogue.get(kind, name)?.revision ?? 0 }))
+}

@@ -1,0 +1,82 @@
+import type { Kind, Task } from '@purlin/schema'
+import type { Guard, StoreEntry, Write } from '@purlin/store'
+import type { AdmittedChange } from '../admit/change.ts'
+import { type ResourceRecord, resourceKey } from '../resources/record.ts'
+import type { TaskTarget } from './target.ts'
+
+/** What a task is after, and how to take it back; written in the transaction of the change, so that an
+ *  agent that starts again goes on with the task, and a cancel knows what was there before. */
+export interface Pursuit {
+  readonly targets: readonly (Omit<TaskTarget, 'revision'> & {
+    /** Absent: the revision of this very transaction. */
+    readonly revision?: number
+  })[]
+  readonly before: readonly { readonly key: string; readonly record: ResourceRecord | null }[]
+}
+
+const PREFIX = '/pursuit/'
+
+/** Where a task's pursuit lies. */
+export function pursuitKey(taskId: string): string {
+  return `${PREFIX}${taskId}`
+}
+
+/** The pursuit of an admitted change and of documents that change nothing. Pure. */
+export function pursuitOf(
+  change: AdmittedChange,
+  unchanged: readonly { readonly kind: Kind; readonly name: string; readonly revision: number }[],
+): Pursuit {
+  return {
+    targets: [
+      ...change.changes
+        .filter(({ kind }) => kind !== 'Port')
+        .map(({ kind, name, action }) => ({
+          kind,
+          name,
+          action: action === 'delete' ? ('delete' as const) : ('apply' as const),
+        })),
+      ...unchanged.map((target) => ({ ...target, action: 'apply' as const })),
+    ],
+    before: change.changes.map(({ kind, name, before }) => ({
+      key: resourceKey(kind, name),
+      record: before === undefined ? null : recordOnly(before),
+    })),
+  }
+}
+
+/** The targets of a stored pursuit, each with the revision to wait for. Pure. */
+export function targetsOf(entry: StoreEntry): readonly TaskTarget[] {
+  const { targets } = entry.value as Pursuit
+  return targets.map((target) => ({ ...target, revision: target.revision ?? entry.revision }))
+}
+
+/** Targets as a task names them. Pure. */
+export function namedTargets(pursuit: Pursuit): Task['targets'] {
+  return pursuit.targets.map(({ kind, name }) => ({ kind, name }))
+}
+
+/** The transaction that puts back what was there before, as long as nobody changed it since. A spec that
+ *  comes back is a new generation. Pure. */
+export function undoOf(entry: StoreEntry): {
+  readonly guards: readonly Guard[]
+  readonly writes: readonly Write[]
+} {
+  const { before, targets } = entry.value as Pursuit
+  const deleted = new Set(
+    targets
+      .filter(({ action }) => action === 'delete')
+      .map(({ kind, name }) => resourceKey(kind, name)),
+  )
+  return {
+    guards: before.map(({ key }) => ({ key, revision: deleted.has(key) ? 0 : entry.revision })),
+    writes: before.map(({ key, record }) =>
+      record === null
+        ? { delete: key }
+        : { put: key, value: { ...record, generation: record.generation + 2 } },
+    ),
+  }
+}
+
+function recordOnly({ manifest, uid, generation, createdAtMs }: ResourceRecord): ResourceRecord {
+  return { manifest, uid, generation, createdAtMs }
+}

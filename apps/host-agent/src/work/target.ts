@@ -1,0 +1,63 @@
+import { errorCatalogue, type PurlinError, type RetryAdvice } from '@purlin/base'
+import type { Kind } from '@purlin/schema'
+import type { Catalogue } from '../resources/catalogue.ts'
+import type { HostView } from '../status/host-view.ts'
+import { goneFrom, type Readiness, readinessOf } from '../status/readiness.ts'
+
+/** A resource that a task brings about, with the store revision that asked for it. */
+export interface TaskTarget {
+  readonly kind: Kind
+  readonly name: string
+  readonly action: 'apply' | 'delete'
+  readonly revision: number
+}
+
+/** How far a task is, judged from what is observed. */
+export interface TaskStanding {
+  readonly done: number
+  readonly total: number
+  readonly text: string
+  /** An error that waiting does not mend. */
+  readonly error?: PurlinError
+}
+
+/** Judges a task's targets. A target that was changed or deleted again since is done: the newer change
+ *  has a task of its own. Pure. */
+export function standingOf(
+  targets: readonly TaskTarget[],
+  catalogue: Catalogue,
+  view: HostView,
+): TaskStanding {
+  const open = targets
+    .map((target) => ({ target, readiness: readinessOfTarget(target, catalogue, view) }))
+    .filter(({ readiness }) => readiness.status !== 'true')
+  const total = targets.length
+  const first = open[0]
+  if (first === undefined) return { done: total, total, text: 'done' }
+  const text = `${first.target.kind} ${first.target.name}: ${first.readiness.message}`
+  const error = open
+    .map(({ readiness }) => readiness.error)
+    .find((one) => one !== undefined && retryOf(one) !== 'later')
+  return { done: total - open.length, total, text, ...(error && { error }) }
+}
+
+function readinessOfTarget(target: TaskTarget, catalogue: Catalogue, view: HostView): Readiness {
+  const record = catalogue.get(target.kind, target.name)
+  if (catalogue.revision < target.revision) {
+    return { status: 'unknown', reason: 'Pending', message: 'not read back from the store yet' }
+  }
+  if (target.action === 'delete') {
+    return record === undefined ? goneFrom(target.kind, target.revision, view) : SUPERSEDED
+  }
+  return record?.revision === target.revision ? readinessOf(record, view) : SUPERSEDED
+}
+
+const SUPERSEDED: Readiness = {
+  status: 'true',
+  reason: 'Superseded',
+  message: 'changed again since',
+}
+
+function retryOf(error: PurlinError): RetryAdvice {
+  return errorCatalogue[error.code].retry
+}

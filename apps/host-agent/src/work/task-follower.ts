@@ -1,0 +1,147 @@
+import { type Clock, PurlinError, toPurlinError } from '@purlin/base'
+import { type Task, taskEnded } from '@purlin/schema'
+import type { Store, TaskLog } from '@purlin/store'
+import type { CatalogueFollower } from '../resources/catalogue.ts'
+import type { HostState } from '../status/host-state.ts'
+import { pursuitKey, targetsOf } from './pursuit.ts'
+import { standingOf, type TaskStanding, type TaskTarget } from './target.ts'
+
+export interface FollowerGrounds {
+  readonly store: Store
+  readonly tasks: TaskLog
+  readonly catalogue: CatalogueFollower
+  readonly state: HostState
+  readonly clock: Clock
+  /** A task that is not done by then has failed; what it asked for stays desired. */
+  readonly deadlineMs: number
+  readonly onEnd: (task: Task) => void
+}
+
+/** Carries tasks from accepted to their end, judged from what the lanes see. */
+export class TaskFollower {
+  readonly #grounds: FollowerGrounds
+  readonly #open = new Map<string, () => void>()
+  /** What was last said of a task, so that a pass that changes nothing writes nothing. */
+  readonly #told = new Map<string, string>()
+
+  constructor(grounds: FollowerGrounds) {
+    this.#grounds = grounds
+  }
+
+  /** Takes up the tasks that were open when the agent last stopped. */
+  async resume(): Promise<void> {
+    const open = (await this.#grounds.tasks.list()).filter((task) => !taskEnded(task))
+    for (const task of open) await this.follow(task)
+  }
+
+  /** Follows a task until it ends; answers once it is being followed. */
+  async follow(task: Task): Promise<void> {
+    const { store, state } = this.#grounds
+    const entry = await store.get(pursuitKey(task.id))
+    if (entry === undefined) {
+      const message = 'the agent stopped before it could begin; ask again'
+      await this.#end(task, new PurlinError('PUR_CANCELLED', { message }))
+      return
+    }
+    const targets = targetsOf(entry)
+    const turns = new Turns(() => this.#judge(task, targets))
+    const unsubscribe = state.subscribe(() => turns.ask())
+    const timer = setTimeout(() => turns.ask(), this.#grounds.deadlineMs)
+    this.#open.set(task.id, () => {
+      clearTimeout(timer)
+      unsubscribe()
+      turns.stop()
+    })
+    turns.ask()
+  }
+
+  /** Stops following, because the task was cancelled or the agent stops; nothing is written. */
+  leave(taskId: string): void {
+    this.#open.get(taskId)?.()
+    this.#open.delete(taskId)
+    this.#told.delete(taskId)
+  }
+
+  /** Stops following every task; they are taken up at the next start. */
+  leaveAll(): void {
+    for (const taskId of [...this.#open.keys()]) this.leave(taskId)
+  }
+
+  async #judge(task: Task, targets: readonly TaskTarget[]): Promise<void> {
+    if (!this.#open.has(task.id)) return
+    const { catalogue, state, clock, deadlineMs } = this.#grounds
+    const standing = standingOf(targets, catalogue.current(), state.view())
+    const lateMs = clock.nowMs() - task.createdAtMs - deadlineMs
+    if (standing.done === standing.total) await this.#end(task, undefined, standing)
+    else if (standing.error) await this.#end(task, standing.error, standing)
+    else if (lateMs >= 0) {
+      const message = `not done within ${deadlineMs / 1000} s: ${standing.text}; it goes on being tried`
+      await this.#end(task, new PurlinError('PUR_DEADLINE_PASSED', { message }), standing)
+    } else await this.#report(task, standing)
+  }
+
+  async #report(task: Task, standing: TaskStanding): Promise<void> {
+    if (this.#told.get(task.id) === standing.text) return
+    this.#told.set(task.id, standing.text)
+    await this.#grounds.tasks
+      .update(task.id, { state: 'running', progress: progressOf(standing) })
+      .catch((thrown) => this.#lost(task, thrown))
+  }
+
+  async #end(task: Task, error: PurlinError | undefined, standing?: TaskStanding): Promise<void> {
+    const { tasks, store, onEnd } = this.#grounds
+    this.leave(task.id)
+    try {
+      await tasks.update(task.id, { state: 'running' })
+      const ended = await tasks.update(task.id, {
+        state: error === undefined ? 'succeeded' : 'failed',
+        ...(standing && { progress: progressOf(standing) }),
+        ...(error && { problem: { ...error.toProblem() } }),
+      })
+      await store.transact({ writes: [{ delete: pursuitKey(task.id) }] })
+      onEnd(ended)
+    } catch (thrown) {
+      this.#lost(task, thrown)
+    }
+  }
+
+  /** A task that somebody else ended meanwhile needs no more following. */
+  #lost(task: Task, thrown: unknown): void {
+    const { code } = toPurlinError(thrown)
+    if (code === 'PUR_TASK_ENDED' || code === 'PUR_TASK_MISSING') this.leave(task.id)
+  }
+}
+
+function progressOf({ done, total, text }: TaskStanding): Task['progress'] {
+  return { done, total, text }
+}
+
+/** Runs one piece of work at a time; asking while it runs makes it run once more. */
+class Turns {
+  readonly #work: () => Promise<void>
+  #running = false
+  #again = false
+  #stopped = false
+
+  constructor(work: () => Promise<void>) {
+    this.#work = work
+  }
+
+  ask(): void {
+    this.#again = true
+    if (!this.#running) void this.#run()
+  }
+
+  stop(): void {
+    this.#stopped = true
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true
+    while (this.#again && !this.#stopped) {
+      this.#again = false
+      await this.#work()
+    }
+    this.#running = false
+  }
+}

@@ -1,0 +1,174 @@
+import { stat } from 'node:fs/promises'
+import { request } from 'node:http'
+import { join } from 'node:path'
+import { createClient } from '@purlin/sdk'
+import test from 'ava'
+import { removeFolder, startAgent } from './start-agent.ts'
+
+const group = (name: string, extra: Record<string, unknown> = {}) => ({
+  kind: 'SecurityGroup',
+  name,
+  spec: { ...extra },
+})
+
+test('the socket is 0660; loopback TCP asks for a token, whose text is nowhere in the state', async (t) => {
+  const agent = await startAgent()
+  t.is((await stat(agent.socket)).mode & 0o777, 0o660)
+  const url = `http://127.0.0.1:${agent.tcpPort}`
+  const none = createClient({ url, token: 'purlin_wrong' })
+  await t.throwsAsync(none.plan([]), { code: 'PUR_AUTH_REQUIRED' })
+  const { token } = await agent.client.tokens.create({ name: 'viewer', role: 'viewer' })
+  const viewer = createClient({ url, token })
+  t.deepEqual(await viewer.securityGroups.list(), [])
+  await t.throwsAsync(viewer.apply([group('web')]), { code: 'PUR_AUTH_FORBIDDEN' })
+  const backup = join(agent.folder, 'backup.db')
+  await agent.client.backupState(backup)
+  const { readFile } = await import('node:fs/promises')
+  t.false((await readFile(backup)).includes(token.slice('purlin_'.length)))
+  t.false(agent.output().includes(token))
+  await none.close()
+  await viewer.close()
+  t.is(await agent.stop(), 0)
+  await removeFolder(agent)
+})
+
+test('a group is enforced without Open vSwitch and libvirt; health names the lanes that are not well', async (t) => {
+  const agent = await startAgent()
+  const task = await agent.client.apply([group('web')])
+  t.is((await task.wait({ deadlineMs: 15_000 })).state, 'succeeded')
+  const health = await agent.client.health()
+  t.is(health.status, 'degraded')
+  t.like(
+    health.lanes.find(({ lane }) => lane === 'vswitch'),
+    { state: 'failed' },
+  )
+  const alerts = await agent.client.alerts()
+  t.true(alerts.some(({ code }) => code === 'PUR_OVS_UNREACHABLE'))
+  await agent.stop()
+  await removeFolder(agent)
+})
+
+test('the same idempotency key gives the same task; with another request it is refused', async (t) => {
+  const agent = await startAgent()
+  const send = async (name: string) =>
+    await post(agent.socket, '/v1/apply', { documents: [group(name)] }, 'key-1')
+  const [first, second] = [await send('web'), await send('web')]
+  t.is(first.status, 202)
+  t.is(first.body.id, second.body.id)
+  const other = await send('app')
+  t.is(other.status, 409)
+  t.is(other.body.code, 'PUR_IDEMPOTENCY_REUSED')
+  await agent.stop()
+  await removeFolder(agent)
+})
+
+test('a bad manifest is refused with every problem and nothing is applied', async (t) => {
+  const agent = await startAgent()
+  const rule = { family: 'ipv4', protocol: 'icmp', ports: ['80'], action: 'allow' }
+  const documents = [group('good'), group('bad', { inbound: [rule] }), { kind: 'Nope', name: 'x' }]
+  const { status, body } = await post(agent.socket, '/v1/apply', { documents })
+  t.is(status, 422)
+  t.deepEqual(
+    body.problems.map((one: { document: number; path: string }) => `${one.document} ${one.path}`),
+    ['1 spec.inbound[0].ports', '2 kind'],
+  )
+  t.deepEqual(await agent.client.securityGroups.list(), [])
+  await agent.stop()
+  await removeFolder(agent)
+})
+
+test('a stale If-Match is refused with both revisions', async (t) => {
+  const agent = await startAgent()
+  await (await agent.client.apply([group('web')])).wait()
+  const web = await agent.client.securityGroups.get('web')
+  await (await agent.client.apply([group('web', { allowWithinGroup: false })])).wait()
+  const { kind, name, spec } = web
+  await t.throwsAsync(
+    agent.client.securityGroups.put({ kind, name, spec }, { ifRevision: web.revision }),
+    {
+      code: 'PUR_RESOURCE_REVISION',
+    },
+  )
+  await agent.stop()
+  await removeFolder(agent)
+})
+
+test('kill -9 loses nothing: resources, tasks and event numbers go on where they were', async (t) => {
+  const agent = await startAgent()
+  await (await agent.client.apply([group('web')])).wait()
+  const before = await agent.client.securityGroups.get('web')
+  const seen = await eventsOf(agent.client)
+  await agent.stop('SIGKILL')
+  const again = await startAgent({ folder: agent.folder })
+  const { uid, revision, generation } = await again.client.securityGroups.get('web')
+  t.deepEqual({ uid, revision, generation }, pick(before))
+  const later = await eventsOf(again.client, seen.at(-1))
+  t.true(later.every((sequence) => sequence > (seen.at(-1) ?? 0)))
+  t.deepEqual(
+    seen,
+    seen.map((_, index) => (seen[0] ?? 0) + index),
+  )
+  t.is(await again.stop(), 0)
+  await removeFolder(again)
+})
+
+test('a backup brings resources back as they were; what came later goes', async (t) => {
+  const agent = await startAgent()
+  await (await agent.client.apply([group('web'), group('app')])).wait()
+  const file = join(agent.folder, 'backup.db')
+  await agent.client.backupState(file)
+  await (await agent.client.securityGroups.delete('app')).wait()
+  await (
+    await agent.client.apply([group('late'), group('web', { allowWithinGroup: false })])
+  ).wait()
+  await (await agent.client.restoreState(file)).wait()
+  const groups = await agent.client.securityGroups.list()
+  t.deepEqual(groups.map(({ name }) => name).toSorted(), ['app', 'web'])
+  t.true(groups.every(({ spec }) => spec.allowWithinGroup))
+  await agent.stop()
+  await removeFolder(agent)
+})
+
+test('two agents on one state folder: the second is refused in one sentence', async (t) => {
+  const agent = await startAgent()
+  const error = await t.throwsAsync(startAgent({ folder: agent.folder }))
+  t.regex(error?.message ?? '', /PUR_AGENT_BUSY/)
+  await agent.stop()
+  await removeFolder(agent)
+})
+
+async function eventsOf(client: ReturnType<typeof createClient>, after = 0): Promise<number[]> {
+  const sequences: number[] = []
+  for await (const { sequence } of client.events({ after, follow: false })) sequences.push(sequence)
+  return sequences
+}
+
+function pick({
+  uid,
+  revision,
+  generation,
+}: {
+  uid: string
+  revision: number
+  generation: number
+}) {
+  return { uid, revision, generation }
+}
+
+async function post(socketPath: string, path: string, body: unknown, key?: string) {
+  const headers = { 'content-type': 'application/json', ...(key && { 'idempotency-key': key }) }
+  return await new Promise<{
+    status: number
+    body: Record<string, never> & { problems: never[]; id: string; code: string }
+  }>((resolve, reject) => {
+    const call = request({ socketPath, path, method: 'POST', headers }, (response) => {
+      let text = ''
+      response.on('data', (chunk) => (text += chunk))
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, body: JSON.parse(text) }),
+      )
+    })
+    call.once('error', reject)
+    call.end(JSON.stringify(body))
+  })
+}

@@ -1,0 +1,35 @@
+/** Errors of virtual machines. */
+export const virtErrors = {
+  PUR_VIRT_UNREACHABLE: {
+    kind: 'unavailable',
+    retry: 'later',
+    meaning: 'libvirtd does not answer.',
+  },
+  PUR_VIRT_TIMEOUT: {
+    kind: 'timeout',
+    retry: 'later',
+    meaning: 'A call to libvirtd did not end within its deadline.',
+  },
+  PUR_VIRT_NO_DOMAIN: { kind: 'missing', retry: 'after-change', meaning: 'No such domain.' },
+  PUR_VIRT_DOMAIN_EXISTS: {
+    kind: 'state',
+    retry: 'after-change',
+    meaning: 'A domain of that name or id exists already.',
+  },
+  PUR_VIRT_NAME_TAKEN: {
+    kind: 'state',
+    retry: 'after-change',
+    meaning: 'A domain of that name exists and is not Purlin’s.',
+  },
+  PUR_VIRT_REFUSED: {
+    kind: 'state',
+    retry: 'after-change',
+    meaning: 'libvirt refused the operation in the domain’s present state.',
+  },
+  PUR_VIRT_AGENT_UNRESPONSIVE: {
+    kind: 'unavailable',
+    retry: 'later',
+    meaning: 'The guest agent of the machine does not answer.',
+  },
+  PUR_VIRT_FAILED: { kind: 'failed', retry: 'after-change', meaning: 'libvirt reported an error.' },
+} as const

@@ -1,0 +1,28 @@
+/** Errors of the distributed switch. */
+export const vswitchErrors = {
+  PUR_OVS_UNREACHABLE: {
+    kind: 'unavailable',
+    retry: 'later',
+    meaning: 'The Open vSwitch database does not answer on its socket.',
+  },
+  PUR_OVS_REFUSED: {
+    kind: 'failed',
+    retry: 'after-change',
+    meaning: 'The Open vSwitch database refused a transaction.',
+  },
+  PUR_SWITCH_NAME_TAKEN: {
+    kind: 'state',
+    retry: 'after-change',
+    meaning: 'A bridge or interface of that name exists and is not Purlin’s.',
+  },
+  PUR_LINK_FAILED: {
+    kind: 'failed',
+    retry: 'later',
+    meaning: 'A link of the host could not be made or changed.',
+  },
+  PUR_DHCP_FAILED: {
+    kind: 'failed',
+    retry: 'later',
+    meaning: 'The DHCP and name service of a port group does not run.',
+  },
+} as const

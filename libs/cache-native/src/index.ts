@@ -1,0 +1,6 @@
+export {
+  type DecodedSuperblock,
+  decodeSuperblock,
+  encodeSuperblock,
+  type SuperblockFields,
+} from './superblock.ts'

@@ -1,0 +1,2 @@
+export * from './lane.ts'
+export * from './reconciler.ts'

@@ -1,0 +1,47 @@
+import { type Kind, kindNames, kinds } from '@purlin/schema'
+import type { Transport } from '../connect/transport.ts'
+import { type Collection, collectionOf, type ReadCollection } from './collection.ts'
+import { type SecurityGroups, securityGroupsOf } from './security-groups.ts'
+import { type VirtualMachines, virtualMachinesOf } from './virtual-machines.ts'
+
+type CamelCase<Text extends string> = Text extends `${infer Head}-${infer Rest}`
+  ? `${Head}${Capitalize<CamelCase<Rest>>}`
+  : Text
+
+/** What the client offers for a kind: observed kinds can only be read. */
+export type CollectionOf<K extends Kind> = K extends 'SecurityGroup'
+  ? SecurityGroups
+  : K extends 'VirtualMachine'
+    ? VirtualMachines
+    : (typeof kinds)[K] extends { observed: true }
+      ? ReadCollection<K>
+      : Collection<K>
+
+/** One collection for each kind, by its plural: `securityGroups`, `virtualMachines`, `ports`. */
+export type Collections = {
+  readonly [K in Kind as CamelCase<(typeof kinds)[K]['plural']>]: CollectionOf<K>
+}
+
+/** The collections behind `transport`. */
+export function collectionsOf(transport: Transport): Collections {
+  const entries = kindNames.map((kind) => [camelCase(kinds[kind].plural), pick(transport, kind)])
+  return Object.fromEntries(entries) as Collections
+}
+
+/** The collection of a kind known only at run time. */
+export function pick<K extends Kind>(transport: Transport, kind: K): CollectionOf<K> {
+  return ofKind(transport, kind) as CollectionOf<K>
+}
+
+function ofKind(transport: Transport, kind: Kind): CollectionOf<Kind> {
+  if (kind === 'SecurityGroup') return securityGroupsOf(transport)
+  if (kind === 'VirtualMachine') return virtualMachinesOf(transport)
+  const { get, list, put, delete: remove } = collectionOf(transport, kind)
+  return (
+    'observed' in kinds[kind] ? { get, list } : { get, list, put, delete: remove }
+  ) as CollectionOf<Kind>
+}
+
+function camelCase(text: string): string {
+  return text.replace(/-([a-z])/g, (_dash, letter: string) => letter.toUpperCase())
+}

@@ -1,0 +1,48 @@
+import type { ExecAnswer, ExecRequest } from '@purlin/schema'
+import type { MutationOptions } from '../connect/call.ts'
+import { carryOut, startTask } from '../connect/operation.ts'
+import type { Transport } from '../connect/transport.ts'
+import type { TaskHandle } from '../tasks/task-handle.ts'
+import { type Collection, collectionOf } from './collection.ts'
+
+/** What a command in a guest may be given beside its arguments. */
+export type ExecOptions = Omit<ExecRequest, 'command'> & MutationOptions
+
+/** Virtual machines, with what can be asked of a single one. */
+export interface VirtualMachines extends Collection<'VirtualMachine'> {
+  /** Wants the machine running. Errors: PUR_RESOURCE_MISSING. */
+  start(name: string, options?: MutationOptions): Promise<TaskHandle>
+  /** Wants the machine stopped. Errors: PUR_RESOURCE_MISSING. */
+  stop(name: string, options?: MutationOptions): Promise<TaskHandle>
+  /** Runs `command` (an argument array, no shell) in the guest through its agent. A command that ends
+   *  with another code than 0 is an answer, no error. It is sent once unless `attempts` says more: an
+   *  answer that was lost does not tell whether the command ran. Errors: PUR_VIRT_AGENT_UNRESPONSIVE. */
+  exec(name: string, command: readonly string[], options?: ExecOptions): Promise<ExecAnswer>
+}
+
+const DEFAULT_EXEC_TIMEOUT_MS = 60_000
+/** What the agent needs beside the command itself. */
+const EXEC_MARGIN_MS = 10_000
+
+/** The virtual machines behind `transport`. */
+export function virtualMachinesOf(transport: Transport): VirtualMachines {
+  return {
+    ...collectionOf(transport, 'VirtualMachine'),
+    start: (name, options) => startTask(transport, 'startMachine', { parts: { name }, options }),
+    stop: (name, options) => startTask(transport, 'stopMachine', { parts: { name }, options }),
+    exec: (name, command, { input, timeoutMs, ...options } = {}) =>
+      carryOut(transport, 'execMachine', {
+        parts: { name },
+        body: {
+          command: [...command],
+          ...(input !== undefined && { input }),
+          ...(timeoutMs !== undefined && { timeoutMs }),
+        },
+        options: {
+          attempts: 1,
+          deadlineMs: (timeoutMs ?? DEFAULT_EXEC_TIMEOUT_MS) + EXEC_MARGIN_MS,
+          ...options,
+        },
+      }),
+  }
+}

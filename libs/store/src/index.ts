@@ -1,0 +1,5 @@
+export * from './event-log.ts'
+export * from './sqlite/backup.ts'
+export * from './sqlite/open.ts'
+export * from './store.ts'
+export * from './task-log.ts'

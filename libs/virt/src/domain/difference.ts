@@ -1,0 +1,32 @@
+import type { DomainSpec } from './domain-spec.ts'
+import { specHash } from './mark.ts'
+import type { DomainReading } from './read.ts'
+
+/** The names of what differs between a spec and a domain, in the spec's words; empty: they agree.
+ *  The mark alone would miss an edit by hand, the fields alone a change of form, so both count. */
+export function differences(spec: DomainSpec, found: DomainReading): readonly string[] {
+  const boot = spec.boot ?? { kernel: '', initrd: '', commandLine: '' }
+  const disks = (spec.disks ?? []).map(({ target, file }) => ({ target, file }))
+  const nics = spec.nics.map((nic) => ({ ...nic, mac: nic.mac.toLowerCase() }))
+  const pairs: readonly (readonly [string, unknown, unknown])[] = [
+    ['uuid', spec.uuid, found.uuid],
+    ['cpus', spec.cpus, found.cpus],
+    ['memoryMiB', spec.memoryMiB, found.memoryMiB],
+    ['accelerator', spec.accelerator, found.accelerator],
+    ['kernel', boot.kernel, found.kernel],
+    ['initrd', boot.initrd, found.initrd],
+    ['commandLine', boot.commandLine, found.commandLine],
+    ['serialLogFile', spec.serialLogFile, found.serialLogFile],
+    ['disks', flat(disks, ['target', 'file']), flat(found.disks, ['target', 'file'])],
+    ['nics', flat(nics, NIC_FIELDS), flat(found.nics, NIC_FIELDS)],
+  ]
+  const names = pairs.filter(([, wanted, is]) => wanted !== is).map(([name]) => name)
+  if (names.length === 0 && found.mark?.specHash !== specHash(spec)) return ['form']
+  return names
+}
+
+const NIC_FIELDS = ['port', 'mac', 'bridgeDevice', 'tapDevice', 'mtu'] as const
+
+function flat<Row>(rows: readonly Row[], fields: readonly (keyof Row)[]): string {
+  return JSON.stringify(rows.map((row) => fields.map((field) => row[field])))
+}

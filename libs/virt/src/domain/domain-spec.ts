@@ -1,0 +1,43 @@
+/** How the guest's processor is made: by the host's own, or by QEMU's translator (slow, works everywhere). */
+export type Accelerator = 'kvm' | 'tcg'
+
+export interface NicSpec {
+  /** The port's name in Purlin, such as `web-1.eth0`. */
+  readonly port: string
+  readonly mac: string
+  /** Name of the Linux bridge of this NIC; it stands before the machine starts. */
+  readonly bridgeDevice: string
+  /** Name of the tap that libvirt makes; rules are keyed by it, so it is fixed. At most 15 characters. */
+  readonly tapDevice: string
+  readonly mtu: number
+}
+
+export interface DiskSpec {
+  /** Device in the guest, such as `vda`. */
+  readonly target: string
+  readonly file: string
+  readonly format: 'qcow2' | 'raw'
+  readonly readonly?: boolean
+}
+
+export interface BootSpec {
+  /** File of the kernel on the host; an ELF with a PVH entry or a bzImage. */
+  readonly kernel: string
+  readonly initrd: string
+  readonly commandLine: string
+}
+
+/** Everything of a machine that its libvirt domain is made of; what is not here is the same for all. */
+export interface DomainSpec {
+  readonly name: string
+  readonly uuid: string
+  readonly cpus: number
+  readonly memoryMiB: number
+  readonly accelerator: Accelerator
+  /** Absent: the firmware boots from the disks. */
+  readonly boot?: BootSpec
+  readonly disks?: readonly DiskSpec[]
+  readonly nics: readonly NicSpec[]
+  /** What the guest writes to its first serial port goes into this file of the host. */
+  readonly serialLogFile: string
+}

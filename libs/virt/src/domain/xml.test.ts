@@ -1,0 +1,103 @@
+import { PurlinError } from '@purlin/base'
+import test from 'ava'
+import fc from 'fast-check'
+import { machineOf } from '../../tests/support/machines.ts'
+import { differences } from './difference.ts'
+import type { DomainSpec } from './domain-spec.ts'
+import { readDomain } from './read.ts'
+import { domainXml } from './xml.ts'
+
+test('a TCG machine with direct kernel boot', (t) => {
+  t.snapshot(domainXml(machineOf('web-1')))
+})
+
+test('a KVM machine with disks, two NICs and no kernel of its own', (t) => {
+  const { boot: _boot, nics, ...rest } = machineOf('db-1', { accelerator: 'kvm', cpus: 4 })
+  const second = {
+    port: 'db-1.eth1',
+    mac: '52:54:00:AA:00:02',
+    bridgeDevice: 'br-db-1b',
+    tapDevice: 'tap-db-1b',
+    mtu: 9000,
+  }
+  const disks = [
+    { target: 'vda', file: '/pool/db-1.qcow2', format: 'qcow2' as const },
+    { target: 'vdb', file: '/pool/seed.raw', format: 'raw' as const, readonly: true },
+  ]
+  t.snapshot(domainXml({ ...rest, nics: [...nics, second], disks }))
+})
+
+const HOSTILE = `"><script>&amp;'<!--]]>&#10;%s$(reboot)\`é😀`
+
+test('hostile texts arrive as they were, and no element comes of them', (t) => {
+  const boot = { kernel: `/k${HOSTILE}`, initrd: `/i${HOSTILE}`, commandLine: `a ${HOSTILE}` }
+  const spec = machineOf(`vm${HOSTILE}`, { boot, serialLogFile: `/log/${HOSTILE}` })
+  const xml = domainXml(spec)
+  t.false(xml.includes('<script>'))
+  const reading = readDomain(xml)
+  t.is(reading?.name, spec.name)
+  t.is(reading?.commandLine, boot.commandLine)
+  t.is(reading?.serialLogFile, spec.serialLogFile)
+  t.is(reading?.mark?.machine, spec.name)
+})
+
+for (const [what, text] of [
+  ['a line break', 'a\nb'],
+  ['a NUL', 'a\0b'],
+  ['an escape', '\u001b[0m'],
+  ['half a surrogate pair', 'a\ud800'],
+] as const) {
+  test(`${what} is refused, for XML would lose or change it`, (t) => {
+    const error = t.throws(() => domainXml(machineOf('web-1', { serialLogFile: `/log/${text}` })), {
+      instanceOf: PurlinError,
+    })
+    t.is(error?.code, 'PUR_INVALID')
+    t.deepEqual(
+      error?.problems.map((problem) => problem.path),
+      ['domain.devices.serial.source.@path'],
+    )
+  })
+}
+
+const printable = fc
+  .string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
+  .filter((text) => !/[\p{Cc}\p{Cs}\ufffe\uffff]/u.test(text) && text.trim() === text)
+
+const anySpec: fc.Arbitrary<DomainSpec> = fc.record({
+  name: printable,
+  uuid: fc.uuid(),
+  cpus: fc.integer({ min: 1, max: 512 }),
+  memoryMiB: fc.integer({ min: 64, max: 1 << 24 }),
+  accelerator: fc.constantFrom('kvm', 'tcg'),
+  boot: fc.record({ kernel: printable, initrd: printable, commandLine: printable }),
+  nics: fc.uniqueArray(
+    fc.record({
+      port: printable,
+      mac: fc.constantFrom('52:54:00:12:34:56', '52:54:00:AB:CD:EF'),
+      bridgeDevice: printable,
+      tapDevice: printable,
+      mtu: fc.integer({ min: 576, max: 9216 }),
+    }),
+    { maxLength: 4, selector: (nic) => nic.tapDevice },
+  ),
+  serialLogFile: printable,
+})
+
+test('what is written is read back without a difference', (t) => {
+  fc.assert(
+    fc.property(anySpec, (spec) => {
+      const reading = readDomain(domainXml(spec))
+      t.deepEqual(reading === undefined ? ['nothing read'] : differences(spec, reading), [])
+    }),
+  )
+})
+
+test('another spec differs, and the difference is named', (t) => {
+  const spec = machineOf('web-1')
+  const reading = readDomain(domainXml(spec))
+  if (reading === undefined) return t.fail('nothing read')
+  t.deepEqual(differences({ ...spec, cpus: 2, memoryMiB: 256 }, reading), ['cpus', 'memoryMiB'])
+  t.deepEqual(differences({ ...spec, nics: [] }, reading), ['nics'])
+  const { mark: _mark, ...unmarked } = reading
+  return t.deepEqual(differences(spec, unmarked), ['form'])
+})

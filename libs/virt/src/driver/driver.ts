@@ -1,0 +1,68 @@
+import { type Clock, type Fact, systemClock } from '@purlin/base'
+import type { LibvirtEvent } from '../port/event.ts'
+import type { LibvirtPort } from '../port/libvirt-port.ts'
+import { executeVirtStep } from './execute.ts'
+import { readFacts, readObserved } from './observe.ts'
+import { DEFAULT_PLAN_OPTIONS, type PlanOptions, planVirt } from './plan.ts'
+import type { VirtDesired, VirtObserved, VirtStep } from './types.ts'
+
+export interface VirtDriverOptions {
+  readonly libvirt: LibvirtPort
+  readonly clock?: Clock
+  /** How long a guest may take to power off before its power is taken. Default 20000. */
+  readonly graceMs?: number
+  /** Time for one look at all domains. Default 10000. */
+  readonly observeDeadlineMs?: number
+}
+
+/** The virt lane: one host's machines on libvirt. */
+export interface VirtDriver {
+  readonly lane: 'virt'
+  /** Reads every domain. Errors: PUR_VIRT_UNREACHABLE, PUR_VIRT_TIMEOUT, PUR_CANCELLED. */
+  observe(signal: AbortSignal): Promise<VirtObserved>
+  /** Pure. */
+  plan(desired: VirtDesired, observed: VirtObserved): readonly VirtStep[]
+  /** Executes one step and reads back. */
+  execute(step: VirtStep, signal: AbortSignal): Promise<void>
+  /** Pure. */
+  facts(observed: VirtObserved): ReadonlySet<Fact>
+  /** Calls `onChange` with a reason whenever the domains may have changed, until the signal is aborted. */
+  watch(onChange: (reason: string) => void, signal: AbortSignal): void
+}
+
+/** Makes the driver of the virt lane. */
+export function createVirtDriver(options: VirtDriverOptions): VirtDriver {
+  const { libvirt } = options
+  const context = { libvirt, clock: options.clock ?? systemClock }
+  const planOptions: PlanOptions = { graceMs: options.graceMs ?? DEFAULT_PLAN_OPTIONS.graceMs }
+  const deadlineMs = options.observeDeadlineMs ?? 10_000
+  return {
+    lane: 'virt',
+    observe: async (signal) => readObserved(await libvirt.listDomains({ deadlineMs, signal })),
+    plan: (desired, observed) => planVirt(desired, observed, planOptions),
+    execute: (step, signal) => executeVirtStep(context, step, signal),
+    facts: readFacts,
+    watch: (onChange, signal) => {
+      if (signal.aborted) return
+      const unsubscribe = libvirt.onEvent((event) => {
+        const reason = changeReason(event)
+        if (reason !== undefined) onChange(reason)
+      })
+      signal.addEventListener('abort', unsubscribe, { once: true })
+    },
+  }
+}
+
+/** Why an event asks for a new look; a reboot or an agent changes nothing that is compared. */
+function changeReason(event: LibvirtEvent): string | undefined {
+  switch (event.kind) {
+    case 'lifecycle':
+      return `domain ${event.domain} ${event.event}`
+    case 'connection':
+      return `libvirt ${event.state}: ${event.reason}`
+    case 'missed':
+      return `${event.count} events of libvirt missed`
+    default:
+      return undefined
+  }
+}

@@ -1,0 +1,65 @@
+import type { PowerState } from '../machine/power-state.ts'
+import type { MachineDesired, VirtObserved } from './types.ts'
+
+/** A condition without its time, which only who keeps the former status knows. */
+export interface MachineCondition {
+  readonly type: 'Ready' | 'PendingRestart'
+  readonly status: 'true' | 'false'
+  /** One word for programs. */
+  readonly reason: string
+  /** A sentence for people. */
+  readonly message: string
+}
+
+export interface MachineStatus {
+  readonly powerState: PowerState
+  readonly conditions: readonly MachineCondition[]
+}
+
+/** What can be said of a machine from the last look at libvirt. Pure. */
+export function machineStatus(observed: VirtObserved, machine: MachineDesired): MachineStatus {
+  const found = observed.machines.find((one) => one.name === machine.name)
+  const powerState = found?.state ?? 'absent'
+  const pending = found?.live !== undefined && found.live.mark?.specHash !== found.specHash
+  return {
+    powerState,
+    conditions: [ready(observed, machine, powerState), pendingRestart(machine.name, pending)],
+  }
+}
+
+function ready(
+  observed: VirtObserved,
+  machine: MachineDesired,
+  powerState: PowerState,
+): MachineCondition {
+  const type = 'Ready'
+  if (powerState === machine.powerState) {
+    const message = `machine ${machine.name} is ${powerState}, as it should be`
+    return {
+      type,
+      status: 'true',
+      reason: powerState === 'running' ? 'Running' : 'Stopped',
+      message,
+    }
+  }
+  const taken =
+    powerState === 'absent' && observed.foreign.some((domain) => domain.name === machine.name)
+  if (taken) {
+    const message = `a domain ${machine.name} exists that is not Purlin’s; rename one of the two`
+    return { type, status: 'false', reason: 'NameTaken', message }
+  }
+  const message = `machine ${machine.name} is ${powerState} and should be ${machine.powerState}`
+  return { type, status: 'false', reason: 'PowerStateDiffers', message }
+}
+
+function pendingRestart(name: string, pending: boolean): MachineCondition {
+  const type = 'PendingRestart'
+  return pending
+    ? {
+        type,
+        status: 'true',
+        reason: 'SpecChanged',
+        message: `machine ${name} runs with its former spec; the new one holds after a stop and a start`,
+      }
+    : { type, status: 'false', reason: 'UpToDate', message: `machine ${name} has nothing pending` }
+}

@@ -1,0 +1,26 @@
+export * from './accelerator.ts'
+export type { GuestInterface } from './agent/answers.ts'
+export * from './agent/guest-agent.ts'
+export { differences } from './domain/difference.ts'
+export * from './domain/domain-spec.ts'
+export * from './domain/mark.ts'
+export * from './domain/read.ts'
+export { domainXml } from './domain/xml.ts'
+export * from './driver/driver.ts'
+export { readFacts, readMachine, readObserved } from './driver/observe.ts'
+export { DEFAULT_PLAN_OPTIONS, type PlanOptions, planVirt } from './driver/plan.ts'
+export * from './driver/status.ts'
+export * from './driver/types.ts'
+export { type AwaitPowerOptions, awaitPower } from './machine/await-power.ts'
+export {
+  isActive,
+  type PowerState,
+  powerStateAfter,
+  powerStates,
+  readPowerState,
+} from './machine/power-state.ts'
+export { type Addon, addonPath, loadAddon, type NodeInfo } from './port/addon.ts'
+export * from './port/event.ts'
+export { codeOfFailure, errorOfFailure } from './port/failure.ts'
+export * from './port/libvirt-port.ts'
+export { createNativeLibvirt, type NativeLibvirtOptions } from './port/native.ts'

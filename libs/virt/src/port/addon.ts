@@ -1,0 +1,122 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { PurlinError } from '@purlin/base'
+
+/** The addon as it is: libvirt's numbers, one promise a call, errors with `code` and `libvirtCode`. */
+export interface Addon {
+  openConnection(
+    options: AddonOpenOptions,
+    onEvent: (event: AddonEvent) => void,
+  ): Promise<AddonConnection>
+}
+
+export interface AddonOpenOptions {
+  readonly uri: string
+  readonly readonly: boolean
+  readonly deadlineMs: number
+  readonly keepAliveIntervalSeconds: number
+  readonly keepAliveCount: number
+  readonly agentConnections: number
+}
+
+export interface AddonEvent {
+  readonly kind: 'lifecycle' | 'agent' | 'reboot' | 'closed'
+  readonly domain?: string
+  readonly uuid?: string
+  readonly event: number
+  readonly detail: number
+  /** Events that were left out before this one. */
+  readonly dropped: number
+}
+
+export interface AddonDomain {
+  readonly name: string
+  readonly uuid: string
+  readonly id?: number
+  readonly state: number
+  readonly reason: number
+  readonly persistent: boolean
+  readonly autostart: boolean
+  readonly xml: string
+  readonly inactiveXml?: string
+}
+
+export interface AddonStatistics {
+  readonly domain: string
+  readonly fields: readonly {
+    readonly name: string
+    readonly number?: number
+    readonly text?: string
+  }[]
+}
+
+export interface AddonConnection {
+  close(): void
+  runningCalls(): readonly { readonly what: string; readonly ageMs: number }[]
+  isAlive(deadlineMs: number): Promise<boolean>
+  versions(deadlineMs: number): Promise<{ library: number; daemon: number; hypervisor: number }>
+  hostname(deadlineMs: number): Promise<string>
+  capabilities(deadlineMs: number): Promise<string>
+  nodeInfo(deadlineMs: number): Promise<NodeInfo>
+  listDomains(deadlineMs: number): Promise<AddonDomain[]>
+  statistics(deadlineMs: number): Promise<AddonStatistics[]>
+  domain(name: string, deadlineMs: number): Promise<AddonDomain>
+  domainXml(name: string, inactive: boolean, deadlineMs: number): Promise<string>
+  defineXml(xml: string, deadlineMs: number): Promise<void>
+  start(name: string, paused: boolean, deadlineMs: number): Promise<void>
+  shutdown(name: string, byAgent: boolean, deadlineMs: number): Promise<void>
+  reboot(name: string, byAgent: boolean, deadlineMs: number): Promise<void>
+  reset(name: string, deadlineMs: number): Promise<void>
+  destroy(name: string, graceful: boolean, deadlineMs: number): Promise<void>
+  suspend(name: string, deadlineMs: number): Promise<void>
+  resume(name: string, deadlineMs: number): Promise<void>
+  wakeup(name: string, deadlineMs: number): Promise<void>
+  undefine(name: string, deadlineMs: number): Promise<void>
+  agentCommand(
+    name: string,
+    command: string,
+    timeoutSeconds: number,
+    deadlineMs: number,
+  ): Promise<string>
+}
+
+/** The host's resources, as libvirt's virNodeGetInfo gives them. */
+export interface NodeInfo {
+  readonly model: string
+  readonly memoryKib: number
+  readonly cpus: number
+  readonly frequencyMhz: number
+  readonly numaNodes: number
+  readonly sockets: number
+  readonly cores: number
+  readonly threads: number
+}
+
+/** Where a package that carries its own addon names it. */
+const ADDON_VARIABLE = 'PURLIN_VIRT_ADDON'
+
+/** The addon's file: `PURLIN_VIRT_ADDON`, else the one that was built into this package's folder. */
+export function addonPath(environment: NodeJS.ProcessEnv = process.env): string {
+  const named = environment[ADDON_VARIABLE]
+  if (named !== undefined && named !== '') return named
+  const folder = fileURLToPath(new URL('../../native/', import.meta.url))
+  const ending = `linux-${process.arch}-gnu.node`
+  const file = existsSync(folder) && readdirSync(folder).find((name) => name.endsWith(ending))
+  return join(folder, file || `index.${ending}`)
+}
+
+/** Loads the addon. Errors: PUR_VIRT_FAILED where it is not built or libvirt's library is missing. */
+export function loadAddon(path: string = addonPath()): Addon {
+  try {
+    return createRequire(import.meta.url)(path) as Addon
+  } catch (thrown) {
+    const found = thrown instanceof Error ? (thrown.message.split('\n')[0] ?? '') : String(thrown)
+    throw new PurlinError('PUR_VIRT_FAILED', {
+      message: `loading the libvirt addon ${path}: ${found}; build it, install libvirt0, or name it by ${ADDON_VARIABLE}`,
+      context: { path },
+      cause: thrown,
+    })
+  }
+}

@@ -1,0 +1,91 @@
+import type { NodeInfo } from './addon.ts'
+import type { LibvirtEvent } from './event.ts'
+
+/** How long a call may take, and a signal to give it up earlier. */
+export interface CallOptions {
+  readonly deadlineMs: number
+  readonly signal?: AbortSignal
+}
+
+/** A domain as libvirt has it; `state` and `reason` are libvirt's virDomainState and its reason. */
+export interface DomainRecord {
+  readonly name: string
+  readonly uuid: string
+  /** Number while the domain is active. */
+  readonly id?: number
+  readonly state: number
+  readonly reason: number
+  readonly persistent: boolean
+  readonly autostart: boolean
+  /** XML of what is in force now. */
+  readonly xml: string
+  /** XML of what is in force after the next start; for active persistent domains. */
+  readonly inactiveXml?: string
+}
+
+export interface LibvirtVersions {
+  /** `major.minor.release` of the library in this process. */
+  readonly library: string
+  readonly daemon: string
+  readonly hypervisor: string
+}
+
+/** What is measured of a domain, by libvirt's field names such as `net.0.rx.bytes`. */
+export interface DomainStatistics {
+  readonly domain: string
+  readonly values: Readonly<Record<string, number | string>>
+}
+
+export type ConnectionState = 'connecting' | 'connected' | 'lost' | 'closed'
+
+/** The connection as people need to see it. */
+export interface PortState {
+  readonly connection: ConnectionState
+  readonly uri: string
+  /** Milliseconds in this state. */
+  readonly ageMs: number
+  /** Why the connection is not there, when it is not. */
+  readonly failure?: string
+  /** The oldest call that has not come back, opening included. */
+  readonly stuckCall?: { readonly call: string; readonly ageMs: number }
+}
+
+/** libvirt as the rest of Purlin sees it. Domains go by name. Every call rejects with a PurlinError:
+ *  PUR_VIRT_UNREACHABLE, PUR_VIRT_TIMEOUT, PUR_VIRT_NO_DOMAIN, PUR_VIRT_DOMAIN_EXISTS, PUR_VIRT_REFUSED,
+ *  PUR_VIRT_AGENT_UNRESPONSIVE, PUR_VIRT_FAILED, PUR_CANCELLED. A call given up may still take effect. */
+export interface LibvirtPort {
+  state(): PortState
+  /** Hands on every event until the returned function is called. */
+  onEvent(listener: (event: LibvirtEvent) => void): () => void
+  versions(options: CallOptions): Promise<LibvirtVersions>
+  hostname(options: CallOptions): Promise<string>
+  /** XML of the capabilities of host and hypervisor. */
+  capabilities(options: CallOptions): Promise<string>
+  nodeInfo(options: CallOptions): Promise<NodeInfo>
+  listDomains(options: CallOptions): Promise<readonly DomainRecord[]>
+  statistics(options: CallOptions): Promise<readonly DomainStatistics[]>
+  domain(name: string, options: CallOptions): Promise<DomainRecord>
+  domainXml(name: string, options: CallOptions & { readonly inactive?: boolean }): Promise<string>
+  defineXml(xml: string, options: CallOptions): Promise<void>
+  start(name: string, options: CallOptions & { readonly paused?: boolean }): Promise<void>
+  shutdown(name: string, options: CallOptions & { readonly by?: GuestChannel }): Promise<void>
+  reboot(name: string, options: CallOptions & { readonly by?: GuestChannel }): Promise<void>
+  reset(name: string, options: CallOptions): Promise<void>
+  destroy(name: string, options: CallOptions & { readonly graceful?: boolean }): Promise<void>
+  suspend(name: string, options: CallOptions): Promise<void>
+  resume(name: string, options: CallOptions): Promise<void>
+  /** Wakes a guest that put itself to sleep. */
+  wakeup(name: string, options: CallOptions): Promise<void>
+  undefine(name: string, options: CallOptions): Promise<void>
+  /** One JSON command for the guest agent and its answer; libvirt itself gives up after `timeoutSeconds`. */
+  agentCommand(
+    name: string,
+    command: string,
+    options: CallOptions & { readonly timeoutSeconds: number },
+  ): Promise<string>
+  /** Ends the connection and every attempt at one. */
+  close(): void
+}
+
+/** How a guest is asked to power off: its power button (ACPI, the default) or its agent. */
+export type GuestChannel = 'acpi' | 'agent'

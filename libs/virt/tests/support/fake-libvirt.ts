@@ -1,0 +1,178 @@
+import { PurlinError } from '@purlin/base'
+import {
+  type DomainRecord,
+  LIFECYCLE_EVENTS,
+  type LibvirtEvent,
+  type LibvirtPort,
+  type LifecycleEvent,
+  readDomain,
+} from '../../src/index.ts'
+
+interface FakeDomain {
+  uuid: string
+  state: number
+  id: number | undefined
+  xml: string
+  inactiveXml: string
+  persistent: boolean
+}
+
+export interface FakeLibvirt {
+  readonly port: LibvirtPort
+  readonly domains: Map<string, FakeDomain>
+  /** The calls that change something, in order. */
+  readonly calls: string[]
+  /** Answers of the guest agent by command; a function may throw. */
+  agent: (command: { execute: string; arguments?: Record<string, unknown> }) => unknown
+  /** Whether a guest that is asked to power off does so. */
+  obedient: boolean
+  emit(event: LibvirtEvent): void
+  /** Adds a domain by its XML, active or not. */
+  add(xml: string, active?: boolean): void
+}
+
+const RUNNING = 1
+const OFF = 5
+
+/** libvirt in memory: enough of a QEMU driver for plans and steps to be executed. */
+export function createFakeLibvirt(): FakeLibvirt {
+  const listeners = new Set<(event: LibvirtEvent) => void>()
+  const domains = new Map<string, FakeDomain>()
+  const calls: string[] = []
+  let nextId = 1
+
+  const emit = (event: LibvirtEvent): void => {
+    for (const listener of listeners) listener(event)
+  }
+  const lifecycle = (domain: string, event: LifecycleEvent): void => {
+    const uuid = domains.get(domain)?.uuid ?? ''
+    emit({ kind: 'lifecycle', domain, uuid, event, detail: LIFECYCLE_EVENTS.indexOf(event) })
+  }
+  const find = (name: string): FakeDomain => {
+    const domain = domains.get(name)
+    if (domain !== undefined) return domain
+    throw new PurlinError('PUR_VIRT_NO_DOMAIN', { message: `no domain ${name}` })
+  }
+  const refuse = (why: string): never => {
+    throw new PurlinError('PUR_VIRT_REFUSED', { message: why })
+  }
+  const record = (name: string): DomainRecord => {
+    const { uuid, state, id, xml, inactiveXml, persistent } = find(name)
+    const active = id !== undefined
+    return {
+      name,
+      uuid,
+      state,
+      reason: 0,
+      persistent,
+      autostart: false,
+      xml: active ? xml : inactiveXml,
+      ...(active && { id }),
+      ...(active && persistent && { inactiveXml }),
+    }
+  }
+  const powerOff = (name: string): void => {
+    const domain = find(name)
+    domain.state = OFF
+    domain.id = undefined
+    if (!domain.persistent) domains.delete(name)
+    lifecycle(name, 'stopped')
+  }
+  const define = (xml: string): string => {
+    const reading = readDomain(xml)
+    if (reading === undefined) {
+      throw new PurlinError('PUR_VIRT_FAILED', { message: 'this is no domain XML' })
+    }
+    const { name, uuid } = reading
+    const present = domains.get(name)
+    if (present !== undefined && present.uuid !== uuid) {
+      throw new PurlinError('PUR_VIRT_DOMAIN_EXISTS', { message: `${name} exists already` })
+    }
+    const kept = present ?? { uuid, state: OFF, id: undefined, xml }
+    domains.set(name, { ...kept, inactiveXml: xml, persistent: true })
+    return name
+  }
+  const start = (name: string): void => {
+    const domain = find(name)
+    if (domain.id !== undefined) refuse(`${name} is active already`)
+    domain.xml = domain.inactiveXml
+    domain.id = nextId++
+    domain.state = RUNNING
+    lifecycle(name, 'resumed')
+    lifecycle(name, 'started')
+  }
+  const setState = (name: string, from: number, to: number, event: LifecycleEvent): void => {
+    const domain = find(name)
+    if (domain.state !== from) refuse(`${name} is in state ${domain.state}`)
+    domain.state = to
+    lifecycle(name, event)
+  }
+  const change = async (call: string, work: () => void): Promise<void> => {
+    calls.push(call)
+    work()
+  }
+
+  const fake: FakeLibvirt = {
+    domains,
+    calls,
+    obedient: true,
+    agent: () => ({}),
+    emit,
+    add: (xml, active = false) => {
+      const name = define(xml)
+      if (active) start(name)
+    },
+    port: {
+      state: () => ({ connection: 'connected', uri: 'fake:///', ageMs: 0 }),
+      onEvent: (listener) => {
+        listeners.add(listener)
+        return () => listeners.delete(listener)
+      },
+      close: () => listeners.clear(),
+      versions: async () => ({ library: '9.0.0', daemon: '9.0.0', hypervisor: '7.2.0' }),
+      hostname: async () => 'fake',
+      capabilities: async () => '<capabilities/>',
+      nodeInfo: async () => ({
+        model: 'x86_64',
+        memoryKib: 1,
+        cpus: 1,
+        frequencyMhz: 0,
+        numaNodes: 1,
+        sockets: 1,
+        cores: 1,
+        threads: 1,
+      }),
+      listDomains: async () => [...domains.keys()].map(record),
+      statistics: async () => [],
+      domain: async (name) => record(name),
+      domainXml: async (name) => record(name).xml,
+      defineXml: (xml) => change(`define ${readDomain(xml)?.name}`, () => define(xml)),
+      start: (name) => change(`start ${name}`, () => start(name)),
+      shutdown: (name) =>
+        change(`shutdown ${name}`, () => {
+          if (find(name).id === undefined) refuse(`${name} is off`)
+          if (fake.obedient) powerOff(name)
+        }),
+      reboot: (name) => change(`reboot ${name}`, () => find(name)),
+      reset: (name) => change(`reset ${name}`, () => find(name)),
+      destroy: (name) =>
+        change(`destroy ${name}`, () => {
+          if (find(name).id === undefined) refuse(`${name} is off`)
+          powerOff(name)
+        }),
+      suspend: (name) => change(`suspend ${name}`, () => setState(name, 1, 3, 'suspended')),
+      resume: (name) => change(`resume ${name}`, () => setState(name, 3, 1, 'resumed')),
+      wakeup: (name) => change(`wakeup ${name}`, () => setState(name, 7, 1, 'started')),
+      undefine: (name) =>
+        change(`undefine ${name}`, () => {
+          const domain = find(name)
+          if (domain.id === undefined) domains.delete(name)
+          else domain.persistent = false
+          lifecycle(name, 'undefined')
+        }),
+      agentCommand: async (_name, command) =>
+        JSON.stringify({ return: fake.agent(JSON.parse(command)) }),
+    },
+  }
+  return fake
+}

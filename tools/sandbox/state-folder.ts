@@ -1,0 +1,75 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { PurlinError } from '@purlin/base'
+
+/** The paths of a private host, all below one folder that is removed with it. */
+export interface HostPaths {
+  readonly folder: string
+  readonly log: string
+  readonly ready: string
+  /** What is bound over libvirt's own folders. */
+  readonly libvirt: {
+    readonly etc: string
+    readonly lib: string
+    readonly cache: string
+    readonly log: string
+    readonly sockets: string
+  }
+  readonly switch: string
+  readonly agent: string
+  readonly clients: string
+}
+
+/** Short, since a unix socket's path has at most 107 bytes, and outside of /run, which a host has of its own. */
+const PARENT = '/tmp/purlin-'
+
+/** The paths below `folder`. */
+export function hostPaths(folder: string): HostPaths {
+  const libvirt = join(folder, 'libvirt')
+  return {
+    folder,
+    log: join(folder, 'log'),
+    ready: join(folder, 'ready'),
+    libvirt: {
+      etc: join(libvirt, 'etc'),
+      lib: join(libvirt, 'lib'),
+      cache: join(libvirt, 'cache'),
+      log: join(libvirt, 'log'),
+      sockets: join(libvirt, 'sockets'),
+    },
+    switch: join(folder, 'ovs'),
+    agent: join(folder, 'agent'),
+    clients: join(folder, 'clients'),
+  }
+}
+
+/** Makes a new state folder, open to its owner alone. Errors: PUR_HOST_UNFIT when the disk is full. */
+export async function makeStateFolder(): Promise<HostPaths> {
+  try {
+    const paths = hostPaths(await mkdtemp(PARENT))
+    const { etc, lib, cache, log, sockets } = paths.libvirt
+    const own = [paths.log, paths.switch, paths.agent, paths.clients, etc, lib, cache, log, sockets]
+    for (const folder of own) await mkdir(folder, { recursive: true, mode: 0o700 })
+    return paths
+  } catch (cause) {
+    throw diskError(cause)
+  }
+}
+
+/** Takes a state folder away. A path that was not made by makeStateFolder is left alone. */
+export async function removeStateFolder(folder: string): Promise<void> {
+  if (!folder.startsWith(PARENT)) return
+  await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
+}
+
+/** A full disk as a sentence; anything else as it is. */
+export function diskError(cause: unknown): unknown {
+  const full =
+    cause instanceof Error &&
+    ('code' in cause ? cause.code === 'ENOSPC' || cause.code === 'EDQUOT' : false)
+  if (!full) return cause
+  return new PurlinError('PUR_HOST_UNFIT', {
+    message: `no space is left for the sandbox’s files (${cause.message}); a sandbox needs some 50 MB below /tmp: free some and call again`,
+    cause,
+  })
+}

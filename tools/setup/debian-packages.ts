@@ -1,0 +1,52 @@
+/** Packages of Debian 12 by what they are for; all are taken without their recommendations.
+ *  `libvirt-daemon-system` is left out on purpose: it brings systemd units and a libvirtd of the host's own. */
+export const debianPackages = {
+  /** Libvirt, QEMU, the switch, the rules, addresses: what a sandbox runs. */
+  sandbox: [
+    'libvirt-daemon',
+    'libvirt-daemon-driver-qemu',
+    'libvirt-clients',
+    'qemu-system-x86',
+    'qemu-utils',
+    'openvswitch-switch',
+    'nftables',
+    'dnsmasq-base',
+    'iproute2',
+    'ethtool',
+    'conntrack',
+    'procps',
+  ],
+  /** What the native parts are compiled against. */
+  build: ['gcc', 'libc6-dev', 'pkg-config', 'libvirt-dev'],
+  /** What makes the probe guest out of Debian's packages. */
+  guest: ['kmod', 'lz4', 'cpio', 'binutils'],
+  /** What makes .deb and .rpm files and tries them. */
+  packaging: ['binutils', 'xz-utils', 'rpm', 'mmdebstrap'],
+} as const
+
+export type PackageSet = keyof typeof debianPackages
+
+/** The packages of the sets, each once, in the order of their first mention. */
+export function packagesOf(sets: readonly PackageSet[]): readonly string[] {
+  return [...new Set(sets.flatMap((set) => debianPackages[set]))]
+}
+
+/** Those of `wanted` that `listing` does not call installed.
+ *  Shape: `listing` is lines of `NAME STATUS` as dpkg-query prints them; a name may carry `:ARCHITECTURE`. */
+export function missingPackages(wanted: readonly string[], listing: string): readonly string[] {
+  const installed = new Set(
+    listing
+      .split('\n')
+      .map((line) => line.split(' '))
+      .filter(([, status]) => status === 'installed')
+      .map(([name = '']) => name.split(':')[0]),
+  )
+  return wanted.filter((name) => !installed.has(name))
+}
+
+/** Whether an os-release file (os-release(5)) is of Debian or of something made of it. */
+export function isDebianLike(osRelease: string): boolean {
+  const field = (name: string): string =>
+    new RegExp(`^${name}="?([^"\\n]*)"?$`, 'm').exec(osRelease)?.[1] ?? ''
+  return [field('ID'), ...field('ID_LIKE').split(' ')].includes('debian')
+}

@@ -1,0 +1,48 @@
+import { glob } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { repository } from '../repository.ts'
+import { asRoot, type Command } from '../setup/privilege.ts'
+import { readCargo, readTap } from './results.ts'
+import { cases, check, type Suite } from './suite.ts'
+
+const NODE = [process.execPath, '--conditions=purlin-source'] as const
+const NX = ['nx', 'run-many', '--output-style=static', '--nxBail=false'] as const
+
+/** Every suite, in the order of running: the quick ones first. */
+export async function allSuites(options: { readonly long: boolean }): Promise<readonly Suite[]> {
+  return [
+    cases('tidy', readTap, async () => [...NODE, 'tools/tidy/main.ts']),
+    check('format and lint', 'biome', 'check'),
+    check('types', 'tsc', '-p', 'tsconfig.check.json'),
+    check('rust format', 'cargo', 'fmt', '--all', '--check'),
+    check('rust lint', 'cargo', 'clippy', ...RUST, '--all-targets', '--', '-D', 'warnings'),
+    cases('rust units', readCargo, async () => [...NX, '-t', 'test-rust']),
+    cases('units', readTap, async () => [...NX, '-t', 'test', '--', '--tap']),
+    ...(await hostSuites('netns')),
+    ...(options.long ? await hostSuites('long') : []),
+  ]
+}
+
+const RUST = ['--workspace', '--release', '--locked', '--quiet']
+
+/** The suites that need root and the machine's daemons: for each package one, in a private host of its own, where
+ *  nothing of the machine can be touched. */
+async function hostSuites(ending: 'netns' | 'long'): Promise<readonly Suite[]> {
+  const pattern = `{apps,libs}/*/tests/*.${ending}.test.ts`
+  const files = [
+    ...(await Array.fromAsync(glob(pattern, { cwd: repository }))),
+    ...(await Array.fromAsync(glob(`tools/tests/*.${ending}.test.ts`, { cwd: repository }))),
+  ]
+  const packages = [...new Set(files.map((file) => dirname(dirname(file))))].toSorted()
+  return packages.map((folder) =>
+    cases(`${folder} on a host`, readTap, () => inHost(join(repository, folder), ending)),
+  )
+}
+
+async function inHost(folder: string, ending: string): Promise<Command> {
+  const config = join(repository, `tools/test/${ending}.config.js`)
+  const ava = [...NODE, join(repository, 'node_modules/ava/entrypoints/cli.mjs')]
+  const tests = [...ava, '--config', config, '--serial', '--tap']
+  const script = join(repository, 'tools/sandbox/in-host.ts')
+  return await asRoot([...NODE, script, '--folder', folder, '--', ...tests])
+}
