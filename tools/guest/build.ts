@@ -1,5 +1,6 @@
-/** Builds the probe guest: `node tools/guest/build.ts FOLDER` writes FOLDER/{vmlinux,vmlinuz,initrd,image.json} out of
- *  Debian packages, which are downloaded and not installed, and of the probe. An image of the same recipe is kept. */
+/** Builds the probe guest: `node --conditions=purlin-source tools/guest/build.ts FOLDER` writes
+ *  FOLDER/{vmlinux,vmlinuz,initrd,image.json} out of Debian packages, which are downloaded and
+ *  not installed, and of the probe. An image of the same recipe is kept. */
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { arch } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -16,11 +17,11 @@ const contents = ['init', 'dhcpcd.conf', 'dhcpcd-hook', 'shutdown']
 
 /** What makes a boot without a real processor's help short. */
 const COMMAND_LINE =
-  'console=ttyS0 quiet tsc=reliable no_timer_check mitigations=off nokaslr random.trust_cpu=on audit=0 ' +
-  '8250.nr_uarts=1 cryptomgr.notests rcupdate.rcu_expedited=1'
+  'console=ttyS0 quiet tsc=reliable no_timer_check mitigations=off nokaslr ' +
+  'random.trust_cpu=on audit=0 8250.nr_uarts=1 cryptomgr.notests rcupdate.rcu_expedited=1'
 
-/** What `image.json` says: files beside it, and the kernel's command line, to which `purlin.tcp=22,80`,
- *  `purlin.udp=53` and `purlin.shell=1` may be added. */
+/** What `image.json` says: files beside it, and the kernel's command line, to which
+ *  `purlin.tcp=22,80`, `purlin.udp=53` and `purlin.shell=1` may be added. */
 export interface GuestImage {
   readonly kernel: string
   readonly initrd: string
@@ -28,8 +29,9 @@ export interface GuestImage {
 }
 
 /** Brings the image in `folder` up to date; true if it had to be built.
- *  Errors: PUR_HOST_UNFIT on another processor than x86-64, PUR_NATIVE_MISSING without Rust, PUR_EXEC_NOT_FOUND without
- *  kmod, lz4, cpio or binutils, PUR_EXEC_FAILED when apt cannot fetch a package. */
+ *  Errors: PUR_HOST_UNFIT on another processor than x86-64, PUR_NATIVE_MISSING without Rust,
+ *  PUR_EXEC_NOT_FOUND without kmod, lz4, cpio or binutils, PUR_EXEC_FAILED when apt cannot fetch
+ *  a package. */
 export async function buildGuest(folder: string): Promise<boolean> {
   if (arch() !== 'x64') {
     throw new PurlinError('PUR_HOST_UNFIT', {
@@ -38,7 +40,7 @@ export async function buildGuest(folder: string): Promise<boolean> {
   }
   await buildNative(['probe'])
   const inputs = [...recipe, ...contents].map((name) => `tools/guest/${name}`)
-  const key = await inputKey(repository, [...inputs, '.purlin/probe/key'], [])
+  const key = await inputKey(repository, [...inputs, '.purlin/probe/probe'], [])
   const keyFile = join(folder, 'key')
   if ((await readFile(keyFile, 'utf8').catch(() => '')) === key) return false
 
@@ -72,7 +74,7 @@ async function buildInto(folder: string, workFolder: string): Promise<void> {
 if (import.meta.main) {
   const [folder, ...rest] = process.argv.slice(2)
   if (folder === undefined || rest.length > 0) {
-    process.stderr.write('usage: node tools/guest/build.ts FOLDER\n')
+    process.stderr.write('usage: node --conditions=purlin-source tools/guest/build.ts FOLDER\n')
     process.exitCode = 2
   } else {
     try {

@@ -9,8 +9,8 @@ const CPIO_TIMEOUT_MS = 60_000
 const FOLDERS =
   'bin dev etc lib/x86_64-linux-gnu lib64 m proc root run sbin sys tmp var/lib/dhcpcd var/run'
 
-/** Fills `tree` with the guest's files: programs and libraries of the packages unpacked in `root`, the probe, the
- *  modules, and what lies beside this file. */
+/** Fills `tree` with the guest's files: programs and libraries of the packages unpacked in
+ *  `root`, the probe, the modules, and what lies beside this file. */
 export async function makeTree(
   root: string,
   tree: string,
@@ -42,8 +42,8 @@ export async function makeTree(
   }
 }
 
-/** Packs `tree` into the initial file system `target`: cpio, not compressed, since emulated processors unpack slowly,
- *  all of it owned by root. */
+/** Packs `tree` into the initial file system `target`: cpio, not compressed, since emulated
+ *  processors unpack slowly, all of it owned by root. */
 export async function packTree(tree: string, target: string): Promise<void> {
   const entries = await readdir(tree, { recursive: true, withFileTypes: true })
   const paths = entries.map((entry) => relative(tree, join(entry.parentPath, entry.name))).sort()

@@ -4,7 +4,8 @@ import { kernelPayload } from './kernel.ts'
 
 const LZ4_MAGIC = 0x184c_2102
 
-/** A kernel image of `setupSectors` sectors and a payload 64 bytes behind them, as the boot protocol lays it out. */
+/** A kernel image of `setupSectors` sectors and a payload 64 bytes behind them, as the boot
+ *  protocol lays it out. */
 function image(setupSectors: number, packed: Buffer): Buffer {
   const start = ((setupSectors || 4) + 1) * 512 + 64
   const bytes = Buffer.alloc(start + packed.length + 4 + 100)
@@ -23,7 +24,7 @@ function packed(magic: number): Buffer {
 }
 
 for (const setupSectors of [1, 39, 0]) {
-  test(`the payload behind ${setupSectors || 'no named number of (so 4)'} setup sectors is cut out without its size field`, (t) => {
+  test(`the payload behind ${setupSectors || '4 unnamed'} setup sectors is cut out`, (t) => {
     const payload = packed(LZ4_MAGIC)
     t.deepEqual(kernelPayload(image(setupSectors, payload), 'vmlinuz'), payload)
   })

@@ -49,16 +49,18 @@ async function withDependencies(
   return [...new Set(paths)]
 }
 
-/** Writes the kernel of `image` (a bzImage) unpacked into `target`, for QEMU's direct entry (PVH): unpacking it here
- *  once saves every boot the time. Errors: PUR_INVALID for an image that is not packed by lz4. */
+/** Writes the kernel of `image` (a bzImage) unpacked into `target`, for QEMU's direct entry
+ *  (PVH): unpacking it here once saves every boot the time.
+ *  Errors: PUR_INVALID for an image that is not packed by lz4. */
 export async function unpackKernel(image: string, target: string): Promise<void> {
   const packed = `${target}.lz4`
   await writeFile(packed, kernelPayload(await readFile(image), basename(image)))
   await run('lz4', ['-dqf', packed, target], { timeoutMs: TIMEOUT_MS })
 }
 
-/** The packed kernel inside a bzImage. Source: The Linux/x86 Boot Protocol, fields setup_sects, header,
- *  payload_offset and payload_length; the last four bytes of the payload are its unpacked size. */
+/** The packed kernel inside a bzImage.
+ *  Source: The Linux/x86 Boot Protocol, fields setup_sects, header, payload_offset and
+ *  payload_length; the last four bytes of the payload are its unpacked size. */
 export function kernelPayload(image: Buffer, name: string): Buffer {
   const invalid = (found: string) =>
     new PurlinError('PUR_INVALID', { message: `${name}: no kernel of the expected form: ${found}` })

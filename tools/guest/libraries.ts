@@ -4,8 +4,9 @@ import { PurlinError, run } from '@purlin/base'
 
 const TIMEOUT_MS = 30_000
 
-/** Copies the shared libraries that `programs` need into the guest's `tree`, out of the packages unpacked in `root` and
- *  never of this machine: the program loader to /lib64, the others to /lib/x86_64-linux-gnu.
+/** Copies the shared libraries that `programs` need into the guest's `tree`, out of the packages
+ *  unpacked in `root` and never of this machine: the program loader to /lib64, the others to
+ *  /lib/x86_64-linux-gnu.
  *  Errors: PUR_INTERNAL when no package has a library. */
 export async function copyLibraries(
   root: string,

@@ -21,8 +21,9 @@ const PACKAGES = [
   'libc6',
 ]
 
-/** Downloads the Debian packages of the guest into `folder`, unpacks them into `folder`/root and returns that path.
- *  Nothing is installed. Errors: PUR_EXEC_FAILED when apt cannot find or fetch a package. */
+/** Downloads the Debian packages of the guest into `folder`, unpacks them into `folder`/root and
+ *  returns that path. Nothing is installed.
+ *  Errors: PUR_EXEC_FAILED when apt cannot find or fetch a package. */
 export async function unpackPackages(folder: string): Promise<string> {
   const root = join(folder, 'root')
   const archives = join(folder, 'packages')
@@ -49,7 +50,8 @@ async function download(archives: string): Promise<void> {
       message: `apt-cache depends ${KERNEL_PACKAGE}: no kernel is named; run apt-get update`,
     })
   }
-  // apt's own user may not write into this folder; the download is checked against the signed lists all the same.
+  // apt's own user may not write into this folder; the download is checked against the signed lists
+  // all the same.
   const asCaller = ['-o', 'APT::Sandbox::User=root']
   await run('apt-get', ['-qq', ...asCaller, 'download', kernel, ...PACKAGES], options)
 }

@@ -1,7 +1,8 @@
 import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** A Node-API addon: the crate `libs/<library>/crates/<crate>`, whose folder's name ends in `-binding`. */
+/** A Node-API addon: the crate `libs/<library>/crates/<crate>`, whose folder's name ends in
+ *  `-binding`. */
 export interface Addon {
   readonly library: string
   readonly crateFolder: string
@@ -29,13 +30,15 @@ export function outputFolder(repository: string, addon: Addon): string {
   return join(repository, 'libs', addon.library, 'native')
 }
 
-/** The addon's file, named for the machine it is built on, as the other packages of Node-API name theirs. */
+/** The addon's file, named for the machine it is built on, as the other packages of Node-API
+ *  name theirs. */
 function fileName(addon: Addon): string {
   return `${addon.crateFolder}.linux-${process.arch}-gnu.node`
 }
 
-/** Puts the built library of `addon` into its output folder: a `.node` file, which can be loaded by its path alone,
- *  `index.js`, which re-exports it by name, and `index.d.ts`, made of the Rust documentation. */
+/** Puts the built library of `addon` into its output folder: a `.node` file, which can be loaded
+ *  by its path alone, `index.js`, which re-exports it by name, and `index.d.ts`, made of the
+ *  Rust documentation. */
 export async function placeAddon(
   repository: string,
   addon: Addon,
@@ -44,8 +47,8 @@ export async function placeAddon(
   const folder = outputFolder(repository, addon)
   await mkdir(folder, { recursive: true })
   const library = `lib${addon.packageName.replaceAll('-', '_')}.so`
-  // Files of other names are of another state of the repository. A running process may have the old file mapped, so it
-  // is replaced and never written into.
+  // Files of other names are of another state of the repository. A running process may have the old
+  // file mapped, so it is replaced and never written into.
   const file = join(folder, fileName(addon))
   await copyFile(join(repository, 'target/release', library), `${file}.new`)
   await rename(`${file}.new`, file)

@@ -1,5 +1,6 @@
-/** Builds the native parts of the repository: `node tools/native/build.ts [LIBRARY|probe ...]`, all of them when none
- *  is named. What is up to date by its key is left alone, without asking cargo. */
+/** Builds the native parts of the repository: `node --conditions=purlin-source
+ *  tools/native/build.ts [LIBRARY|probe ...]`, all of them when none is named. What is up to
+ *  date by its key is left alone, without asking cargo. */
 import { access, copyFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PurlinError } from '@purlin/base'
@@ -14,7 +15,8 @@ const sharedInputs = [
   ...['tools/native/addon.ts', 'tools/native/build.ts', 'tools/native/cargo.ts'],
 ]
 
-/** Where the probe lies once it is built: a static program for test guests and for test clients of a host. */
+/** Where the probe lies once it is built: a static program for test guests and for test clients
+ *  of a host. */
 export const probePath = join(repository, '.purlin/probe/probe')
 
 /** Something to build: up to date when the key file in `folder` holds the key of its inputs. */
@@ -38,7 +40,8 @@ const probePart: Part = {
   inputs: ['tools/guest/probe', ...sharedInputs],
 }
 
-/** The key of `part` if it must be built, undefined if what is there was built from the same inputs. */
+/** The key of `part` if it must be built, undefined if what is there was built from the same
+ *  inputs. */
 async function staleKey(part: Part, toolchain: Toolchain): Promise<string | undefined> {
   const key = await inputKey(repository, part.inputs, [toolchain.description])
   const built = await readFile(join(part.folder, 'key'), 'utf8').catch(() => '')
@@ -55,7 +58,8 @@ async function buildAddons(addons: readonly Addon[]): Promise<void> {
   await mkdir(typeFolder, { recursive: true })
   const environment: Record<string, string> = { NAPI_TYPE_DEF_TMP_FOLDER: typeFolder }
   for (const { packageName } of addons) {
-    // The derive macro writes the types while it compiles; without them the crate is compiled again.
+    // The derive macro writes the types while it compiles; without them the crate is compiled
+    // again.
     const exists = await access(join(typeFolder, packageName)).then(
       () => true,
       () => false,
@@ -68,8 +72,8 @@ async function buildAddons(addons: readonly Addon[]): Promise<void> {
   for (const addon of addons) await placeAddon(repository, addon, typeFolder)
 }
 
-/** The probe runs where no library is: it is linked statically, in a target folder of its own so that the other
- *  flags do not make cargo rebuild everything each time. */
+/** The probe runs where no library is: it is linked statically, in a target folder of its own so
+ *  that the other flags do not make cargo rebuild everything each time. */
 async function buildProbe(toolchain: Toolchain): Promise<void> {
   const { triple } = toolchain
   const args = ['--package', 'purlin-probe', '--target-dir', 'target/static', '--target', triple]
@@ -82,7 +86,8 @@ async function buildProbe(toolchain: Toolchain): Promise<void> {
 }
 
 /** Brings the named parts (all if none is named) up to date.
- *  Errors: PUR_NATIVE_MISSING without Rust, PUR_EXEC_FAILED when the compiler refuses, PUR_INVALID for a name. */
+ *  Errors: PUR_NATIVE_MISSING without Rust, PUR_EXEC_FAILED when the compiler refuses,
+ *  PUR_INVALID for a name. */
 export async function buildNative(names: readonly string[]): Promise<void> {
   const addons = await findAddons(repository)
   const parts = [...addons.map(addonPart), probePart]

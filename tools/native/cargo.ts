@@ -4,8 +4,8 @@ import { PurlinError } from '@purlin/base'
 
 const BUILD_TIMEOUT_MS = 30 * 60_000
 
-/** Runs `cargo build --release --locked`; its progress and its errors go to this process's standard error as they
- *  come, which is why this is not `run` of the base library.
+/** Runs `cargo build --release --locked`; its progress and its errors go to this process's
+ *  standard error as they come, which is why this is not `run` of the base library.
  *  Errors: PUR_EXEC_FAILED, PUR_EXEC_TIMEOUT. */
 export async function cargoBuild(
   repository: string,

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** A key over the contents of files and folders (relative to `repository`) and over `facts`, such as the compiler's
- *  version. Names count too, so a file renamed is a change. A path that does not exist counts as absent. */
+/** A key over the contents of files and folders (relative to `repository`) and over `facts`,
+ *  such as the compiler's version. Names count too, so a file renamed is a change. A path that
+ *  does not exist counts as absent. */
 export async function inputKey(
   repository: string,
   paths: readonly string[],

@@ -12,7 +12,8 @@ test('versions compare by number, part by part', (t) => {
   t.true(compareVersions('2.0.0', '1.95.0') > 0)
 })
 
-/** A repository that wants Rust 1.95.0, on a machine whose PATH has `rustc` and `cargo` that print `release`. */
+/** A repository that wants Rust 1.95.0, on a machine whose PATH has `rustc` and `cargo` that
+ *  print `release`. */
 async function machine(release: string | undefined) {
   const folder = await mkdtemp(join(tmpdir(), 'purlin-toolchain-'))
   await writeFile(join(folder, 'rust-toolchain.toml'), '[toolchain]\nchannel = "1.95.0"\n')

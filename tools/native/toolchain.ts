@@ -12,7 +12,8 @@ export interface Toolchain {
   readonly triple: string
 }
 
-/** Asks the Rust tool chain what it is, from inside the repository so that `rust-toolchain.toml` counts.
+/** Asks the Rust tool chain what it is, from inside the repository so that `rust-toolchain.toml`
+ *  counts.
  *  Errors: PUR_NATIVE_MISSING when there is none, or an older one than the file names. */
 export async function findToolchain(repository: string): Promise<Toolchain> {
   const pin = await readFile(join(repository, 'rust-toolchain.toml'), 'utf8')
@@ -46,8 +47,10 @@ async function describe(
 }
 
 function missing(wanted: string, found: string, cause?: unknown): PurlinError {
+  const command = `rustup toolchain install ${wanted} --profile minimal`
+  const how = `install it by \`${command}\` (rustup itself: https://rustup.rs)`
   return new PurlinError('PUR_NATIVE_MISSING', {
-    message: `Rust ${wanted} is needed: ${found}; install it by \`rustup toolchain install ${wanted} --profile minimal\` (rustup itself: https://rustup.rs)`,
+    message: `Rust ${wanted} is needed: ${found}; ${how}`,
     context: { wanted },
     cause,
   })
@@ -57,7 +60,8 @@ function field(description: string, name: string): string {
   return new RegExp(`^${name}: (.+)$`, 'm').exec(description)?.[1] ?? ''
 }
 
-/** Below 0 if `left` is the older version; parts are numbers, a suffix such as `-nightly` is left aside. */
+/** Below 0 if `left` is the older version; parts are numbers, a suffix such as `-nightly` is
+ *  left aside. */
 export function compareVersions(left: string, right: string): number {
   const parts = (version: string) => (version.split('-')[0] ?? '').split('.').map(Number)
   const rightParts = parts(right)

@@ -1,5 +1,5 @@
-// Infers the targets of every workspace project from the files it has, so that no project lists them itself:
-// build, typecheck, test (ava), build-native and test-rust (cargo).
+// Infers the targets of every workspace project from the files it has, so that no project lists
+// them itself: build, typecheck, test (ava), build-native and test-rust (cargo).
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
@@ -49,7 +49,7 @@ function typescriptTargets(root) {
   }
 }
 
-/** Sources, tests and tools of all projects in one run; the projects' own targets leave their tests out. */
+/** All sources, tests and tools in one run; the projects' own targets leave their tests out. */
 const wholeTypecheck = {
   command: 'tsc -p tsconfig.check.json',
   cache: true,

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { repository } from '../repository.ts'
+import { cacheFolder, repository } from '../repository.ts'
 import { imagesFolder } from '../setup/set-up.ts'
 import type { PrivateHost } from './host.ts'
 import { libvirtUri } from './libvirtd.ts'
@@ -24,7 +24,7 @@ export function agentConfiguration(host: PrivateHost, { drift }: AgentOptions): 
   return `[host]
 name = "sandbox"
 [state]
-folder = ${text(join(folder, 'state'))}
+folder = ${text(stateFolder(host))}
 [api]
 socket = ${text(agentSocket(host))}
 tcpPort = 0
@@ -41,7 +41,7 @@ accelerator = "auto"
 [reconcile]
 drift = ${text(drift)}
 [network]
-runFolder = ${text(join(folder, 'network'))}
+runFolder = ${text(host.paths.network)}
 `
 }
 
@@ -49,9 +49,27 @@ runFolder = ${text(join(folder, 'network'))}
 export async function startAgent(host: PrivateHost, options: AgentOptions): Promise<ChildProcess> {
   const file = join(host.paths.agent, 'host-agent.toml')
   await writeFile(file, agentConfiguration(host, options), { mode: 0o600 })
+  await mkdir(stateFolder(host), { recursive: true, mode: 0o700 })
+  await copyFile(keptVerdict, verdictFile(host)).catch(() => undefined)
   const main = join(repository, 'apps/host-agent/src/main.ts')
   const flags = ['--conditions=purlin-source', '--disable-warning=ExperimentalWarning']
   return host.spawn([process.execPath, ...flags, main, '--config', file], 'agent', {
     OVS_RUNDIR: host.paths.switch,
   })
+}
+
+/** What the agent found out about KVM, by a boot of some seconds; it is good until the machine boots again, so the clone
+ *  keeps it for the next sandbox. The agent itself checks whether it still holds. */
+export async function keepVerdict(host: PrivateHost): Promise<void> {
+  await copyFile(verdictFile(host), keptVerdict).catch(() => undefined)
+}
+
+const keptVerdict = join(cacheFolder, 'accelerator.json')
+
+function stateFolder(host: PrivateHost): string {
+  return join(host.paths.agent, 'state')
+}
+
+function verdictFile(host: PrivateHost): string {
+  return join(stateFolder(host), 'accelerator.json')
 }

@@ -8,6 +8,7 @@ set -euo pipefail
 # The first mount: it hides the machine's /run, where mount(8) itself would leave /run/mount behind.
 mount -n -t tmpfs -o mode=755,size=64m tmpfs /run
 mkdir -p /run/libvirt /run/netns /run/lock /run/openvswitch
+mount -n -t tmpfs -o mode=1777 tmpfs /dev/shm
 mount -n -t sysfs sysfs /sys # the network devices of this host and no others
 
 # Libvirt's folders are this host's alone. Its small packages do not make all of them, and what is made here must not

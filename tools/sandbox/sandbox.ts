@@ -5,7 +5,7 @@ import { PurlinError, systemClock } from '@purlin/base'
 import { type Client, createClient } from '@purlin/sdk'
 import { cacheFolder } from '../repository.ts'
 import { onPath } from '../setup/privilege.ts'
-import { type AgentOptions, agentSocket, startAgent } from './agent.ts'
+import { type AgentOptions, agentSocket, keepVerdict, startAgent } from './agent.ts'
 import { PrivateHost } from './host.ts'
 import { startLibvirtd } from './libvirtd.ts'
 import { removeStateFolder } from './state-folder.ts'
@@ -27,8 +27,10 @@ export interface SandboxOptions extends AgentOptions {
   readonly named: boolean
 }
 
-const noteFile = join(cacheFolder, 'up.json')
-const lockFile = join(cacheFolder, 'up.lock')
+/** Another folder than the clone's lets the tests of `up` run beside a sandbox that is up. */
+const noteFolder = process.env.PURLIN_RUN_FOLDER ?? cacheFolder
+const noteFile = join(noteFolder, 'up.json')
+const lockFile = join(noteFolder, 'up.lock')
 
 /** The sandbox of this clone that is up, or was when its `up` was killed. */
 export async function readNote(): Promise<RunningSandbox | undefined> {
@@ -64,7 +66,7 @@ export class Sandbox implements AsyncDisposable {
       const daemons = [startSwitch(host), startLibvirtd(host)]
       const sandbox = new Sandbox(host, await startAgent(host, options), options)
       await Promise.all([...daemons, sandbox.#waitForAgent()])
-      await giveToCaller(host)
+      await Promise.all([giveToCaller(host), keepVerdict(host)])
       return sandbox
     } catch (thrown) {
       await host.end()

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PurlinError } from '@purlin/base'
 
@@ -17,11 +17,12 @@ export interface HostPaths {
   }
   readonly switch: string
   readonly agent: string
-  readonly clients: string
+  /** What the agent's network services read; they run as a user of their own. */
+  readonly network: string
 }
 
-/** Short, since a unix socket's path has at most 107 bytes, and outside of /run, which a host has of its own. */
-const PARENT = '/tmp/purlin-'
+/** Where state folders lie: short, since a unix socket's path has at most 107 bytes, and outside of /run, which a host has of its own. */
+export const STATE_FOLDER_PREFIX = '/tmp/purlin-host-'
 
 /** The paths below `folder`. */
 export function hostPaths(folder: string): HostPaths {
@@ -39,17 +40,20 @@ export function hostPaths(folder: string): HostPaths {
     },
     switch: join(folder, 'ovs'),
     agent: join(folder, 'agent'),
-    clients: join(folder, 'clients'),
+    network: join(folder, 'agent', 'network'),
   }
 }
 
-/** Makes a new state folder, open to its owner alone. Errors: PUR_HOST_UNFIT when the disk is full. */
+/** Makes a new state folder. Its parts are open to their owner alone; only the way to the network services' files can
+ *  be walked by all, since dnsmasq gives its rights up. Errors: PUR_HOST_UNFIT when the disk is full. */
 export async function makeStateFolder(): Promise<HostPaths> {
   try {
-    const paths = hostPaths(await mkdtemp(PARENT))
+    const paths = hostPaths(await mkdtemp(STATE_FOLDER_PREFIX))
     const { etc, lib, cache, log, sockets } = paths.libvirt
-    const own = [paths.log, paths.switch, paths.agent, paths.clients, etc, lib, cache, log, sockets]
+    const own = [paths.log, paths.switch, etc, lib, cache, log, sockets]
     for (const folder of own) await mkdir(folder, { recursive: true, mode: 0o700 })
+    for (const folder of [paths.agent, paths.network]) await mkdir(folder, { mode: 0o711 })
+    await chmod(paths.folder, 0o711)
     return paths
   } catch (cause) {
     throw diskError(cause)
@@ -58,7 +62,7 @@ export async function makeStateFolder(): Promise<HostPaths> {
 
 /** Takes a state folder away. A path that was not made by makeStateFolder is left alone. */
 export async function removeStateFolder(folder: string): Promise<void> {
-  if (!folder.startsWith(PARENT)) return
+  if (!folder.startsWith(STATE_FOLDER_PREFIX)) return
   await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
 }
 

@@ -1,5 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
 import { run } from '@purlin/base'
+import { NFT } from './nft.ts'
+import { STATE_FOLDER_PREFIX } from './state-folder.ts'
 
 /** What a sandbox could leave on the machine, by sort, as this process's namespaces show it. */
 export type Traces = Readonly<Record<string, readonly string[]>>
@@ -18,7 +21,7 @@ export async function findTraces(): Promise<Traces> {
   return {
     networkNamespaces: await lines('ip', 'netns'),
     links: (await lines('ip', '-brief', 'link')).map((line) => line.split(/[ @]/)[0] ?? ''),
-    tables: await lines('nft', 'list', 'tables'),
+    tables: await lines(NFT, 'list', 'tables'),
     mounts: mounts.split('\n').map((line) => line.split(' ')[1] ?? ''),
     cgroups: await foldersBelow('/sys/fs/cgroup', CGROUP_DEPTH_MAX),
     sharedMemory: await names('/dev/shm'),
@@ -26,8 +29,10 @@ export async function findTraces(): Promise<Traces> {
     libvirt: (await Promise.all(['/etc', '/var/lib', '/var/cache', '/var/log'].map(names)))
       .flat()
       .filter((name) => /libvirt|openvswitch|purlin/.test(name)),
-    stateFolders: (await names('/tmp')).filter((name) => name.startsWith('purlin-')),
-    processes: await processesNaming('/tmp/purlin-'),
+    stateFolders: (await names(dirname(STATE_FOLDER_PREFIX))).filter((name) =>
+      name.startsWith(basename(STATE_FOLDER_PREFIX)),
+    ),
+    processes: await processesNaming(STATE_FOLDER_PREFIX),
   }
 }
 

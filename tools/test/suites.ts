@@ -6,14 +6,19 @@ import { readCargo, readTap } from './results.ts'
 import { cases, check, type Suite } from './suite.ts'
 
 const NODE = [process.execPath, '--conditions=purlin-source'] as const
-const NX = ['nx', 'run-many', '--output-style=static', '--nxBail=false'] as const
+const NX = [bin('nx'), 'run-many', '--output-style=static', '--nxBail=false'] as const
+
+/** A program of the libraries by its path, whatever else of that name is installed. */
+function bin(name: string): string {
+  return join(repository, 'node_modules/.bin', name)
+}
 
 /** Every suite, in the order of running: the quick ones first. */
 export async function allSuites(options: { readonly long: boolean }): Promise<readonly Suite[]> {
   return [
     cases('tidy', readTap, async () => [...NODE, 'tools/tidy/main.ts']),
-    check('format and lint', 'biome', 'check'),
-    check('types', 'tsc', '-p', 'tsconfig.check.json'),
+    check('format and lint', bin('biome'), 'check'),
+    check('types', bin('tsc'), '-p', 'tsconfig.check.json'),
     check('rust format', 'cargo', 'fmt', '--all', '--check'),
     check('rust lint', 'cargo', 'clippy', ...RUST, '--all-targets', '--', '-D', 'warnings'),
     cases('rust units', readCargo, async () => [...NX, '-t', 'test-rust']),
@@ -41,8 +46,7 @@ async function hostSuites(ending: 'netns' | 'long'): Promise<readonly Suite[]> {
 
 async function inHost(folder: string, ending: string): Promise<Command> {
   const config = join(repository, `tools/test/${ending}.config.js`)
-  const ava = [...NODE, join(repository, 'node_modules/ava/entrypoints/cli.mjs')]
-  const tests = [...ava, '--config', config, '--serial', '--tap']
+  const tests = [...NODE, bin('ava'), '--config', config, '--serial', '--tap']
   const script = join(repository, 'tools/sandbox/in-host.ts')
   return await asRoot([...NODE, script, '--folder', folder, '--', ...tests])
 }

@@ -9,6 +9,7 @@ import { chooseClientAddresses } from '../sandbox/client-addresses.ts'
 import { askFromClient, describeClient, plugClient, serveInClient } from '../sandbox/clients.ts'
 import { PrivateHost } from '../sandbox/host.ts'
 import { libvirtUri, startLibvirtd } from '../sandbox/libvirtd.ts'
+import { NFT } from '../sandbox/nft.ts'
 import { removeStateFolder } from '../sandbox/state-folder.ts'
 import { startSwitch, switchControl } from '../sandbox/switch.ts'
 import { findTraces, newTraces } from '../sandbox/traces.ts'
@@ -22,7 +23,7 @@ test('a host that ends leaves nothing on the machine', async (t) => {
   await Promise.all([startSwitch(host), startLibvirtd(host)])
   await host.run('ip', ['netns', 'add', 'inner'])
   await host.run('ip', ['link', 'add', 'left0', 'type', 'bridge'])
-  await host.run('nft', ['add', 'table', 'inet', 'left'])
+  await host.run(NFT, ['add', 'table', 'inet', 'left'])
   const uri = libvirtUri(host)
   const { stdout } = await host.run('virsh', ['--connect', uri, 'uri'])
   t.is(stdout.trim(), uri)

@@ -58,6 +58,7 @@ export class Cli {
   get client(): Client {
     this.#client ??= createClient(targetOf(this.#options(), this.streams.environment), {
       attempts: ATTEMPTS,
+      signal: this.streams.signal,
     })
     return this.#client
   }
@@ -120,7 +121,10 @@ function targetOf(
     return { socketPath: socket ?? (environment.PURLIN_SOCKET || DEFAULT_SOCKET_PATH) }
   }
   if (!URL.canParse(chosenUrl)) {
-    throw new CommandFailure(`${chosenUrl} is no URL such as http://127.0.0.1:7770`, exitCodes.usage)
+    throw new CommandFailure(
+      `${chosenUrl} is no URL such as http://127.0.0.1:7770`,
+      exitCodes.usage,
+    )
   }
   const file = tokenFile ?? environment.PURLIN_TOKEN_FILE
   return { url: chosenUrl, ...(file && { token: tokenIn(file) }) }

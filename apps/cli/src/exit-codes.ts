@@ -24,8 +24,8 @@ export class CommandFailure extends Error {
   }
 }
 
-/** The exit code of an error: refused only where nothing was changed, so the failure of a task that was
- *  begun is `failed` whatever its code. Pure. */
+/** The exit code of an error: refused only where nothing was changed, so the failure of a task
+ *  that was begun is `failed` whatever its code. Pure. */
 export function exitCodeOf(error: PurlinError): number {
   if (error.context.task !== undefined) return exitCodes.failed
   switch (errorCatalogue[error.code].kind) {

@@ -21,7 +21,8 @@ export class ManifestRefused extends Error {
   }
 }
 
-/** A question beside the matter: long enough for an agent that is there, short for one that is not. */
+/** A question beside the matter: long enough for an agent that is there, short for one that is
+ *  not. */
 const SECOND_OPINION_MS = 5_000
 
 /** Reads the manifest in `file` (`-`: standard input) and checks what is certain without the agent.
@@ -64,7 +65,6 @@ async function secondOpinion(cli: Cli, documents: readonly unknown[]) {
       checkFirst: false,
       attempts: 1,
       deadlineMs: SECOND_OPINION_MS,
-      signal: cli.streams.signal,
     })
     return []
   } catch (thrown) {

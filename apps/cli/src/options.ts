@@ -2,7 +2,8 @@ import { type Kind, kindNames, kindOfWord, kinds } from '@purlin/schema'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { CommandFailure, exitCodes } from './exit-codes.ts'
 
-const DEFAULT_TIMEOUT_SECONDS = 600
+/** How long a verb waits for a task when it was not told. */
+export const DEFAULT_TIMEOUT_SECONDS = 600
 
 /** Adds the options of verbs that begin a task. */
 export function withWaitOptions(command: Command): Command {
@@ -33,7 +34,8 @@ export function kindNamed(word: string): Kind {
   throw new CommandFailure(`unknown kind ${word}; known: ${known}`, exitCodes.usage)
 }
 
-/** The file of a verb that takes it by option or by place, not both. Errors: CommandFailure (usage). */
+/** The file of a verb that takes it by option or by place, not both. Errors: CommandFailure
+ *  (usage). */
 export function oneFile(positional: string | undefined, option: string | undefined): string {
   if (positional !== undefined && option !== undefined) {
     throw new CommandFailure('give the file once: by -f or by its place', exitCodes.usage)

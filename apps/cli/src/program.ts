@@ -90,7 +90,11 @@ function report(thrown: unknown, { stderr, signal }: Streams): number {
   stderr.write(`purlin: ${oneLine(error.message)} (${error.code})\n`)
   if (signal.aborted && error.code === 'PUR_CANCELLED') return exitCodes.interrupted
   // The agent's own faults are in its log; a fault of this command has only this place.
-  if (error.code === 'PUR_INTERNAL' && !(thrown instanceof PurlinError) && thrown instanceof Error) {
+  if (
+    error.code === 'PUR_INTERNAL' &&
+    !(thrown instanceof PurlinError) &&
+    thrown instanceof Error
+  ) {
     stderr.write(`${thrown.stack ?? ''}\n`)
   }
   return exitCodeOf(error)

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { systemClock } from '@purlin/base'
 import { type Client, createClient } from '@purlin/sdk'
 
 /** A real agent as a process of its own, with a folder of its own. */
@@ -20,6 +21,8 @@ export interface TestAgent {
 export interface TestAgentOptions {
   /** Reuse the folder of an agent that ended. */
   readonly folder?: string
+  /** Another name than `agent.sock`, beside an agent that runs in the same folder. */
+  readonly socketName?: string
   /** TOML added to the configuration. */
   readonly configuration?: string
 }
@@ -30,7 +33,7 @@ const START_LIMIT_MS = 20_000
 /** Starts an agent and waits until it answers on its socket. */
 export async function startAgent(options: TestAgentOptions = {}): Promise<TestAgent> {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'agent-')))
-  const socket = join(folder, 'agent.sock')
+  const socket = join(folder, options.socketName ?? 'agent.sock')
   const tcpPort = await freePort()
   const file = join(folder, 'host-agent.toml')
   await writeFile(
@@ -76,6 +79,7 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
       throw new Error(`the agent ended with ${agent.exitCode}: ${output}`)
     const answer = await client.health({ deadlineMs: 1000 }).catch(() => undefined)
     if (answer !== undefined) return started
+    await systemClock.sleep(20)
     if (Date.now() > limit) throw new Error(`the agent did not answer: ${output}`)
   }
 }

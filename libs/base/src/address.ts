@@ -37,7 +37,7 @@ export function parseAddress(text: string): IpAddress | undefined {
 
 /** Reads `ADDRESS/LENGTH`. Undefined where the text is no network; bits behind the prefix are kept out. */
 export function parseCidr(text: string): Cidr | undefined {
-  const match = /^([^/]+)\/(\d{1,3})$/.exec(text)
+  const match = /^([^/]+)\/(0|[1-9]\d{0,2})$/.exec(text)
   const address = match?.[1] === undefined ? undefined : parseAddress(match[1])
   const prefixLength = Number(match?.[2])
   if (address === undefined || prefixLength > addressBits(address.family)) return undefined

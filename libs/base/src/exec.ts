@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { execa } from 'execa'
 import { PurlinError } from './errors/purlin-error.ts'
 
@@ -45,7 +46,8 @@ export const run: Run = async (program, args, options) => {
   })
   const command = [program, ...args].join(' ').slice(0, 300)
   const stderr = String(result.stderr ?? '')
-  if (result.code === 'ENOENT') {
+  // The kernel answers ENOENT for a missing working folder too.
+  if (result.code === 'ENOENT' && existsSync(options.workingFolder ?? '/')) {
     throw new PurlinError('PUR_EXEC_NOT_FOUND', {
       message: `${program}: not found; install the package that carries it`,
       context: { program },
@@ -65,10 +67,12 @@ export const run: Run = async (program, args, options) => {
     exitCode === undefined ||
     (exitCode !== 0 && !options.acceptedExitCodes?.includes(exitCode))
   ) {
-    const ending =
-      exitCode === undefined ? `was ended by ${result.signal}` : `ended with ${exitCode}`
+    const unfinished =
+      result.signal === undefined ? 'did not start' : `was ended by ${result.signal}`
+    const ending = exitCode === undefined ? unfinished : `ended with ${exitCode}`
+    const told = stderr.trim() || (result.originalMessage ?? '')
     throw new PurlinError('PUR_EXEC_FAILED', {
-      message: `${command}: ${ending}: ${stderr.trim().slice(-STDERR_SHOWN_CHARACTERS)}`,
+      message: `${command}: ${ending}: ${told.slice(-STDERR_SHOWN_CHARACTERS)}`,
       context: { program, exitCode: exitCode ?? null },
       cause: result.cause,
     })

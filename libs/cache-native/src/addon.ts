@@ -28,7 +28,8 @@ export interface CacheAddon {
   decodeSuperblock(region: Uint8Array): NativeReading | CacheFailure
 }
 
-/** Where the addon lies: beside `src` and `dist` in the repository, beside the bundle in a package. */
+/** Where the addon lies: beside `src` and `dist` in the repository, beside the bundle in a
+ *  package. */
 const file = `cache-binding.linux-${process.arch}-gnu.node`
 const candidates = [`../native/${file}`, `./native/${file}`]
 
@@ -44,8 +45,9 @@ function load(): CacheAddon {
   const paths = candidates.map((candidate) => fileURLToPath(new URL(candidate, import.meta.url)))
   const path = paths.find((candidate) => existsSync(candidate))
   if (path === undefined) {
+    const command = 'node --conditions=purlin-source tools/native/build.ts cache-native'
     throw new PurlinError('PUR_NATIVE_MISSING', {
-      message: `SSD cache: no addon at ${paths.join(' or ')}; build it by \`node tools/native/build.ts cache-native\``,
+      message: `SSD cache: no addon at ${paths.join(' or ')}; build it by \`${command}\``,
       context: { paths },
     })
   }

@@ -1,7 +1,8 @@
 import { PurlinError } from '@purlin/base'
 import { type CacheFailure, cacheAddon } from './addon.ts'
 
-/** What the superblock of an SSD cache says. Its bytes are drawn in `crates/cache-core/src/layout.rs`. */
+/** What the superblock of an SSD cache says. Its bytes are drawn in
+ *  `crates/cache-core/src/layout.rs`. */
 export interface SuperblockFields {
   /** UUID of the cache, in the usual text form. */
   readonly cacheId: string
@@ -34,8 +35,9 @@ export function encodeSuperblock(fields: SuperblockFields): Uint8Array {
 }
 
 /** Reads the region: the whole copy with the higher generation.
- *  Errors: PUR_CACHE_INVALID unless it is 8192 bytes, PUR_CACHE_VERSION when a newer version wrote it,
- *  PUR_CACHE_SUPERBLOCK_LOST (the sentence says what is wrong with each copy), PUR_NATIVE_MISSING. */
+ *  Errors: PUR_CACHE_INVALID unless it is 8192 bytes, PUR_CACHE_VERSION when a newer version
+ *  wrote it, PUR_CACHE_SUPERBLOCK_LOST (the sentence says what is wrong with each copy),
+ *  PUR_NATIVE_MISSING. */
 export function decodeSuperblock(region: Uint8Array): DecodedSuperblock {
   if (region.buffer instanceof SharedArrayBuffer) {
     throw new PurlinError('PUR_CACHE_INVALID', {

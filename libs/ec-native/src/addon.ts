@@ -30,7 +30,8 @@ export interface EcAddon {
   ): readonly RebuiltShard[] | EcFailure
 }
 
-/** Where the addon lies: beside `src` and `dist` in the repository, beside the bundle in a package. */
+/** Where the addon lies: beside `src` and `dist` in the repository, beside the bundle in a
+ *  package. */
 const file = `ec-binding.linux-${process.arch}-gnu.node`
 const candidates = [`../native/${file}`, `./native/${file}`]
 
@@ -46,8 +47,9 @@ function load(): EcAddon {
   const paths = candidates.map((candidate) => fileURLToPath(new URL(candidate, import.meta.url)))
   const path = paths.find((candidate) => existsSync(candidate))
   if (path === undefined) {
+    const command = 'node --conditions=purlin-source tools/native/build.ts ec-native'
     throw new PurlinError('PUR_NATIVE_MISSING', {
-      message: `erasure coding: no addon at ${paths.join(' or ')}; build it by \`node tools/native/build.ts ec-native\``,
+      message: `erasure coding: no addon at ${paths.join(' or ')}; build it by \`${command}\``,
       context: { paths },
     })
   }

@@ -41,7 +41,7 @@ test('4+2: both parity shards equal the table worked out by hand', (t) => {
   ])
 })
 
-test('any loss of up to the number of parity shards comes back, and what was there is handed back', (t) => {
+test('any loss of up to the number of parity shards comes back, the rest is handed back', (t) => {
   const stripes = fc
     .record({
       dataShards: fc.integer({ min: 1, max: 12 }),

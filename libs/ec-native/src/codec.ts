@@ -7,20 +7,25 @@ export interface CodecOptions {
   readonly parityShards: number
 }
 
-/** A Reed-Solomon codec. Shards of a stripe have one length of at least 1 byte; data shards come first. */
+/** A Reed-Solomon codec. Shards of a stripe have one length of at least 1 byte; data shards come
+ *  first. */
 export interface Codec {
-  /** Writes the parity of `data` into `parity`, one buffer a parity shard; nothing is written on an error.
+  /** Writes the parity of `data` into `parity`, one buffer a parity shard; nothing is written on
+   *  an error.
    *  Errors: PUR_EC_INVALID for counts or lengths that do not fit. */
   encodeSync(data: readonly Uint8Array[], parity: readonly Uint8Array[]): void
-  /** The whole stripe with its lost shards (`null`) rebuilt; those that were there are handed back as they are.
+  /** The whole stripe with its lost shards (`null`) rebuilt; those that were there are handed
+   *  back as they are.
    *  Errors: PUR_EC_INVALID, PUR_EC_TOO_FEW_SHARDS. */
   reconstructSync(shards: readonly (Uint8Array | null)[]): readonly Uint8Array[]
 }
 
-/** Makes the codec of technique `reed_sol_van` over GF(2^8)/0x11d, whose shards are those of ISA-L's
- *  `gf_gen_rs_matrix`. Every loss of up to `parityShards` shards can be rebuilt for up to 3 parity shards, for 4 up to
- *  21 data shards and for 5 up to 5; beyond that some losses are answered by PUR_EC_TOO_FEW_SHARDS.
- *  Errors: PUR_EC_INVALID for counts out of their range, PUR_NATIVE_MISSING where the addon is not built. */
+/** Makes the codec of technique `reed_sol_van` over GF(2^8)/0x11d, whose shards are those of
+ *  ISA-L's `gf_gen_rs_matrix`. Every loss of up to `parityShards` shards can be rebuilt for up
+ *  to 3 parity shards, for 4 up to 21 data shards and for 5 up to 5; beyond that some losses are
+ *  answered by PUR_EC_TOO_FEW_SHARDS.
+ *  Errors: PUR_EC_INVALID for counts out of their range, PUR_NATIVE_MISSING where the addon is
+ *  not built. */
 export function createCodec({ dataShards, parityShards }: CodecOptions): Codec {
   requireCount('dataShards', dataShards)
   requireCount('parityShards', parityShards)

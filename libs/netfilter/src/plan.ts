@@ -1,5 +1,5 @@
 import { type Fact, fact, type LaneStep } from '@purlin/base'
-import { type Difference, difference, type RetainedElements } from './apply/difference.ts'
+import { type Difference, difference, isEmpty, type RetainedElements } from './apply/difference.ts'
 import { chooseVariants } from './apply/variants.ts'
 import { compile } from './compile/compile.ts'
 import type { CompiledNic, CompiledRuleset } from './compile/ruleset.ts'
@@ -34,9 +34,16 @@ export interface RemoveNicStep extends LaneStep {
   readonly verb: 'remove-nic'
   readonly port: string
   readonly elements: RetainedElements
+  readonly wanted: KernelRuleset
 }
 
-export type NetfilterStep = CommitStep | RemoveNicStep
+/** Writes the rule set in force down for the next boot. */
+export interface SaveStep extends LaneStep {
+  readonly verb: 'save'
+  readonly wanted: KernelRuleset
+}
+
+export type NetfilterStep = CommitStep | RemoveNicStep | SaveStep
 
 const COMMIT_DEADLINE_MS = 30_000
 
@@ -51,8 +58,7 @@ export function planSteps(
   const removals = removalSteps(compiled, wanted, observed)
   const retained = mergeElements(removals.map((step) => step.elements))
   const changes = difference(wanted, observed, retained)
-  const lines = changes.aside.length + changes.flip.length + changes.remove.length
-  if (lines === 0) return removals
+  if (isEmpty(changes)) return removals.length > 0 || observed.saved ? removals : [saveStep(wanted)]
   const affectedPorts = compiled.nics
     .filter((nic) => isAffected(nic, compiled, changes))
     .map((nic) => nic.port)
@@ -68,6 +74,17 @@ export function planSteps(
     affectedPorts,
   }
   return [commit, ...removals]
+}
+
+function saveStep(wanted: KernelRuleset): SaveStep {
+  return {
+    verb: 'save',
+    summary: 'write the rules in force down for the next boot',
+    requires: [],
+    forbids: [],
+    deadlineMs: COMMIT_DEADLINE_MS,
+    wanted,
+  }
 }
 
 /** A step for each NIC that the kernel knows and nobody wants. Elements that no step names are
@@ -95,6 +112,7 @@ function removalSteps(
         deadlineMs: COMMIT_DEADLINE_MS,
         port: nic.port,
         elements,
+        wanted,
       }
     })
 }

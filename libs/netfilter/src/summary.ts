@@ -33,7 +33,8 @@ export function summaryOf(
   ]
   if (parts.length === 0 && strays > 0) parts.push(`delete ${strays} stray map elements`)
   if (parts.length === 0 && keys.length > 0) parts.push(`make ${keys.length} missing chains`)
-  if (parts.length === 0) parts.push(`delete ${remove.length} rules chains and sets left over`)
+  if (parts.length === 0)
+    parts.push(`delete ${remove.chains.size} chains and ${remove.sets.size} sets left over`)
   return `${parts.join('; ')} (${compiled.nics.length} NICs)`
 }
 

@@ -106,7 +106,7 @@ test('a machine starts only after its rules are in force, whichever lane looks f
     const { reconciler } = start(t, first === 'rules' ? lanes : lanes.toReversed())
     await reconciler.whenConverged(1)
     t.deepEqual(order, ['rules web on', 'machine web on'])
-    t.deepEqual(reconciler.facts(), new Set([enforced, inUse]))
+    t.deepEqual([...reconciler.facts()].toSorted(), [enforced, inUse].toSorted())
   }
 })
 

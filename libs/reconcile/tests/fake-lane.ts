@@ -27,6 +27,8 @@ export class FakeLane implements LaneDriver<ReadonlySet<string>, ReadonlySet<str
   readonly #things: readonly FakeThing[]
   mishap: (call: string) => Mishap | undefined = () => undefined
   onExecute: (step: FakeStep) => void = () => {}
+  /** Called after each change of what is on. */
+  onEffect: () => void = () => {}
   independent?: (failed: FakeStep, later: FakeStep) => boolean
   notice: (reason: string) => void = () => {}
 
@@ -54,6 +56,7 @@ export class FakeLane implements LaneDriver<ReadonlySet<string>, ReadonlySet<str
     await this.#call(step.summary)
     if (step.on) this.on.add(step.name)
     else this.on.delete(step.name)
+    this.onEffect()
   }
 
   facts(observed: ReadonlySet<string>): ReadonlySet<Fact> {

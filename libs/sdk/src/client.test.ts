@@ -28,7 +28,7 @@ test('two calls have two keys', async (t) => {
   t.is(new Set(server.seen.map(({ headers }) => headers['idempotency-key'])).size, 2)
 })
 
-test('an agent that is away is asked five times with growing pauses, then PUR_AGENT_UNREACHABLE', async (t) => {
+test('an agent that is away is asked five times with growing pauses', async (t) => {
   const clock = hastyClock()
   await using client = createClient(
     { socketPath: '/nonexistent/agent.sock' },
@@ -192,4 +192,12 @@ test('a plan may leave the judging to the agent', async (t) => {
   const error = await t.throwsAsync(client.plan([{ kind: 'Tree' }], { checkFirst: false }), denied)
   t.deepEqual(error?.problems, problems)
   t.is(server.seen.length, 1)
+})
+
+test('the signal of a client ends every call of it', async (t) => {
+  const controller = new AbortController()
+  await using server = await serve(() => controller.abort())
+  await using client = createClient(server, { signal: controller.signal })
+  const error = await t.throwsAsync(client.alerts({ signal: new AbortController().signal }), denied)
+  t.is(error?.code, 'PUR_CANCELLED')
 })

@@ -32,6 +32,8 @@ export interface ClientOptions {
   readonly deadlineMs?: number
   /** How often a call is tried while the agent cannot be reached; 5. */
   readonly attempts?: number
+  /** Ends every call of the client with PUR_CANCELLED. */
+  readonly signal?: AbortSignal
   readonly clock?: Clock
   readonly random?: RandomBytes
 }
@@ -85,6 +87,7 @@ export function createClient(
     deadlineMs: options.deadlineMs ?? DEFAULT_DEADLINE_MS,
     attempts: options.attempts ?? DEFAULT_ATTEMPTS,
     backOff: BACK_OFF,
+    ...(options.signal && { signal: options.signal }),
   })
   const close = (): Promise<void> => transport.close()
   return {

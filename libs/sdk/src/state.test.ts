@@ -5,7 +5,7 @@ import test from 'ava'
 import { hastyClient, taskOf } from '../tests/samples.ts'
 import { answer, serve } from '../tests/serve.ts'
 
-test('a backup is written whole, for its owner alone, also where the first answer is cut', async (t) => {
+test('a backup is whole and for its owner alone, though the first answer is cut', async (t) => {
   await using server = await serve((_request, response, earlier) => {
     response.writeHead(200, { 'content-length': '6' })
     if (earlier.length === 0) response.write('abc', () => response.destroy())

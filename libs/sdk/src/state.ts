@@ -10,9 +10,9 @@ import type { TaskHandle } from './tasks/task-handle.ts'
 
 const STATE_DEADLINE_MS = 600_000
 
-/** Writes a consistent copy of the agent's state to `file`, which appears whole or not at all. It is
- *  readable by its owner alone (0600): a backup carries the hashes of tokens.
- *  Errors: as every call; PUR_INVALID where the file cannot be written. */
+/** Writes a consistent copy of the agent's state to `file`, which appears whole or not at all. It
+ *  is readable by its owner alone (0600): a backup carries the hashes of tokens. Errors: as every
+ *  call; PUR_INVALID where the file cannot be written. */
 export async function backupState(
   transport: Transport,
   file: string,
@@ -39,8 +39,8 @@ export async function backupState(
 }
 
 /** Sends the backup in `file` to the agent, which brings its resources back, all or nothing.
- *  Errors: as every call; PUR_INVALID where the file cannot be read; PUR_STORE_UNREADABLE where it is
- *  no backup; PUR_STORE_NEWER. */
+ *  Errors: as every call; PUR_INVALID where the file cannot be read; PUR_STORE_UNREADABLE where
+ *  it is no backup; PUR_STORE_NEWER. */
 export async function restoreState(
   transport: Transport,
   file: string,

@@ -7,7 +7,8 @@ import type { Transport } from './connect/transport.ts'
 export interface Tokens {
   /** Names and roles; the text of a token is never shown again. */
   list(options?: CallOptions): Promise<TokenList['items']>
-  /** Makes a token; the answer has its text, this once, so it is sent once unless `attempts` says more. */
+  /** Makes a token; the answer has its text, this once, so it is sent once unless `attempts` says
+   *  more. */
   create(request: TokenRequest, options?: MutationOptions): Promise<TokenAnswer>
   /** Withdraws a token. Errors: PUR_RESOURCE_MISSING. */
   delete(name: string, options?: MutationOptions): Promise<void>

@@ -19,7 +19,7 @@ export {
   powerStates,
   readPowerState,
 } from './machine/power-state.ts'
-export { type Addon, addonPath, loadAddon, type NodeInfo } from './port/addon.ts'
+export { type Addon, addonPath, type HostResources, loadAddon } from './port/addon.ts'
 export * from './port/event.ts'
 export { codeOfFailure, errorOfFailure } from './port/failure.ts'
 export * from './port/libvirt-port.ts'

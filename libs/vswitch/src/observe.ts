@@ -1,5 +1,5 @@
-import type { Replica } from './ovsdb/replica.ts'
 import type { BridgeObserved, SwitchPortObserved } from './observed.ts'
+import type { Replica } from './ovsdb/replica.ts'
 
 /** The bridges of the database, by name. Pure. */
 export function bridgesOf(replica: Replica): ReadonlyMap<string, BridgeObserved> {

@@ -1,5 +1,6 @@
 import { PurlinError } from '@purlin/base'
 import type { PrivateHost } from '../host.ts'
+import { NFT } from '../nft.ts'
 import { type Question, questionLines } from './question.ts'
 
 /** What was flipped, for people. */
@@ -29,7 +30,7 @@ export async function sabotage(
   }
   const chain = await forwardChain(host)
   const rule = ['insert', 'rule', 'inet', 'purlin', chain, ...matchOf(question), 'drop']
-  await host.run('nft', rule)
+  await host.run(NFT, rule)
   const { from, to, service, family } = question
   const said = questionLines([question]).trim().split(' ').slice(1).join(' ')
   return {
@@ -40,7 +41,7 @@ export async function sabotage(
 
 /** The base chain of Purlin's own table that sees forwarded packets. */
 async function forwardChain(host: PrivateHost): Promise<string> {
-  const listed = await host.run('nft', ['--json', 'list', 'table', 'inet', 'purlin'])
+  const listed = await host.run(NFT, ['--json', 'list', 'table', 'inet', 'purlin'])
   const { nftables } = JSON.parse(listed.stdout) as { nftables: readonly NftChain[] }
   const found = nftables.find(({ chain }) => chain?.hook === 'forward')?.chain?.name
   if (found !== undefined) return found

@@ -5,7 +5,8 @@ import { oneLine } from './table.ts'
 const LINE_WIDTH_CHARACTERS = 100
 const ERASE_LINE = '\r\u001b[K'
 
-/** Shows how far something is: one line written over on a terminal, else a line for each new text. */
+/** Shows how far something is: one line written over on a terminal, else a line for each new
+ *  text. */
 export class ProgressLine {
   readonly #sink: Sink
   readonly #title: string

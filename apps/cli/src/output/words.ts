@@ -59,7 +59,6 @@ export function severityCell(severity: Event['severity']): Cell {
 }
 
 /** The status of a finding. Pure. */
-export function findingCell({ status }: Finding): Cell {
-  const tones = { ok: 'good', notice: 'careful', problem: 'bad', unknown: 'careful' } as const
-  return { text: status, tone: tones[status] }
+export function findingTone({ status }: Finding): Tone {
+  return ({ ok: 'good', notice: 'careful', problem: 'bad', unknown: 'careful' } as const)[status]
 }

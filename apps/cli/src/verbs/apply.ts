@@ -16,8 +16,7 @@ export function addApply(program: Command, cli: Cli): void {
       .option('-f, --file <file>', 'the manifest; - is standard input'),
   ).action(async (positional: string | undefined, options: WaitOptions & { file?: string }) => {
     const manifest = await readManifestFile(cli, oneFile(positional, options.file))
-    const { signal } = cli.streams
-    const handle = await withLines(manifest, (documents) => cli.client.apply(documents, { signal }))
+    const handle = await withLines(manifest, (documents) => cli.client.apply(documents))
     printTask(cli, await cli.finish(handle, options))
   })
 }

@@ -1,5 +1,12 @@
 import { PurlinError } from '@purlin/base'
-import { type Kind, kindNames, type Manifest, referencesOf, type Task } from '@purlin/schema'
+import {
+  checkDocument,
+  type Kind,
+  kindNames,
+  type Manifest,
+  referencesOf,
+  type Task,
+} from '@purlin/schema'
 import type { Command } from 'commander'
 import type { Cli, WaitOptions } from '../cli.ts'
 import { CommandFailure, exitCodes } from '../exit-codes.ts'
@@ -63,11 +70,12 @@ async function targetsOfFile(
     throw new CommandFailure('KIND NAME and -f FILE exclude each other', exitCodes.usage)
   }
   const manifest = await readManifestFile(cli, file)
-  return deletionOrder(documentsOf(manifest) as readonly Manifest[])
+  const manifests = documentsOf(manifest).map((document) => checkDocument(document).manifest)
+  return deletionOrder(manifests.filter((each) => each !== undefined))
 }
 
-/** What names others goes before what is named, so that no step leaves a reference behind. Groups that
- *  name each other keep their order; the agent says which reference is in the way. Pure. */
+/** What names others goes before what is named, so that no step leaves a reference behind. Groups
+ *  that name each other keep their order; the agent says which reference is in the way. Pure. */
 export function deletionOrder(manifests: readonly Manifest[]): readonly Target[] {
   const ordered: Manifest[] = []
   const waiting = manifests.toSorted(
@@ -82,21 +90,7 @@ export function deletionOrder(manifests: readonly Manifest[]): readonly Target[]
 
 function refersTo(from: Manifest, to: Manifest): boolean {
   if (from === to) return false
-  return referencesOf(withLists(from)).some(({ kind, name }) => kind === to.kind && name === to.name)
-}
-
-/** The lists that a person may leave out, empty: the manifest here is as written. */
-function withLists(manifest: Manifest): Manifest {
-  if (manifest.kind === 'SecurityGroup') {
-    const { inbound = [], outbound = [] } = manifest.spec
-    return { ...manifest, spec: { ...manifest.spec, inbound, outbound } }
-  }
-  if (manifest.kind !== 'VirtualMachine') return manifest
-  const nics = (manifest.spec.nics ?? []).map((nic) => ({
-    ...nic,
-    securityGroups: nic.securityGroups ?? [],
-  }))
-  return { ...manifest, spec: { ...manifest.spec, nics } }
+  return referencesOf(from).some(({ kind, name }) => kind === to.kind && name === to.name)
 }
 
 async function remove(
@@ -110,7 +104,7 @@ async function remove(
     throw new CommandFailure(`${kind} is written by the agent alone`, exitCodes.usage)
   }
   try {
-    const handle = await collection.delete(name, { signal: cli.streams.signal })
+    const handle = await collection.delete(name)
     return await cli.finish(handle, options)
   } catch (thrown) {
     const missing = thrown instanceof PurlinError && thrown.code === 'PUR_RESOURCE_MISSING'

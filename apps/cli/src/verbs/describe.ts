@@ -1,4 +1,4 @@
-import { type Event, type Kind, kinds, type Resource } from '@purlin/schema'
+import type { Event, Kind, Resource } from '@purlin/schema'
 import type { Command } from 'commander'
 import type { Cli } from '../cli.ts'
 import { kindNamed } from '../options.ts'
@@ -18,23 +18,22 @@ export function addDescribe(program: Command, cli: Cli): void {
 
 /** Prints everything about one resource. */
 export async function printDescription(cli: Cli, kind: Kind, name: string): Promise<void> {
-  const { signal, clock } = cli.streams
-  const resource: Resource = await cli.client.resources(kind).get(name, { signal })
+  const { clock } = cli.streams
+  const resource: Resource = await cli.client.resources(kind).get(name)
   const events = cli.output === 'table' ? await recentEvents(cli, kind, name) : []
   const ports = cli.output === 'table' && kind === 'VirtualMachine' ? await portsOf(cli, name) : []
   cli.print(resource, () => description(resource, ports, events, clock.nowMs(), cli.colours))
 }
 
 async function portsOf(cli: Cli, machine: string): Promise<readonly Resource<'Port'>[]> {
-  const ports = await cli.client.ports.list({ signal: cli.streams.signal })
+  const ports = await cli.client.ports.list()
   return ports.filter(({ spec }) => spec.virtualMachine === machine)
 }
 
 /** The latest events of the resource, and of a machine's ports. */
 async function recentEvents(cli: Cli, kind: Kind, name: string): Promise<readonly Event[]> {
   const latest: Event[] = []
-  const { signal } = cli.streams
-  for await (const event of cli.client.events({ after: 0, follow: false, signal })) {
+  for await (const event of cli.client.events({ after: 0, follow: false })) {
     const { subject } = event
     const own = subject.kind === kind && subject.name === name
     const ofPort =
@@ -44,9 +43,4 @@ async function recentEvents(cli: Cli, kind: Kind, name: string): Promise<readonl
     if (latest.length > EVENTS_SHOWN) latest.shift()
   }
   return latest
-}
-
-/** Whether callers may write the kind. */
-export function isWritable(kind: Kind): boolean {
-  return !('observed' in kinds[kind])
 }

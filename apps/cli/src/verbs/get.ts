@@ -21,10 +21,8 @@ export async function printResources(
   kind: Kind,
   name: string | undefined,
 ): Promise<void> {
-  const { signal } = cli.streams
   const collection = cli.client.resources(kind)
-  const found =
-    name === undefined ? await collection.list({ signal }) : await collection.get(name, { signal })
+  const found = name === undefined ? await collection.list() : await collection.get(name)
   const listed = Array.isArray(found) ? found : [found]
   const around = cli.output === 'table' ? await surroundings(cli, kind) : undefined
   cli.print(found, () => resourceTable(kind, listed, around, cli.streams.clock.nowMs()))

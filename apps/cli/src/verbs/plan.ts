@@ -26,10 +26,9 @@ async function planOf(
   positional: string | undefined,
   option: string | undefined,
 ): Promise<PlanAnswer> {
-  const { signal } = cli.streams
-  if (positional === undefined && option === undefined) return await cli.client.plan([], { signal })
+  if (positional === undefined && option === undefined) return await cli.client.plan([])
   const manifest = await readManifestFile(cli, oneFile(positional, option))
-  return await withLines(manifest, (documents) => cli.client.plan(documents, { signal }))
+  return await withLines(manifest, (documents) => cli.client.plan(documents))
 }
 
 const SIGNS = {

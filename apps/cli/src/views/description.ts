@@ -18,7 +18,12 @@ export function description(
   const fields: [string, string][] = [
     ['Kind', kind],
     ['Name', name],
-    ['Labels', Object.entries(labels ?? {}).map(([key, text]) => `${key}=${text}`).join(', ') || '-'],
+    [
+      'Labels',
+      Object.entries(labels ?? {})
+        .map(([key, text]) => `${key}=${text}`)
+        .join(', ') || '-',
+    ],
     ['Created', `${timeText(createdAtMs)} (${age(createdAtMs)} ago)`],
     ['Generation', `${generation} (observed ${observedGeneration})`],
     ['Revision', String(revision)],

@@ -7,12 +7,11 @@ export interface Surroundings {
   readonly machines: readonly Resource<'VirtualMachine'>[]
 }
 
-/** Asks for what the table of the kind needs: machines have the addresses of their ports, groups the
- *  machines that name them. */
+/** Asks for what the table of the kind needs: machines have the addresses of their ports, groups
+ *  the machines that name them. */
 export async function surroundings(cli: Cli, kind: Kind): Promise<Surroundings> {
-  const { signal } = cli.streams
   return {
-    ports: kind === 'VirtualMachine' ? await cli.client.ports.list({ signal }) : [],
-    machines: kind === 'SecurityGroup' ? await cli.client.virtualMachines.list({ signal }) : [],
+    ports: kind === 'VirtualMachine' ? await cli.client.ports.list() : [],
+    machines: kind === 'SecurityGroup' ? await cli.client.virtualMachines.list() : [],
   }
 }

@@ -22,11 +22,7 @@ import {
   fastify,
   LogController,
 } from 'fastify'
-import {
-  serializerCompiler,
-  validatorCompiler,
-  type ZodTypeProvider,
-} from 'fastify-type-provider-zod'
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { authorise, type Tokens } from './auth.ts'
 import type { Call, OperationHandlers, ResourceHandlers } from './handlers.ts'
@@ -46,7 +42,7 @@ const BODY_LIMIT_BYTES = 64 * 1024 * 1024
 /** Builds the API out of the schema's table of calls and kinds; nothing listens yet. */
 export async function buildApi(options: ApiOptions): Promise<FastifyInstance> {
   const app = fastify({
-    loggerInstance: options.logger,
+    loggerInstance: options.logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: 120_000,
@@ -63,11 +59,10 @@ export async function buildApi(options: ApiOptions): Promise<FastifyInstance> {
   )
   await app.register(swagger, swaggerOptions(options.version))
   await app.register(async (scope) => {
-    const typed = scope.withTypeProvider<ZodTypeProvider>()
-    for (const kind of kindNames) registerKind(typed, kind, options)
+    for (const kind of kindNames) registerKind(scope, kind, options)
     for (const name of Object.keys(operations) as OperationName[])
-      registerOperation(typed, name, options)
-    typed.get('/v1/openapi.json', { schema: { hide: true } }, async (request) => {
+      registerOperation(scope, name, options)
+    scope.get('/v1/openapi.json', { schema: { hide: true } }, async (request) => {
       authorise('viewer', roleOf(request, options.tokens), 'GET /v1/openapi.json')
       return app.swagger()
     })
@@ -134,15 +129,7 @@ async function groupIdOf(group: string): Promise<number | undefined> {
   return id === undefined ? undefined : Number(id)
 }
 
-type TypedApp = FastifyInstance<
-  import('fastify').RawServerDefault,
-  import('node:http').IncomingMessage,
-  import('node:http').ServerResponse,
-  FastifyBaseLogger,
-  ZodTypeProvider
->
-
-function registerOperation(app: TypedApp, name: OperationName, options: ApiOptions): void {
+function registerOperation(app: FastifyInstance, name: OperationName, options: ApiOptions): void {
   const operation: Operation = operations[name]
   const handler = options.operations[name] as (call: Call) => Promise<unknown>
   app.route({
@@ -156,6 +143,8 @@ function registerOperation(app: TypedApp, name: OperationName, options: ApiOptio
       ...(operation.path.includes(':') && { params: paramsOf(operation.path) }),
       response: {
         ...(operation.answer && { [operation.status]: operation.answer }),
+        ...(operation.answer &&
+          operation.otherStatus && { [operation.otherStatus]: operation.answer }),
         ...problemResponses,
       },
     },
@@ -177,7 +166,7 @@ function registerOperation(app: TypedApp, name: OperationName, options: ApiOptio
   })
 }
 
-function registerKind(app: TypedApp, kind: Kind, options: ApiOptions): void {
+function registerKind(app: FastifyInstance, kind: Kind, options: ApiOptions): void {
   const { resources } = options
   const stored = storedSchemaOf(kind)
   const add = (route: KindRoute): void => {

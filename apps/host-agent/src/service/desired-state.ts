@@ -48,7 +48,8 @@ export class DesiredState {
     return [...this.#images.keys()]
   }
 
-  async accelerator(): Promise<AcceleratorFinding> {
+  /** How machines run here, as found last. */
+  accelerator(): AcceleratorFinding {
     return this.#accelerator
   }
 

@@ -3,7 +3,6 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Clock, PurlinError, type Run, toPurlinError } from '@purlin/base'
-import { examineHost } from '@purlin/hardware'
 import { explainPacket } from '@purlin/netfilter'
 import type { Reconciler } from '@purlin/reconcile'
 import {
@@ -116,16 +115,7 @@ export function operationHandlers(grounds: OperationGrounds): OperationHandlers 
     stopMachine: (call) =>
       once(call, () => changes.setPowerState(call.params.name ?? '', 'stopped')),
     execMachine: (call) => execInGuest(grounds, call),
-    doctor: async () => ({
-      findings: [
-        ...(await examineHost({
-          run: grounds.run,
-          lanes: reconciler.health(),
-          kvmVerdict: await desired.accelerator(),
-          stateFolder: grounds.configuration.state.folder,
-        })),
-      ],
-    }),
+    doctor: () => examine(grounds),
     listTokens: async () => tokens.list(),
     createToken: async ({ body }) => await tokens.create(body.name, body.role),
     deleteToken: async ({ params }) => {
@@ -179,6 +169,19 @@ function onceOf(grounds: OperationGrounds) {
     )
     return await grounds.tasks.get(id)
   }
+}
+
+/** Loaded when somebody asks: an agent at rest has no use for it. */
+async function examine({ run, reconciler, desired, configuration }: OperationGrounds) {
+  const { examineHost } = await import('@purlin/hardware')
+  const accelerator = desired.accelerator()
+  const findings = await examineHost({
+    run,
+    lanes: reconciler.health(),
+    kvmVerdict: { works: accelerator.kind === 'kvm', found: accelerator.reason },
+    stateFolder: configuration.state.folder,
+  })
+  return { findings: [...findings] }
 }
 
 /** Puts back what the task changed, then ends it. Where somebody changed it since, the task goes on. */

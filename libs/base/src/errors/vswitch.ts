@@ -15,6 +15,11 @@ export const vswitchErrors = {
     retry: 'after-change',
     meaning: 'A bridge or interface of that name exists and is not Purlin’s.',
   },
+  PUR_SWITCH_IN_USE: {
+    kind: 'state',
+    retry: 'after-change',
+    meaning: 'A switch still carries ports that are not Purlin’s, so it is not removed.',
+  },
   PUR_LINK_FAILED: {
     kind: 'failed',
     retry: 'later',

@@ -17,10 +17,10 @@ import {
   tableLines,
 } from '../target/script.ts'
 import { chainFault, hookText, observedChain } from './health.ts'
-import { reachable } from './reachable.ts'
+import { type Leftovers, leftovers } from './leftovers.ts'
 
-/** What separates the kernel from a rule set: the lines of three transactions, and every object that
- *  is not as asked, with what is wrong. Keys of `faults`: `chain TABLE/NAME`, `set NAME`,
+/** What separates the kernel from a rule set: the lines of two transactions, what a third deletes, and
+ *  every object that is not as asked, with what is wrong. Keys of `faults`: `chain TABLE/NAME`, `set NAME`,
  *  `map NAME KEY`, `table TABLE`. */
 export interface Difference {
   /** Groups' members, and new chains that nothing leads to yet. */
@@ -28,7 +28,7 @@ export interface Difference {
   /** Elements of the maps: from here the new rules decide. */
   readonly flip: readonly string[]
   /** Chains and sets that nothing leads to any more. */
-  readonly remove: readonly string[]
+  readonly remove: Leftovers
   readonly faults: ReadonlyMap<string, string>
 }
 
@@ -151,21 +151,8 @@ function mapChanges(
   ]
 }
 
-function leftovers(
-  wanted: KernelRuleset,
-  observed: NetfilterObserved,
-  retained: RetainedElements,
-): readonly string[] {
-  const kept = reachable(wanted, observed, retained)
-  const chains = tableFamilies.flatMap((table) => [
-    ...(observed.tables[table]?.chains.values() ?? []),
-  ])
-  const unusedChains = chains.filter((chain) => !kept.chains.has(`${chain.table}/${chain.name}`))
-  const sets = [...(observed.tables.inet?.sets.keys() ?? [])]
-  const unusedSets = sets.filter((name) => name !== LOOSE_SET && !kept.sets.has(name))
-  return [
-    ...unusedChains.map(({ table, name }) => `flush chain ${table} ${TABLE_NAME} ${name}`),
-    ...unusedChains.map(({ table, name }) => `delete chain ${table} ${TABLE_NAME} ${name}`),
-    ...unusedSets.map((name) => `delete set inet ${TABLE_NAME} ${name}`),
-  ]
+/** Whether nothing separates them. */
+export function isEmpty(changes: Difference): boolean {
+  const { aside, flip, remove } = changes
+  return aside.length + flip.length + remove.chains.size + remove.sets.size === 0
 }

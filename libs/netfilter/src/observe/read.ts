@@ -6,8 +6,9 @@ interface Listed {
   readonly [key: string]: unknown
 }
 
-/** Fields of a listing that change without anybody changing a rule. */
-const VOLATILE = new Set(['handle', 'packets', 'bytes', 'index', 'expires'])
+/** What changes in a listing without anybody changing a rule. It is taken out of the text before it is
+ *  parsed: a large host's listing is read after each commit. */
+const VOLATILE = /"(?:handle|packets|bytes)": \d+(?:, )?/g
 
 /** Reads what `nft -j list table TABLE purlin` printed. Pure. Errors: PUR_NFT_UNREADABLE. */
 export function readTable(table: TableFamily, listing: string): ObservedTable {
@@ -16,12 +17,15 @@ export function readTable(table: TableFamily, listing: string): ObservedTable {
   const sets = new Map<string, readonly string[]>()
   const maps = new Map<string, ReadonlyMap<string, string>>()
   const bare: Listed[] = []
+  const others: string[] = []
   let owned = false
   for (const [kind, entry] of entries) {
     const name = String(entry.name)
     if (kind === 'rule') listOf(rules, String(entry.chain)).push(entry)
     if (kind === 'chain') bare.push(entry)
     if (kind === 'counter' && name === OWNER_COUNTER) owned = true
+    if (!KNOWN_WHOLE.has(kind))
+      others.push(`${kind} ${JSON.stringify({ ...entry, elem: undefined })}`)
     if (kind === 'set') sets.set(name, elementsOf(entry).map(keyText).toSorted())
     if (kind === 'map') maps.set(name, mapElements(entry))
   }
@@ -31,13 +35,16 @@ export function readTable(table: TableFamily, listing: string): ObservedTable {
     chains: new Map(chains.map((chain) => [`${table}/${chain.name}`, chain])),
     sets,
     maps,
-    digest: digestOf(entries),
+    others,
   }
 }
 
+/** Kinds whose every part is kept elsewhere. */
+const KNOWN_WHOLE = new Set(['metainfo', 'table', 'chain', 'rule'])
+
 function entriesOf(table: TableFamily, listing: string): [string, Listed][] {
   try {
-    const parsed: unknown = JSON.parse(listing)
+    const parsed: unknown = JSON.parse(listing.replaceAll(VOLATILE, '').replaceAll(', }', '}'))
     const list = isListed(parsed) ? parsed.nftables : undefined
     if (Array.isArray(list)) {
       return list
@@ -61,7 +68,7 @@ function readChain(table: TableFamily, entry: Listed, rules: readonly Listed[]):
   const expressions = rules.map((rule) => rule.expr)
   const content = JSON.stringify([
     hookText ?? null,
-    rules.map((rule) => [rule.comment ?? null, canonical(rule.expr)]),
+    rules.map((rule) => [rule.comment ?? null, rule.expr]),
   ])
   return {
     table,
@@ -85,34 +92,6 @@ function referencesOf(value: unknown, table: TableFamily): ReadonlySet<string> {
   }
   visit(value)
   return found
-}
-
-/** The value without handles and counters; the elements of sets, whose order is the kernel's own,
- *  in one order. */
-function canonical(value: unknown, key = ''): unknown {
-  if (Array.isArray(value)) {
-    const parts = value.map((part) => canonical(part))
-    if (key !== 'set' && key !== 'elem') return parts
-    return parts.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
-  }
-  if (!isListed(value)) return value
-  return Object.fromEntries(
-    Object.entries(value)
-      .filter(([name]) => !VOLATILE.has(name))
-      .map(([name, part]) => [name, canonical(part, name)]),
-  )
-}
-
-/** Order of objects in a listing follows their age, so they are put in order; that of rules counts
- *  and is kept, since a rule's line begins with its chain. */
-function digestOf(entries: readonly [string, Listed][]): string {
-  const lines = entries
-    .filter(([kind]) => kind !== 'metainfo')
-    .map(([kind, entry]) => [kind, String(entry.chain ?? ''), JSON.stringify(canonical(entry))])
-  const ruleLines = lines.filter(([kind]) => kind === 'rule')
-  const otherLines = lines.filter(([kind]) => kind !== 'rule').map((line) => line.join(' '))
-  const byChain = ruleLines.toSorted(([, a = ''], [, b = '']) => (a < b ? -1 : a > b ? 1 : 0))
-  return shortHash(JSON.stringify([otherLines.toSorted(), byChain]), 24)
 }
 
 function elementsOf(entry: Listed): readonly unknown[] {

@@ -21,6 +21,8 @@ export interface Operation {
   /** The least role that may call it; null: no token is asked for. */
   readonly role: Role | null
   readonly status: 200 | 202
+  /** Another status that comes with the same answer. */
+  readonly otherStatus?: 503
   readonly query?: z.ZodObject
   readonly body?: z.ZodType
   readonly bodyType?: string
@@ -194,6 +196,7 @@ export const operations = {
     summary: 'Whether every lane works.',
     role: null,
     status: 200,
+    otherStatus: 503,
     answer: healthAnswer,
   },
   metrics: {

@@ -31,9 +31,10 @@ export const cidr = z
 
 /** `FIRST-LAST`, both addresses of one family, both inside. */
 export const addressSpan = z.string().superRefine((text, context) => {
-  const [first, last, rest] = text.split('-').map((part) => parseAddress(part.trim()))
+  const ends = text.split('-')
+  const [first, last] = ends.map(parseAddress)
   const fits =
-    rest === undefined && first && last && first.family === last.family && first.value <= last.value
+    ends.length === 2 && first && last && first.family === last.family && first.value <= last.value
   if (!fits) {
     context.addIssue({
       code: 'custom',

@@ -119,12 +119,9 @@ export type OutboundRule = z.infer<typeof outboundRule>
 /** Ordered, stateful rules for the NICs that name the group. */
 export const securityGroupSpec = z
   .strictObject({
-    allowWithinGroup: z
-      .boolean()
-      .default(true)
-      .meta({
-        description: 'The members rule: members reach each other; stands before the rules.',
-      }),
+    allowWithinGroup: z.boolean().default(true).meta({
+      description: 'The members rule: members reach each other; stands before the rules.',
+    }),
     inbound: z.array(inboundRule).default([]),
     outbound: z.array(outboundRule).default([]),
     description: z.string().max(255).optional(),

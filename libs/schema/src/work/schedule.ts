@@ -51,7 +51,20 @@ function instantOfWall(wallMs: number, timeZone: string): number {
   const candidates = [before, after].filter(
     (instant) => instant + offsetMs(instant, timeZone) === wallMs,
   )
-  return candidates.length > 0 ? Math.min(...candidates) : Math.max(before, after)
+  if (candidates.length > 0) return Math.min(...candidates)
+  return changeBetween(Math.min(before, after), Math.max(before, after), timeZone)
+}
+
+/** The first instant after `fromMs`, up to `toMs`, at which the zone's clocks have been put forward. */
+function changeBetween(fromMs: number, toMs: number, timeZone: string): number {
+  const offsetBefore = offsetMs(fromMs, timeZone)
+  let [low, high] = [fromMs, toMs]
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2)
+    if (offsetMs(middle, timeZone) === offsetBefore) low = middle
+    else high = middle
+  }
+  return high
 }
 
 function offsetMs(instantMs: number, timeZone: string): number {

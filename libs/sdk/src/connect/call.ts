@@ -5,7 +5,8 @@ export interface CallOptions {
   /** Milliseconds until the call is given up with PUR_DEADLINE_PASSED, retries included. */
   readonly deadlineMs?: number
   readonly signal?: AbortSignal
-  /** How often the call is tried while the agent cannot be reached or is unavailable; 1: no retry. */
+  /** How often the call is tried while the agent cannot be reached or is unavailable; 1: no
+   *  retry. */
   readonly attempts?: number
 }
 

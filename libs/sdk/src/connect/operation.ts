@@ -30,9 +30,9 @@ export interface OperationInput<Name extends OperationName> {
   readonly options?: MutationOptions | undefined
 }
 
-/** Carries out one operation of the table. Answers are taken as they come: the API only ever grows,
- *  so a field that this client does not know is no error.
- *  Errors: PUR_INVALID before anything is sent where the body does not fit, then as Transport.json. */
+/** Carries out one operation of the table. Answers are taken as they come: the API only ever
+ *  grows, so a field that this client does not know is no error. Errors: PUR_INVALID before
+ *  anything is sent where the body does not fit, then as Transport.json. */
 export async function carryOut<Name extends OperationName>(
   transport: Transport,
   name: Name,

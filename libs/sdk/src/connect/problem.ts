@@ -1,7 +1,8 @@
 import { type ErrorCode, errorEntry, type Problem, PurlinError } from '@purlin/base'
 
-/** Makes the error of a problem document (RFC 9457) that came from an agent. A code that this client
- *  does not know becomes PUR_INTERNAL and keeps its text. `context` is added to the problem's own. */
+/** Makes the error of a problem document (RFC 9457) that came from an agent. A code that this
+ *  client does not know becomes PUR_INTERNAL and keeps its text. `context` is added to the
+ *  problem's own. */
 export function errorOfProblem(
   problem: unknown,
   context: Readonly<Record<string, unknown>> = {},

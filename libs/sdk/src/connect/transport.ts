@@ -20,6 +20,8 @@ export interface TransportOptions {
   /** For calls that name none. */
   readonly attempts: number
   readonly backOff: BackOff
+  /** Ends every call. */
+  readonly signal?: AbortSignal
 }
 
 /** Body of an answer whose status is good. */
@@ -57,8 +59,8 @@ export class Transport {
     return this.consume(call, (body) => body.text())
   }
 
-  /** Reads the answer's body with `read`, all of it inside the deadline; a body cut off on its way is
-   *  asked for again. Errors: as `json`. */
+  /** Reads the answer's body with `read`, all of it inside the deadline; a body cut off on its
+   *  way is asked for again. Errors: as `json`. */
   consume<Value>(call: Call, read: (body: AnswerBody) => Promise<Value>): Promise<Value> {
     return this.#withinDeadline(call, async (signal) => await read(await this.#send(call, signal)))
   }
@@ -66,7 +68,7 @@ export class Transport {
   /** The answer's body as it comes; the deadline ends with the headers. `call.options.signal` cuts
    *  the body too. Errors: as `json`. */
   stream(call: Call): Promise<AnswerBody> {
-    const outer = call.options?.signal
+    const outer = this.#outerSignal(call)
     return this.#withinDeadline(call, (signal) =>
       this.#send(call, outer === undefined ? signal : AbortSignal.any([signal, outer])),
     )
@@ -85,13 +87,18 @@ export class Transport {
     call: Call,
     work: (signal: AbortSignal) => Promise<Value>,
   ): Promise<Value> {
-    const { deadlineMs = this.options.deadlineMs, signal: outer } = call.options ?? {}
+    const { deadlineMs = this.options.deadlineMs } = call.options ?? {}
     return withDeadline(
       titleOf(call),
       deadlineMs,
       (signal) => this.#retry(call, signal, () => work(signal)),
-      outer,
+      this.#outerSignal(call),
     )
+  }
+
+  #outerSignal(call: Call): AbortSignal | undefined {
+    const signals = [this.options.signal, call.options?.signal].filter((one) => one !== undefined)
+    return signals.length > 1 ? AbortSignal.any(signals) : signals[0]
   }
 
   async #retry<Value>(call: Call, signal: AbortSignal, work: () => Promise<Value>): Promise<Value> {
@@ -140,7 +147,8 @@ export class Transport {
   }
 }
 
-/** Only what is gone by itself after a while; what was answered with 4xx will be answered so again. */
+/** Only what is gone by itself after a while; what was answered with 4xx will be answered so
+ *  again. */
 function worthRetrying({ code }: PurlinError): boolean {
   const { kind, retry } = errorCatalogue[code]
   return kind === 'unavailable' && retry === 'later'

@@ -31,7 +31,8 @@ export function errorOfConnection(what: string, title: string, thrown: unknown):
   })
 }
 
-/** The system's or the HTTP client's own code; a failed race of addresses has it in its first part. */
+/** The system's or the HTTP client's own code; a failed race of addresses has it in its first
+ *  part. */
 function codeOf(thrown: unknown): string {
   if (typeof thrown !== 'object' || thrown === null) return ''
   if ('code' in thrown && typeof thrown.code === 'string') return thrown.code

@@ -65,7 +65,7 @@ test('a lost connection is resumed: no gap and nothing twice', async (t) => {
   )
 })
 
-test('a stream that says where it stands is resumed there, even before its first event', async (t) => {
+test('a stream that says where it stands is resumed there before its first event', async (t) => {
   await using server = await serve((_request, response, earlier) => {
     open(response)
     if (earlier.length === 0) {

@@ -27,9 +27,9 @@ const RESUMABLE: ReadonlySet<string> = new Set<ErrorCode>([
 /** A connection that stood this long counts as a good one, even without an event. */
 const GOOD_CONNECTION_MS = 5_000
 
-/** Events as they happen, each once and in order. A lost connection is resumed behind the last event
- *  seen. Errors: PUR_STORE_COMPACTED where that one is no longer kept, PUR_AGENT_UNREACHABLE after
- *  twenty attempts in a row, and the errors of every call. */
+/** Events as they happen, each once and in order. A lost connection is resumed behind the last
+ *  event seen. Errors: PUR_STORE_COMPACTED where that one is no longer kept,
+ *  PUR_AGENT_UNREACHABLE after twenty attempts in a row, and the errors of every call. */
 export async function* followEvents(
   transport: Transport,
   { after, follow = true, signal }: EventsOptions = {},
@@ -85,8 +85,8 @@ async function* messagesOf(transport: Transport, call: Call) {
   }
 }
 
-/** A message without an event says where the stream stands, so that even a stream that was lost before
- *  its first event is resumed without a gap. */
+/** A message without an event says where the stream stands, so that even a stream that was lost
+ *  before its first event is resumed without a gap. */
 function laterOf(last: number | undefined, id: string): number | undefined {
   return /^\d{1,15}$/.test(id) ? Math.max(last ?? 0, Number(id)) : last
 }

@@ -8,9 +8,9 @@ const anything: Manifest<'DistributedSwitch'> = {
   spec: { mtu: 1500, uplinks: [] },
 }
 
-/** Every problem of a manifest that is certain without an agent: each document against the schema of
- *  its kind, names unique, no cycle of volumes and snapshots. A name that no document of the manifest
- *  carries may be one the agent knows, so it is no problem here. Pure. */
+/** Every problem of a manifest that is certain without an agent: each document against the schema
+ *  of its kind, names unique, no cycle of volumes and snapshots. A name that no document of the
+ *  manifest carries may be one the agent knows, so it is no problem here. Pure. */
 export function checkDocuments(documents: readonly unknown[]): readonly Problem[] {
   return checkManifest(documents, () => anything).problems
 }

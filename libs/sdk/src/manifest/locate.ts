@@ -1,9 +1,9 @@
 import { isAlias, isMap, isScalar, isSeq, type Node, type Pair } from 'yaml'
 import type { ManifestDocument } from './read.ts'
 
-/** Line (from 1) of the deepest part of `path` that stands in the document: a field's key, or an item
- *  of a list. A field that is missing gives the line of what should hold it. `path` is written as in
- *  problems: `spec.inbound[0].source.cidrs[1]`. Pure. */
+/** Line (from 1) of the deepest part of `path` that stands in the document: a field's key, or an
+ *  item of a list. A field that is missing gives the line of what should hold it. `path` is
+ *  written as in problems: `spec.inbound[0].source.cidrs[1]`. Pure. */
 export function locate(document: ManifestDocument, path: string): number {
   let node: Node | null = document.node
   let offset = node?.range?.[0] ?? 0

@@ -2,9 +2,14 @@ import { PurlinError } from '@purlin/base'
 import test from 'ava'
 import { groupOf, hastyClient, taskOf } from '../../tests/samples.ts'
 import { answer, refuse, serve } from '../../tests/serve.ts'
-import { manifestOfResource } from '../index.ts'
+import { manifestOfResource, type RuleInput } from '../index.ts'
 
-const rule = { family: 'ipv4', protocol: 'tcp', ports: ['22'], action: 'deny' } as const
+const rule: RuleInput<'inbound'> = {
+  family: 'ipv4',
+  protocol: 'tcp',
+  ports: ['22'],
+  action: 'deny',
+}
 const others = [
   { family: 'ipv4', protocol: 'all', action: 'allow', enabled: true },
   { family: 'ipv6', protocol: 'all', action: 'allow', enabled: true },

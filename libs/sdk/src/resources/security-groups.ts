@@ -13,8 +13,8 @@ export type RuleInput<Direction extends RuleDirection> = NonNullable<GroupSpec[D
 
 /** Security groups, with the changes of single rules. */
 export interface SecurityGroups extends Collection<'SecurityGroup'> {
-  /** Inserts `rule` at `priority`, 0 to n; the rules from there move one down. The group is read and
-   *  put with the revision seen, again where somebody else was faster, up to five times.
+  /** Inserts `rule` at `priority`, 0 to n; the rules from there move one down. The group is read
+   *  and put with the revision seen, again where somebody else was faster, up to five times.
    *  Errors: PUR_RESOURCE_MISSING, PUR_INVALID, PUR_RESOURCE_REVISION. */
   insertRule<Direction extends RuleDirection>(
     name: string,

@@ -14,9 +14,10 @@ export interface VirtualMachines extends Collection<'VirtualMachine'> {
   start(name: string, options?: MutationOptions): Promise<TaskHandle>
   /** Wants the machine stopped. Errors: PUR_RESOURCE_MISSING. */
   stop(name: string, options?: MutationOptions): Promise<TaskHandle>
-  /** Runs `command` (an argument array, no shell) in the guest through its agent. A command that ends
-   *  with another code than 0 is an answer, no error. It is sent once unless `attempts` says more: an
-   *  answer that was lost does not tell whether the command ran. Errors: PUR_VIRT_AGENT_UNRESPONSIVE. */
+  /** Runs `command` (an argument array, no shell) in the guest through its agent. A command that
+   *  ends with another code than 0 is an answer, no error. It is sent once unless `attempts` says
+   *  more: an answer that was lost does not tell whether the command ran. Errors:
+   *  PUR_VIRT_AGENT_UNRESPONSIVE. */
   exec(name: string, command: readonly string[], options?: ExecOptions): Promise<ExecAnswer>
 }
 

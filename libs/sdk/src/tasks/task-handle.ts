@@ -23,7 +23,8 @@ const POLL_WAIT_MS = 15_000
 const POLL_ATTEMPTS = 15
 const POLL_DEADLINE_MS = 60_000
 
-/** Work that was asked for. Nothing of it depends on this handle: dropping it leaves the task alone. */
+/** Work that was asked for. Nothing of it depends on this handle: dropping it leaves the task
+ *  alone. */
 export class TaskHandle {
   readonly #transport: Transport
   #task: Task

@@ -41,11 +41,21 @@ test('the agent is connected only when its own channel is', (t) => {
   const domain = (channels: string): string =>
     `<domain><name>a</name><devices>${channels}</devices></domain>`
   const agent = 'org.qemu.guest_agent.0'
-  t.true(readDomain(domain(channel('x', 'disconnected') + channel(agent, 'connected')))?.agentConnected)
-  t.false(readDomain(domain(channel('x', 'connected') + channel(agent, 'disconnected')))?.agentConnected)
+  t.true(
+    readDomain(domain(channel('x', 'disconnected') + channel(agent, 'connected')))?.agentConnected,
+  )
+  t.false(
+    readDomain(domain(channel('x', 'connected') + channel(agent, 'disconnected')))?.agentConnected,
+  )
 })
 
-for (const text of ['', 'nonsense', '<domain/>', '<network><name>a</name></network>', '<domain><name>']) {
+for (const text of [
+  '',
+  'nonsense',
+  '<domain/>',
+  '<network><name>a</name></network>',
+  '<domain><name>',
+]) {
   test(`${JSON.stringify(text)} is no domain`, (t) => {
     t.is(readDomain(text), undefined)
   })

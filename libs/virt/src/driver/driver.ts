@@ -28,6 +28,8 @@ export interface VirtDriver {
   facts(observed: VirtObserved): ReadonlySet<Fact>
   /** Calls `onChange` with a reason whenever the domains may have changed, until the signal is aborted. */
   watch(onChange: (reason: string) => void, signal: AbortSignal): void
+  /** Steps of other machines go on when one fails. Pure. */
+  independent(failed: VirtStep, later: VirtStep): boolean
 }
 
 /** Makes the driver of the virt lane. */
@@ -42,6 +44,7 @@ export function createVirtDriver(options: VirtDriverOptions): VirtDriver {
     plan: (desired, observed) => planVirt(desired, observed, planOptions),
     execute: (step, signal) => executeVirtStep(context, step, signal),
     facts: readFacts,
+    independent: (failed, later) => failed.machine !== later.machine,
     watch: (onChange, signal) => {
       if (signal.aborted) return
       const unsubscribe = libvirt.onEvent((event) => {

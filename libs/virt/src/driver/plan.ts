@@ -47,7 +47,8 @@ export function planVirt(
     ...desired.machines.flatMap((machine) => {
       const present = found.get(machine.name)
       const kept = present?.uuid === machine.uuid ? present : undefined
-      return approach(machine, kept, observed, options)
+      const steps = approach(machine, kept, observed, options)
+      return present === kept ? steps : steps.map(afterRemoval)
     }),
   ]
 }
@@ -59,6 +60,11 @@ function removal(machine: ObservedMachine): VirtStep[] {
   const destroy = step('destroy', machine.name, `take the power of machine ${machine.name} away`)
   if (!machine.active) return [undefine]
   return machine.persistent ? [destroy, undefine] : [destroy]
+}
+
+/** A step of a machine whose former domain of the same name leaves first: it waits for that as well. */
+function afterRemoval(step: VirtStep): VirtStep {
+  return { ...step, forbids: [...step.forbids, fact('vm', step.machine, 'running')] }
 }
 
 function approach(

@@ -1,15 +1,9 @@
+import type { Condition } from '@purlin/schema'
 import type { PowerState } from '../machine/power-state.ts'
 import type { MachineDesired, VirtObserved } from './types.ts'
 
 /** A condition without its time, which only who keeps the former status knows. */
-export interface MachineCondition {
-  readonly type: 'Ready' | 'PendingRestart'
-  readonly status: 'true' | 'false'
-  /** One word for programs. */
-  readonly reason: string
-  /** A sentence for people. */
-  readonly message: string
-}
+export type MachineCondition = Omit<Condition, 'sinceMs'>
 
 export interface MachineStatus {
   readonly powerState: PowerState

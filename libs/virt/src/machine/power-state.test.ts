@@ -32,8 +32,15 @@ test('libvirt says resumed before started when a machine starts', (t) => {
 })
 
 test('a number that is not known counts as running, so that nothing is started twice', (t) => {
-  t.deepEqual(
-    [0, 1, 2, 3, 4, 5, 6, 7, 99].map(readPowerState),
-    ['stopped', 'running', 'running', 'paused', 'stopping', 'stopped', 'crashed', 'sleeping', 'running'],
-  )
+  t.deepEqual([0, 1, 2, 3, 4, 5, 6, 7, 99].map(readPowerState), [
+    'stopped',
+    'running',
+    'running',
+    'paused',
+    'stopping',
+    'stopped',
+    'crashed',
+    'sleeping',
+    'running',
+  ])
 })

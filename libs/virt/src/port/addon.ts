@@ -1,6 +1,5 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { PurlinError } from '@purlin/base'
 
@@ -59,7 +58,7 @@ export interface AddonConnection {
   versions(deadlineMs: number): Promise<{ library: number; daemon: number; hypervisor: number }>
   hostname(deadlineMs: number): Promise<string>
   capabilities(deadlineMs: number): Promise<string>
-  nodeInfo(deadlineMs: number): Promise<NodeInfo>
+  hostResources(deadlineMs: number): Promise<HostResources>
   listDomains(deadlineMs: number): Promise<AddonDomain[]>
   statistics(deadlineMs: number): Promise<AddonStatistics[]>
   domain(name: string, deadlineMs: number): Promise<AddonDomain>
@@ -83,7 +82,7 @@ export interface AddonConnection {
 }
 
 /** The host's resources, as libvirt's virNodeGetInfo gives them. */
-export interface NodeInfo {
+export interface HostResources {
   readonly model: string
   readonly memoryKib: number
   readonly cpus: number
@@ -94,27 +93,36 @@ export interface NodeInfo {
   readonly threads: number
 }
 
-/** Where a package that carries its own addon names it. */
+/** Where a person or a package may name another file. */
 const ADDON_VARIABLE = 'PURLIN_VIRT_ADDON'
 
-/** The addon's file: `PURLIN_VIRT_ADDON`, else the one that was built into this package's folder. */
+/** Where the addon lies: beside `src` and `dist` in the repository, beside the bundle in a package. */
+const FILE = `virt-binding.linux-${process.arch}-gnu.node`
+const CANDIDATES = [`../../native/${FILE}`, `./native/${FILE}`]
+
+/** The addon's file: as `PURLIN_VIRT_ADDON` says, else where it was built or packaged.
+ *  Errors: PUR_NATIVE_MISSING. */
 export function addonPath(environment: NodeJS.ProcessEnv = process.env): string {
   const named = environment[ADDON_VARIABLE]
   if (named !== undefined && named !== '') return named
-  const folder = fileURLToPath(new URL('../../native/', import.meta.url))
-  const ending = `linux-${process.arch}-gnu.node`
-  const file = existsSync(folder) && readdirSync(folder).find((name) => name.endsWith(ending))
-  return join(folder, file || `index.${ending}`)
+  const paths = CANDIDATES.map((candidate) => fileURLToPath(new URL(candidate, import.meta.url)))
+  const path = paths.find((candidate) => existsSync(candidate))
+  if (path !== undefined) return path
+  const command = 'node --conditions=purlin-source tools/native/build.ts virt'
+  throw new PurlinError('PUR_NATIVE_MISSING', {
+    message: `libvirt: no addon at ${paths.join(' or ')}; build it by \`${command}\``,
+    context: { paths },
+  })
 }
 
-/** Loads the addon. Errors: PUR_VIRT_FAILED where it is not built or libvirt's library is missing. */
+/** Loads the addon. Errors: PUR_NATIVE_MISSING, where libvirt's own library is missing too. */
 export function loadAddon(path: string = addonPath()): Addon {
   try {
     return createRequire(import.meta.url)(path) as Addon
   } catch (thrown) {
     const found = thrown instanceof Error ? (thrown.message.split('\n')[0] ?? '') : String(thrown)
-    throw new PurlinError('PUR_VIRT_FAILED', {
-      message: `loading the libvirt addon ${path}: ${found}; build it, install libvirt0, or name it by ${ADDON_VARIABLE}`,
+    throw new PurlinError('PUR_NATIVE_MISSING', {
+      message: `libvirt: loading the addon ${path}: ${found}; build it, or install libvirt's library (libvirt0)`,
       context: { path },
       cause: thrown,
     })

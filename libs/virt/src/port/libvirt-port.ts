@@ -1,4 +1,4 @@
-import type { NodeInfo } from './addon.ts'
+import type { HostResources } from './addon.ts'
 import type { LibvirtEvent } from './event.ts'
 
 /** How long a call may take, and a signal to give it up earlier. */
@@ -61,7 +61,7 @@ export interface LibvirtPort {
   hostname(options: CallOptions): Promise<string>
   /** XML of the capabilities of host and hypervisor. */
   capabilities(options: CallOptions): Promise<string>
-  nodeInfo(options: CallOptions): Promise<NodeInfo>
+  hostResources(options: CallOptions): Promise<HostResources>
   listDomains(options: CallOptions): Promise<readonly DomainRecord[]>
   statistics(options: CallOptions): Promise<readonly DomainStatistics[]>
   domain(name: string, options: CallOptions): Promise<DomainRecord>

@@ -25,7 +25,7 @@ export interface NativeLibvirtOptions {
 }
 
 /** Opens libvirt by the official library and keeps the connection open. Returns at once: the first
- *  call waits for the connection. Errors of the calls: see LibvirtPort; loading: PUR_VIRT_FAILED. */
+ *  call waits for the connection. Errors of the calls: see LibvirtPort; loading: PUR_NATIVE_MISSING. */
 export function createNativeLibvirt(options: NativeLibvirtOptions): LibvirtPort {
   const listeners = new Set<(event: LibvirtEvent) => void>()
   const keeper = new ConnectionKeeper({
@@ -67,7 +67,7 @@ type Call = <Value>(
 
 type HostCalls = Pick<
   LibvirtPort,
-  'versions' | 'hostname' | 'capabilities' | 'nodeInfo' | 'listDomains' | 'statistics'
+  'versions' | 'hostname' | 'capabilities' | 'hostResources' | 'listDomains' | 'statistics'
 >
 
 function hostCalls(call: Call): HostCalls {
@@ -84,7 +84,8 @@ function hostCalls(call: Call): HostCalls {
     hostname: (options) => call('asking for the host name', options, (on, ms) => on.hostname(ms)),
     capabilities: (options) =>
       call('asking for capabilities', options, (on, ms) => on.capabilities(ms)),
-    nodeInfo: (options) => call('asking for the node', options, (on, ms) => on.nodeInfo(ms)),
+    hostResources: (options) =>
+      call('asking for the node', options, (on, ms) => on.hostResources(ms)),
     listDomains: (options) => call('listing domains', options, (on, ms) => on.listDomains(ms)),
     statistics: async (options) => {
       const all = await call('reading statistics', options, (on, ms) => on.statistics(ms))

@@ -132,7 +132,7 @@ export function createFakeLibvirt(): FakeLibvirt {
       versions: async () => ({ library: '9.0.0', daemon: '9.0.0', hypervisor: '7.2.0' }),
       hostname: async () => 'fake',
       capabilities: async () => '<capabilities/>',
-      nodeInfo: async () => ({
+      hostResources: async () => ({
         model: 'x86_64',
         memoryKib: 1,
         cpus: 1,

@@ -48,6 +48,23 @@ export async function listLinks(
   return parseLinks(stdout)
 }
 
+/** Reads the named links alone, in one process; those that do not exist are left out. Errors: as
+ *  `listLinks`. */
+export async function readLinks(
+  run: Run,
+  names: readonly string[],
+  signal?: AbortSignal,
+): Promise<ReadonlyMap<string, Link>> {
+  const { stdout } = await run('ip', ['-json', '-details', '-force', '-batch', '-'], {
+    timeoutMs: LIST_DEADLINE_MS,
+    input: names.map((name) => `link show dev ${name}\n`).join(''),
+    acceptedExitCodes: [1, 2],
+    ...(signal && { signal }),
+  })
+  const lists = stdout.split('\n').filter((line) => line.startsWith('[{'))
+  return new Map(lists.flatMap((list) => [...parseLinks(list)]))
+}
+
 /** Reads the answer of `ip -json -details link show`. Errors: PUR_LINK_FAILED. */
 export function parseLinks(text: string): ReadonlyMap<string, Link> {
   const rows: unknown = text.trim() === '' ? [] : JSON.parse(text)

@@ -113,7 +113,8 @@ export function openDatabase(socketPath: string, clock: Clock): Database {
         lastTrouble = await connectOnce()
         backOffMs = BACK_OFF_FIRST_MS
       } catch (thrown) {
-        lastTrouble = thrown instanceof Error ? thrown.message : String(thrown)
+        const reason = thrown instanceof PurlinError ? thrown.context.reason : undefined
+        lastTrouble = String(reason ?? (thrown instanceof Error ? thrown.message : thrown))
       }
       const lost = session !== undefined
       session = undefined
@@ -154,20 +155,14 @@ export function openDatabase(socketPath: string, clock: Clock): Database {
       if (thrown instanceof PurlinError && thrown.code === 'PUR_CANCELLED') throw thrown
     }
     if (session === undefined) {
-      const reason = lastTrouble.startsWith('Open vSwitch') ? 'it does not answer' : lastTrouble
-      throw unreachable(socketPath, reason)
+      throw unreachable(socketPath, lastTrouble)
     }
     return session
   }
 
   const transact: Database['transact'] = async (what, operations, signal) => {
     const open = await connected(signal)
-    const answer = await open.call(
-      'transact',
-      [DATABASE, ...operations],
-      CALL_DEADLINE_MS,
-      signal,
-    )
+    const answer = await open.call('transact', [DATABASE, ...operations], CALL_DEADLINE_MS, signal)
     const results = Array.isArray(answer) ? answer : []
     for (const result of results) {
       if (result?.error) throw refused(what, `${result.error}: ${result.details ?? ''}`)
@@ -201,7 +196,7 @@ export function openDatabase(socketPath: string, clock: Clock): Database {
           throw refused(what, `row of ${operation.table} is gone`)
         }
       }
-      const asked = Number(results.at(-1)?.rows?.[0]?.['next_cfg'])
+      const asked = Number(results.at(-1)?.rows?.[0]?.next_cfg)
       const applied = (): boolean => (replica.root?.currentConfiguration ?? -1) >= asked
       try {
         await until(what, applied, deadlineMs, signal)

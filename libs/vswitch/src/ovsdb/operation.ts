@@ -38,11 +38,7 @@ export function update(table: TableName, id: string, row: Row): Operation {
 }
 
 /** Changes sets, maps and numbers of the row without writing what others put there. */
-export function mutate(
-  table: TableName,
-  id: string,
-  mutations: readonly Mutation[],
-): Operation {
+export function mutate(table: TableName, id: string, mutations: readonly Mutation[]): Operation {
   return { op: 'mutate', table, where: [['_uuid', '==', uuid(id)]], mutations }
 }
 

@@ -71,10 +71,10 @@ export type TableUpdates = Readonly<Record<string, Readonly<Record<string, RowUp
  *  gone by the absence of `new`. Pure; maps that nothing touched are shared with the one before. */
 export function applyUpdates(replica: Replica, updates: TableUpdates): Replica {
   return {
-    root: rootAfter(replica.root, updates['Open_vSwitch']),
-    bridges: after(replica.bridges, updates['Bridge'], bridgeRow),
-    ports: after(replica.ports, updates['Port'], portRow),
-    interfaces: after(replica.interfaces, updates['Interface'], interfaceRow),
+    root: rootAfter(replica.root, updates.Open_vSwitch),
+    bridges: after(replica.bridges, updates.Bridge, bridgeRow),
+    ports: after(replica.ports, updates.Port, portRow),
+    interfaces: after(replica.interfaces, updates.Interface, interfaceRow),
   }
 }
 
@@ -104,9 +104,9 @@ function rootAfter(
     else {
       next = {
         id,
-        bridges: referencesOf(change.new['bridges']),
-        nextConfiguration: numberOf(change.new['next_cfg']) ?? 0,
-        currentConfiguration: numberOf(change.new['cur_cfg']) ?? 0,
+        bridges: referencesOf(change.new.bridges),
+        nextConfiguration: numberOf(change.new.next_cfg) ?? 0,
+        currentConfiguration: numberOf(change.new.cur_cfg) ?? 0,
       }
     }
   }
@@ -116,34 +116,34 @@ function rootAfter(
 function bridgeRow(id: string, columns: Columns): BridgeRow {
   return {
     id,
-    name: textOf(columns['name']) ?? '',
-    ports: referencesOf(columns['ports']),
-    datapathType: textOf(columns['datapath_type']) ?? '',
-    failMode: textOf(columns['fail_mode']),
-    externalIds: textMapOf(columns['external_ids']),
+    name: textOf(columns.name) ?? '',
+    ports: referencesOf(columns.ports),
+    datapathType: textOf(columns.datapath_type) ?? '',
+    failMode: textOf(columns.fail_mode),
+    externalIds: textMapOf(columns.external_ids),
   }
 }
 
 function portRow(id: string, columns: Columns): PortRow {
   return {
     id,
-    name: textOf(columns['name']) ?? '',
-    interfaces: referencesOf(columns['interfaces']),
-    tag: numberOf(columns['tag']),
-    vlanMode: textOf(columns['vlan_mode']),
-    trunks: atomsOf(columns['trunks']).length,
-    externalIds: textMapOf(columns['external_ids']),
+    name: textOf(columns.name) ?? '',
+    interfaces: referencesOf(columns.interfaces),
+    tag: numberOf(columns.tag),
+    vlanMode: textOf(columns.vlan_mode),
+    trunks: atomsOf(columns.trunks).length,
+    externalIds: textMapOf(columns.external_ids),
   }
 }
 
 function interfaceRow(id: string, columns: Columns): InterfaceRow {
   return {
     id,
-    name: textOf(columns['name']) ?? '',
-    type: textOf(columns['type']) ?? '',
-    ofport: numberOf(columns['ofport']),
-    error: textOf(columns['error']),
-    mtuRequest: numberOf(columns['mtu_request']),
-    externalIds: textMapOf(columns['external_ids']),
+    name: textOf(columns.name) ?? '',
+    type: textOf(columns.type) ?? '',
+    ofport: numberOf(columns.ofport),
+    error: textOf(columns.error),
+    mtuRequest: numberOf(columns.mtu_request),
+    externalIds: textMapOf(columns.external_ids),
   }
 }

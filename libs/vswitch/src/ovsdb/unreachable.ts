@@ -4,6 +4,6 @@ import { PurlinError } from '@purlin/base'
 export function unreachable(socketPath: string, why: string): PurlinError {
   return new PurlinError('PUR_OVS_UNREACHABLE', {
     message: `Open vSwitch's database on ${socketPath} cannot be used: ${why}; start ovsdb-server and ovs-vswitchd (service openvswitch-switch)`,
-    context: { socketPath },
+    context: { socketPath, reason: why },
   })
 }

@@ -1,4 +1,4 @@
-import { type Fact, fact } from '@purlin/base'
+import { type Fact, fact, type LaneStep } from '@purlin/base'
 import { devicesOf } from '@purlin/schema'
 import type { SwitchDesired, VswitchDesired } from '../desired.ts'
 import { nameOfAlias, PORT_GROUP_MARK, PORT_MARK, SWITCH_MARK } from '../mark.ts'
@@ -31,7 +31,7 @@ export function planVswitch(
       if (found.length === 0) return []
       const vlan = port.vlan === 0 ? 'untagged' : `VLAN ${port.vlan}`
       const summary = `plug ${port.port} into ${port.switch}, ${vlan}: ${found.join(', ')}`
-      return [step('plug', summary, { port })]
+      return [{ ...lane('plug', summary), port }]
     }),
     ...serviceSteps(desired, observed, settings),
   ]
@@ -52,9 +52,11 @@ function unplugSteps(desired: VswitchDesired, observed: VswitchObserved): Vswitc
   }
   for (const link of observed.links.values()) note(link.name, nameOfAlias(PORT_MARK, link.alias))
   for (const port of observed.switchPorts.values()) note(port.name, port.externalIds[PORT_MARK])
-  return [...found.values()].map(({ port, key }) =>
-    step('unplug', `unplug ${port} (${key})`, { port, devices: devicesOf(key) }, [inUseOf(port)]),
-  )
+  return [...found.values()].map(({ port, key }) => ({
+    ...lane('unplug', `unplug ${port} (${key})`, [inUseOf(port)]),
+    port,
+    devices: devicesOf(key),
+  }))
 }
 
 function withdrawSteps(
@@ -75,7 +77,7 @@ function withdrawSteps(
   return [...found].flatMap((portGroup) =>
     portGroup === undefined || kept.has(portGroup)
       ? []
-      : [step('withdraw', `stop serving port group ${portGroup} here`, { portGroup })],
+      : [{ ...lane('withdraw', `stop serving port group ${portGroup} here`), portGroup }],
   )
 }
 
@@ -87,7 +89,8 @@ function removeSwitchSteps(desired: VswitchDesired, observed: VswitchObserved): 
       const owner = port.bridge === bridge.name ? port.externalIds[PORT_MARK] : undefined
       return owner === undefined ? [] : [inUseOf(owner)]
     })
-    return [step('remove-switch', `remove switch ${bridge.name}`, { switch: bridge.name }, forbids)]
+    const summary = `remove switch ${bridge.name}`
+    return [{ ...lane('remove-switch', summary, forbids), switch: bridge.name }]
   })
 }
 
@@ -101,7 +104,7 @@ function makeSwitchSteps(
     const found = switchDifferences(wanted, datapathType, observed)
     if (found.length === 0) return []
     const summary = `make switch ${wanted.name}: ${found.join(', ')}`
-    return [step('make-switch', summary, { switch: wanted, datapathType })]
+    return [{ ...lane('make-switch', summary), switch: wanted, datapathType }]
   })
 }
 
@@ -115,12 +118,13 @@ function serviceSteps(
     if (service === undefined) return []
     const found = serviceDifferences(service, observed)
     if (found.length > 0) {
-      return [step('serve', `serve port group ${group.name}: ${found.join(', ')}`, { service })]
+      const summary = `serve port group ${group.name}: ${found.join(', ')}`
+      return [{ ...lane('serve', summary), service }]
     }
     const untold = reservationDifferences(service, observed)
     if (untold.length === 0) return []
     const summary = `tell the service of port group ${group.name}: ${untold.join(', ')}`
-    return [step('reserve', summary, { service })]
+    return [{ ...lane('reserve', summary), service }]
   })
 }
 
@@ -135,17 +139,11 @@ function datapathOf(
   return observed.datapathType
 }
 
-type Detail<Kind extends VswitchStep['kind']> = Omit<
-  Extract<VswitchStep, { kind: Kind }>,
-  'kind' | 'summary' | 'requires' | 'forbids' | 'deadlineMs'
->
-
-function step<Kind extends VswitchStep['kind']>(
+/** The lane's part of a step. */
+function lane<Kind extends VswitchStep['kind']>(
   kind: Kind,
   summary: string,
-  detail: Detail<Kind>,
   forbids: readonly Fact[] = [],
-): VswitchStep {
-  const lane = { kind, summary, requires: [], forbids, deadlineMs: deadlineMsOf[kind] }
-  return { ...lane, ...detail } as unknown as VswitchStep
+): LaneStep & { readonly kind: Kind } {
+  return { kind, summary, requires: [], forbids, deadlineMs: deadlineMsOf[kind] }
 }

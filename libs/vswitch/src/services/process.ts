@@ -26,7 +26,7 @@ export const launch: Launch = (program, args, logFile) => {
       detached: true,
       stdio: ['ignore', log, log],
       cwd: '/',
-      env: { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
+      env: { PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
     })
     child.on('error', () => {})
     child.unref()
@@ -74,15 +74,20 @@ export async function namespaceOf(processId: number | 'self'): Promise<string | 
   return await readlink(`/proc/${processId}/ns/net`).catch(() => undefined)
 }
 
-/** Ends every process of a network namespace: TERM, and KILL for those that stay. Errors:
- *  PUR_DHCP_FAILED when one survives. */
-export async function endNamespace(namespace: string, clock: Clock): Promise<void> {
+/** Ends every process of a network namespace but `spared`: TERM, and KILL for those that stay. Going by
+ *  the namespace finds also what was started and never written down. Errors: PUR_DHCP_FAILED when one
+ *  survives. */
+export async function endNamespace(
+  namespace: string,
+  clock: Clock,
+  spared?: number,
+): Promise<void> {
   for (const { signal, patienceMs } of [
     { signal: 'SIGCONT', patienceMs: 0 },
     { signal: 'SIGTERM', patienceMs: 1_000 },
     { signal: 'SIGKILL', patienceMs: 2_000 },
   ] as const) {
-    const members = await membersOf(namespace)
+    const members = await membersOf(namespace, spared)
     for (const member of members) signalProcess(member, signal)
     const endMs = clock.monotonicMs() + patienceMs
     while (clock.monotonicMs() < endMs) {
@@ -90,7 +95,7 @@ export async function endNamespace(namespace: string, clock: Clock): Promise<voi
       await clock.sleep(10)
     }
   }
-  const left = await membersOf(namespace)
+  const left = await membersOf(namespace, spared)
   if (left.length > 0) {
     throw new PurlinError('PUR_DHCP_FAILED', {
       message: `processes ${left.map((member) => member.processId).join(', ')} of ${namespace} do not end, not even by SIGKILL`,
@@ -111,11 +116,15 @@ export async function readIdentity(
   }
 }
 
-async function membersOf(namespace: string): Promise<readonly ProcessIdentity[]> {
+async function membersOf(
+  namespace: string,
+  spared: number | undefined,
+): Promise<readonly ProcessIdentity[]> {
   const members: ProcessIdentity[] = []
   for (const entry of await readdir('/proc')) {
     const processId = Number(entry)
-    if (!Number.isInteger(processId) || (await namespaceOf(processId)) !== namespace) continue
+    if (!Number.isInteger(processId) || processId === spared) continue
+    if ((await namespaceOf(processId)) !== namespace) continue
     const identity = identityOf(processId)
     if (identity !== undefined && stateOf(identity) !== 'gone') members.push(identity)
   }

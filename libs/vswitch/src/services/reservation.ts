@@ -11,10 +11,13 @@ export function reservationFiles(
   return filesOf(reservations, (reservation) => {
     const six = reservation.ipv6.filter(leased).map((address) => `[${plain(address)}]`)
     const four = reservation.ipv4.filter(leased).map(plain)
-    const sets = four.length === 0 ? [six] : four.map((address, at) => [address, ...(at ? [] : six)])
+    const sets =
+      four.length === 0 ? [six] : four.map((address, at) => [address, ...(at ? [] : six)])
     return sets
       .filter((addresses) => addresses.length > 0)
-      .map((addresses) => [reservation.mac.toLowerCase(), ...addresses, reservation.hostName].join(','))
+      .map((addresses) =>
+        [reservation.mac.toLowerCase(), ...addresses, reservation.hostName].join(','),
+      )
   })
 }
 
@@ -27,8 +30,7 @@ export function nameFiles(
   if (domain === undefined) return new Map()
   return filesOf(reservations, (reservation) =>
     [...reservation.ipv4, ...reservation.ipv6].map(
-      (address) =>
-        `${plain(address)} ${reservation.hostName}.${domain} ${reservation.hostName}`,
+      (address) => `${plain(address)} ${reservation.hostName}.${domain} ${reservation.hostName}`,
     ),
   )
 }

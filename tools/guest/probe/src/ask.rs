@@ -1,8 +1,8 @@
 //! The asker: all questions at once, one socket each, until all are answered or the time is over.
 //!
-//! TCP connects, sends a few bytes and waits for their echo; the kernel repeats what is lost. UDP and ICMP are sent
-//! again every 250 ms. An error of TCP is a "no" at once; an error of UDP or ICMP (a router's "unreachable") is not,
-//! since the next packet may pass.
+//! TCP connects, sends a few bytes and waits for their echo; the kernel repeats what is lost. UDP
+//! and ICMP are sent again every 250 ms. An error of TCP is a "no" at once; an error of UDP or ICMP
+//! (a router's "unreachable") is not, since the next packet may pass.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
@@ -243,7 +243,8 @@ impl Datagrams {
         self.sent += u64::from(outcome.is_ok());
     }
 
-    /// Reads what has come, which also takes a pending error away; true when it is the echo of `payload`.
+    /// Reads what has come, which also takes a pending error away; true when it is the echo of
+    /// `payload`.
     fn receive(&mut self, payload: &[u8]) -> bool {
         let mut buffer = [0; 256];
         let Ok(size) = self.socket.recv(&mut buffer) else {

@@ -1,5 +1,5 @@
-//! ICMP echo messages as a ping socket takes and gives them: without the IP header; the kernel fills in identifier
-//! and checksum (RFC 792, RFC 4443).
+//! ICMP echo messages as a ping socket takes and gives them: without the IP header; the kernel
+//! fills in identifier and checksum (RFC 792, RFC 4443).
 
 const ECHO_REQUEST_V4: u8 = 8;
 const ECHO_REPLY_V4: u8 = 0;

@@ -1,13 +1,14 @@
-//! `probe`: what a test guest needs and a small shell lacks. Echo servers on many ports, and an asker that puts many
-//! questions at once. One thread, no waiting but in `poll`.
+//! `probe`: what a test guest needs and a small shell lacks. Echo servers on many ports, and an
+//! asker that puts many questions at once. One thread, no waiting but in `poll`.
 //!
 //! ```text
 //! probe serve [TCPPORT...] [-u UDPPORT...]
 //! probe ask MS [--source4 ADDRESS] [--source6 ADDRESS] < QUESTIONS
 //! ```
-//! A question a line: `ID tcp|udp|icmp ADDRESS PORT`. An answer a line, in the same order: `ID yes MICROSECONDS` or
-//! `ID no`; then `sent N received M`, the packets of all questions together. "yes" means that the other side's bytes
-//! came back. Exit codes: 0 done, 1 the system refused, 2 usage.
+//! A question a line: `ID tcp|udp|icmp ADDRESS PORT`. An answer a line, in the same order:
+//! `ID yes MICROSECONDS` or `ID no`; then `sent N received M`, the packets of all questions
+//! together. "yes" means that the other side's bytes came back. Exit codes: 0 done, 1 the system
+//! refused, 2 usage.
 
 mod arguments;
 mod ask;

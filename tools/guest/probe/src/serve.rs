@@ -1,5 +1,6 @@
-//! The echo servers: every byte that comes on a TCP port and every UDP datagram goes back. Sockets are bound to `[::]`,
-//! which takes IPv4 too (`net.ipv6.bindv6only` is 0 in a fresh network namespace), or to `0.0.0.0` without IPv6.
+//! The echo servers: every byte that comes on a TCP port and every UDP datagram goes back. Sockets
+//! are bound to `[::]`, which takes IPv4 too (`net.ipv6.bindv6only` is 0 in a fresh network
+//! namespace), or to `0.0.0.0` without IPv6.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream, UdpSocket};

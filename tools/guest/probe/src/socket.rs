@@ -1,5 +1,6 @@
-//! The system calls that the standard library does not offer: a TCP connection that does not wait, ping sockets,
-//! `poll`, the segments of a connection, the limit of open files. All unsafe code of this program is here.
+//! The system calls that the standard library does not offer: a TCP connection that does not wait,
+//! ping sockets, `poll`, the segments of a connection, the limit of open files. All unsafe code of
+//! this program is here.
 
 use std::io;
 use std::mem::size_of;
@@ -7,8 +8,8 @@ use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
-/// Begins a TCP connection from `source` (unspecified: any address of the machine) and does not wait for it. The
-/// inner result is what `connect` said at once.
+/// Begins a TCP connection from `source` (unspecified: any address of the machine) and does not
+/// wait for it. The inner result is what `connect` said at once.
 pub(crate) fn begin_connect(
     source: IpAddr,
     target: SocketAddr,
@@ -22,8 +23,8 @@ pub(crate) fn begin_connect(
     Ok((socket.into(), begun))
 }
 
-/// A ping socket: datagrams on it are ICMP echo messages. It needs no capability, but the group of this process must
-/// be in `net.ipv4.ping_group_range`, for both families.
+/// A ping socket: datagrams on it are ICMP echo messages. It needs no capability, but the group of
+/// this process must be in `net.ipv4.ping_group_range`, for both families.
 pub(crate) fn open_ping(
     source: IpAddr,
     target: SocketAddr,
@@ -56,7 +57,8 @@ fn bind(socket: &OwnedFd, source: IpAddr) -> io::Result<()> {
         return Ok(());
     }
     with_raw_address(SocketAddr::new(source, 0), |address, size| {
-        // SAFETY: the pointer and the size name a whole socket address that lives until the call returns.
+        // SAFETY: the pointer and the size name a whole socket address that lives until the call
+        // returns.
         check(unsafe { libc::bind(socket.as_raw_fd(), address, size) })
     })
     .map(|_| ())
@@ -65,13 +67,15 @@ fn bind(socket: &OwnedFd, source: IpAddr) -> io::Result<()> {
 
 fn connect(socket: &OwnedFd, target: SocketAddr) -> io::Result<()> {
     with_raw_address(target, |address, size| {
-        // SAFETY: the pointer and the size name a whole socket address that lives until the call returns.
+        // SAFETY: the pointer and the size name a whole socket address that lives until the call
+        // returns.
         check(unsafe { libc::connect(socket.as_raw_fd(), address, size) })
     })
     .map(|_| ())
 }
 
-/// Calls `call` with the address in the form of the system calls; the pointer is valid during the call alone.
+/// Calls `call` with the address in the form of the system calls; the pointer is valid during the
+/// call alone.
 fn with_raw_address<T>(
     address: SocketAddr,
     call: impl FnOnce(*const libc::sockaddr, libc::socklen_t) -> T,
@@ -128,12 +132,14 @@ pub(crate) fn poll(descriptors: &mut [libc::pollfd], time: Option<Duration>) -> 
 
 /// How many TCP segments the connection has sent and received, SYNs and repetitions included.
 pub(crate) fn segments(stream: &TcpStream) -> io::Result<(u64, u64)> {
-    // Offsets in the kernel's `struct tcp_info` (linux/tcp.h, both fields since Linux 4.2); libc's ends before them.
+    // Offsets in the kernel's `struct tcp_info` (linux/tcp.h, both fields since Linux 4.2); libc's
+    // ends before them.
     const SEGMENTS_OUT: usize = 136;
     const SEGMENTS_IN: usize = 140;
     let mut raw = [0u8; 144];
     let mut size = socket_length::<[u8; 144]>();
-    // SAFETY: the kernel writes at most `size` bytes into `raw`, which has as many, and then `size`.
+    // SAFETY: the kernel writes at most `size` bytes into `raw`, which has as many, and then
+    // `size`.
     check(unsafe {
         libc::getsockopt(
             stream.as_raw_fd(),

@@ -95,8 +95,9 @@ fn served_ports_answer_on_both_families_and_others_do_not() {
     let (answers, counts) = ask(&[], &questions);
     assert_eq!(answers, ["a yes", "b yes", "c yes", "d yes", "e no", "f no", "g no"]);
     let (sent, received) = counted(&counts);
-    // TCP: SYN, ACK, bytes and maybe an ACK of the echo; SYN-ACK, ACK, echo. A refused SYN is answered by one RST.
-    // UDP: one datagram each way; the unanswered question is repeated every 250 ms.
+    // TCP: SYN, ACK, bytes and maybe an ACK of the echo; SYN-ACK, ACK, echo. A refused SYN is
+    // answered by one RST. UDP: one datagram each way; the unanswered question is repeated every
+    // 250 ms.
     assert!(sent >= 2 * 3 + 2 + 2 + 3, "{counts}");
     assert!(received >= 2 * 2 + 2 + 2, "{counts}");
 }

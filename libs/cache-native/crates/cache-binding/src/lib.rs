@@ -1,5 +1,5 @@
-//! The thin Node-API face of `purlin-cache-core`. Errors cross as values (`CacheFailure`); the TypeScript above
-//! throws them with their code.
+//! The thin Node-API face of `purlin-cache-core`. Errors cross as values (`CacheFailure`); the
+//! TypeScript above throws them with their code.
 
 use napi::bindgen_prelude::{BigInt, Either, Uint8Array, Uint8ArraySlice};
 use napi_derive::napi;

@@ -78,7 +78,8 @@ pub enum SuperblockError {
         /// What is wrong with the second copy.
         second: CopyError,
     },
-    /// A whole copy is of another version. The other copy may be readable, but it may be out of date.
+    /// A whole copy is of another version. The other copy may be readable, but it may be out of
+    /// date.
     #[error(
         "the superblock was written by a newer version of the layout, {found}; this is {VERSION}"
     )]

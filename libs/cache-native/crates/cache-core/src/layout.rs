@@ -1,23 +1,25 @@
-//! Where each byte of the superblock lies. All integers are little-endian; the region starts at byte 0 of the device.
+//! Where each byte of the superblock lies. All integers are little-endian; the region starts at
+//! byte 0 of the device.
 //!
 //! ```text
 //! region                              copy (4096 bytes)
-//! +--------+----------------+         +--------+------+---------------------------------------------+
-//! | offset |                |         | offset | size | field                                       |
-//! +--------+----------------+         +--------+------+---------------------------------------------+
-//! |      0 | first copy     |         |      0 |    8 | magic, "PURLCACH"                           |
-//! |   4096 | second copy    |         |      8 |    4 | version of the layout, 1                    |
-//! |   8192 | end            |         |     12 |    4 | slot: 0 in the first copy, 1 in the second  |
-//! +--------+----------------+         |     16 |    8 | generation                                  |
-//!                                     |     24 |   16 | cache id (RFC 9562 UUID, in text order)     |
-//!                                     |     40 |    8 | size of the device in bytes                 |
-//!                                     |     48 |    4 | size of a cache line in bytes               |
-//!                                     |     52 | 4040 | reserved, zero                              |
-//!                                     |   4092 |    4 | CRC-32C (RFC 3720) of bytes 0 to 4091       |
-//!                                     +--------+------+---------------------------------------------+
+//! +--------+----------------+     +--------+------+---------------------------------------------+
+//! | offset |                |     | offset | size | field                                       |
+//! +--------+----------------+     +--------+------+---------------------------------------------+
+//! |      0 | first copy     |     |      0 |    8 | magic, "PURLCACH"                           |
+//! |   4096 | second copy    |     |      8 |    4 | version of the layout, 1                    |
+//! |   8192 | end            |     |     12 |    4 | slot: 0 in the first copy, 1 in the second  |
+//! +--------+----------------+     |     16 |    8 | generation                                  |
+//!                                 |     24 |   16 | cache id (RFC 9562 UUID, in text order)     |
+//!                                 |     40 |    8 | size of the device in bytes                 |
+//!                                 |     48 |    4 | size of a cache line in bytes               |
+//!                                 |     52 | 4040 | reserved, zero                              |
+//!                                 |   4092 |    4 | CRC-32C (RFC 3720) of bytes 0 to 4091       |
+//!                                 +--------+------+---------------------------------------------+
 //! ```
-//! A copy is one 4 KiB block, the unit that such devices write whole. Magic, version and checksum keep their places in
-//! every later version. The slot tells a copy that was written to the other's place from one that belongs there.
+//! A copy is one 4 KiB block, the unit that such devices write whole. Magic, version and checksum
+//! keep their places in every later version. The slot tells a copy that was written to the other's
+//! place from one that belongs there.
 
 use std::ops::Range;
 

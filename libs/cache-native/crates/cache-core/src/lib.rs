@@ -1,4 +1,5 @@
-//! The on-disk format of the SSD cache, without Node-API and without I/O: functions over byte buffers.
+//! The on-disk format of the SSD cache, without Node-API and without I/O: functions over byte
+//! buffers.
 //!
 //! What is here is the superblock: its layout, its two copies, and how to tell which copy to trust.
 

@@ -1,7 +1,7 @@
 //! Writing and reading the superblock.
 //!
-//! A change is written to one copy, flushed, and then to the other, so that at any moment at least one copy is whole.
-//! Reading takes the whole copy with the higher generation.
+//! A change is written to one copy, flushed, and then to the other, so that at any moment at least
+//! one copy is whole. Reading takes the whole copy with the higher generation.
 
 use std::ops::Range;
 
@@ -92,7 +92,8 @@ impl Superblock {
     /// Reads the copy that lies at `slot`.
     ///
     /// # Errors
-    /// [`CopyError`]. The checksum is judged before the version, so an unknown version is one that was really written.
+    /// [`CopyError`]. The checksum is judged before the version, so an unknown version is one that
+    /// was really written.
     pub fn decode_copy(copy: &[u8; COPY_SIZE_BYTES], slot: Slot) -> Result<Self, CopyError> {
         let magic = bytes(copy, MAGIC_AT);
         if magic != MAGIC {
@@ -124,8 +125,8 @@ impl Superblock {
     /// Reads the superblock from its region: the whole copy with the higher generation.
     ///
     /// # Errors
-    /// [`SuperblockError`]. A whole copy of an unknown version is never passed over for the other one, because the
-    /// other one may be what a newer version has left behind.
+    /// [`SuperblockError`]. A whole copy of an unknown version is never passed over for the other
+    /// one, because the other one may be what a newer version has left behind.
     pub fn decode(region: &[u8]) -> Result<Decoded, SuperblockError> {
         let wrong_length = || SuperblockError::WrongLength { found: region.len() };
         let (copies, rest) = region.as_chunks::<COPY_SIZE_BYTES>();
@@ -170,7 +171,8 @@ fn newer(first: Superblock, second: Superblock) -> Result<Decoded, SuperblockErr
     Ok(Decoded { superblock, damage: None })
 }
 
-/// The bytes of a field; the layout's assertions prove that `range` has `N` bytes and lies in the copy.
+/// The bytes of a field; the layout's assertions prove that `range` has `N` bytes and lies in the
+/// copy.
 fn bytes<const N: usize>(copy: &[u8; COPY_SIZE_BYTES], range: Range<usize>) -> [u8; N] {
     let mut field = [0; N];
     field.copy_from_slice(&copy[range]);

@@ -1,5 +1,5 @@
-//! The thin Node-API face of `purlin-ec-core`: free functions over borrowed buffers. Errors cross as values
-//! (`EcFailure`); the TypeScript above throws them with their code.
+//! The thin Node-API face of `purlin-ec-core`: free functions over borrowed buffers. Errors cross
+//! as values (`EcFailure`); the TypeScript above throws them with their code.
 
 use std::collections::HashMap;
 

@@ -42,7 +42,8 @@ impl Codec {
         Ok(self.parity_rows.iter().map(|row| combine(row, data, size)).collect())
     }
 
-    /// Rebuilds the lost shards (`None`) of a stripe, data and parity alike, in the order of their places.
+    /// Rebuilds the lost shards (`None`) of a stripe, data and parity alike, in the order of their
+    /// places.
     ///
     /// `shards` has one entry a place, data first. Nothing is rebuilt if nothing is lost.
     ///

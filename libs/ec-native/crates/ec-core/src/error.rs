@@ -47,8 +47,8 @@ pub enum EcError {
     },
     /// Enough shards are left, but too few of their matrix rows are independent.
     ///
-    /// `gf_gen_rs_matrix` guarantees independence for up to 3 parity shards, for 4 up to 21 data shards
-    /// and for 5 up to 5; outside that region some losses cannot be rebuilt.
+    /// `gf_gen_rs_matrix` guarantees independence for up to 3 parity shards, for 4 up to 21 data
+    /// shards and for 5 up to 5; outside that region some losses cannot be rebuilt.
     #[error(
         "cannot rebuild the stripe from shards {survivors:?}: their equations are not independent, \
          which this technique allows beyond 3 parity shards; another shard is needed"

@@ -6,8 +6,8 @@ use crate::geometry::{Geometry, ShardIndex};
 /// A row has one coefficient for each data shard.
 pub(crate) type Row = Vec<u8>;
 
-/// The row of shard `index` in the encoding matrix of `reed_sol_van` (ISA-L's `gf_gen_rs_matrix`): a row of the
-/// identity for a data shard, and (2^p)^0, (2^p)^1, ... for parity shard p.
+/// The row of shard `index` in the encoding matrix of `reed_sol_van` (ISA-L's `gf_gen_rs_matrix`):
+/// a row of the identity for a data shard, and (2^p)^0, (2^p)^1, ... for parity shard p.
 pub(crate) fn encoding_row(geometry: Geometry, index: ShardIndex) -> Row {
     let columns = geometry.data_shards();
     let Some(parity_index) = index.0.checked_sub(columns) else {
@@ -21,7 +21,8 @@ pub(crate) fn encoding_row(geometry: Geometry, index: ShardIndex) -> Row {
         .collect()
 }
 
-/// The inverse of a square matrix by Gauss-Jordan elimination; `None` if its rows are not independent.
+/// The inverse of a square matrix by Gauss-Jordan elimination; `None` if its rows are not
+/// independent.
 pub(crate) fn invert(mut rows: Vec<Row>) -> Option<Vec<Row>> {
     let size = rows.len();
     let mut inverse: Vec<Row> =
@@ -47,7 +48,8 @@ pub(crate) fn invert(mut rows: Vec<Row>) -> Option<Vec<Row>> {
     Some(inverse)
 }
 
-/// The places of the first rows that are independent of those before them, as many as a row has columns or fewer.
+/// The places of the first rows that are independent of those before them, as many as a row has
+/// columns or fewer.
 pub(crate) fn independent_rows(rows: &[Row]) -> Vec<usize> {
     let mut basis: Vec<(usize, Row)> = Vec::new();
     let mut chosen = Vec::new();

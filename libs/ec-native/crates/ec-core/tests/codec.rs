@@ -147,8 +147,9 @@ fn shards_of_unlike_length_or_of_none_are_an_error() {
     assert_eq!(codec.reconstruct(&[None, Some(&[1]), Some(&[1, 2])]), Err(wrong(2, 1, 2)));
 }
 
-/// `gf_gen_rs_matrix` is not MDS everywhere: with four parity shards the first bad geometry has 22 data shards
-/// (found by trying all square submatrices). The codec must say so and never return wrong bytes.
+/// `gf_gen_rs_matrix` is not MDS everywhere: with four parity shards the first bad geometry has 22
+/// data shards (found by trying all square submatrices). The codec must say so and never return
+/// wrong bytes.
 #[test]
 fn a_loss_that_the_technique_cannot_rebuild_is_an_error() {
     let codec = codec(22, 4);

@@ -19,10 +19,7 @@ pub struct Call<T: ToNapiValue + Send + 'static> {
 
 impl<T: ToNapiValue + Send + 'static> Call<T> {
     /// Makes the promise and sets the deadline; must run on the JavaScript thread.
-    pub fn begin(
-        env: &Env,
-        deadline_ms: u32,
-    ) -> napi::Result<(Arc<Self>, Object<'_>)> {
+    pub fn begin(env: &Env, deadline_ms: u32) -> napi::Result<(Arc<Self>, Object<'_>)> {
         let (deferred, promise) = env.create_deferred::<T, Settle<T>>()?;
         let call = Arc::new(Self { promise: Mutex::new(Some(deferred)), deadline_ms });
         let at = Instant::now() + Duration::from_millis(u64::from(deadline_ms));

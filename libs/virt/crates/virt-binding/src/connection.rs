@@ -50,7 +50,7 @@ pub struct Versions {
 /// The host's resources.
 #[napi(object)]
 #[derive(Debug, Clone)]
-pub struct NodeInfo {
+pub struct HostResources {
     /// Model of the processor.
     pub model: String,
     /// Memory in KiB.
@@ -242,13 +242,17 @@ impl VirtConnection {
     }
 
     /// The host's resources.
-    #[napi(ts_return_type = "Promise<NodeInfo>")]
-    pub fn node_info<'env>(&self, env: &'env Env, deadline_ms: u32) -> napi::Result<Object<'env>> {
-        self.submit(env, Lane::Control, "nodeInfo".to_owned(), deadline_ms, |link| {
+    #[napi(ts_return_type = "Promise<HostResources>")]
+    pub fn host_resources<'env>(
+        &self,
+        env: &'env Env,
+        deadline_ms: u32,
+    ) -> napi::Result<Object<'env>> {
+        self.submit(env, Lane::Control, "hostResources".to_owned(), deadline_ms, |link| {
             let node = link.connect().node_info()?;
             #[allow(clippy::cast_precision_loss)] // KiB of memory stay far below 2^53
             let memory_kib = node.memory as f64;
-            Ok(NodeInfo {
+            Ok(HostResources {
                 model: node.model,
                 memory_kib,
                 cpus: node.cpus,

@@ -1,0 +1,70 @@
+import { open, readFile, rename } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { KernelRuleset } from '../target/kernel-ruleset.ts'
+import { wholeScript } from '../target/script.ts'
+
+/** What the head of a restore file says about the rule set that was read back when it was written. */
+export interface RestoreHead {
+  readonly digest: string
+  /** Fingerprint of each chain, by `TABLE/NAME`. */
+  readonly verified: ReadonlyMap<string, string>
+}
+
+const DIGEST = '# purlin-digest '
+const VERIFIED = '# purlin-verified '
+
+/** Writes the complete loadable rule set in place of the file: after a crash either the old or the
+ *  new one is there, never a part. `nft -f FILE` loads it before machines start. */
+export async function writeRestoreFile(
+  path: string,
+  ruleset: KernelRuleset,
+  head: RestoreHead,
+): Promise<void> {
+  const text = [
+    '#!/usr/sbin/nft -f',
+    '# The security groups of this host as last enforced. Written by Purlin, read at boot.',
+    `${DIGEST}${head.digest}`,
+    `${VERIFIED}${JSON.stringify(Object.fromEntries(head.verified))}`,
+    wholeScript(ruleset),
+  ].join('\n')
+  const temporary = `${path}.new`
+  const file = await open(temporary, 'w', 0o600)
+  try {
+    await file.writeFile(text)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(temporary, path)
+  const folder = await open(dirname(path), 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+/** Reads the head of the file; undefined where there is no file or its head is not ours. */
+export async function readRestoreHead(path: string): Promise<RestoreHead | undefined> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch {
+    return undefined
+  }
+  const lines = text.slice(0, text.indexOf('\nadd ')).split('\n')
+  const digest = lines.find((line) => line.startsWith(DIGEST))?.slice(DIGEST.length)
+  const verified = lines.find((line) => line.startsWith(VERIFIED))?.slice(VERIFIED.length)
+  if (digest === undefined || verified === undefined) return undefined
+  return { digest, verified: new Map(fingerprints(verified)) }
+}
+
+function fingerprints(text: string): readonly [string, string][] {
+  try {
+    const parsed: unknown = JSON.parse(text)
+    if (typeof parsed !== 'object' || parsed === null) return []
+    return Object.entries(parsed).map(([key, value]) => [key, String(value)])
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,137 @@
+import { type AddressFamily, formatAddress, parseAddress } from '@purlin/base'
+import { type InboundRule, type RulePeer, rulePeer, type SecurityGroupSpec } from '@purlin/schema'
+import type { Packet } from '../packet.ts'
+import type { FilteredNic, MemberAddresses, NetfilterDesired } from '../policy/desired.ts'
+import type { Generator } from './generator.ts'
+
+const GROUPS = ['web', 'app', 'db', 'ops']
+const BASE = {
+  ipv4: parseAddress('10.9.0.0')?.value ?? 0n,
+  ipv6: parseAddress('fd09::')?.value ?? 0n,
+}
+
+/** A small world in which everything overlaps: 32 addresses a family, 24 ports, four groups. */
+export function randomDesired(random: Generator): NetfilterDesired {
+  const nics = Array.from({ length: 4 }, (_, index) => randomNic(random, index))
+  return {
+    nics,
+    groups: new Map(GROUPS.map((name) => [name, randomGroup(random)])),
+    members: new Map(
+      GROUPS.map((name) => [name, random.several(0, 4, () => randomMember(random))]),
+    ),
+  }
+}
+
+/** A packet of that world: mostly of its addresses and ports, at times far outside. */
+export function randomPacket(random: Generator): Packet {
+  const family: AddressFamily = random.pick(['ipv4', 'ipv6'])
+  const end = (): bigint =>
+    random.chance(95) ? BASE[family] + BigInt(random.below(34)) : BigInt(random.below(1 << 30))
+  const icmp = family === 'ipv4' ? 1 : 58
+  const protocol = random.pick([6, 6, 6, 17, 17, 132, icmp, icmp, 1, 58, 47, 112])
+  const isIcmp = protocol === icmp
+  const hasPorts = [6, 17, 132].includes(protocol)
+  const port = (): number => (random.chance(90) ? random.below(24) : random.below(65_536))
+  return {
+    family,
+    source: end(),
+    destination: end(),
+    protocol,
+    sourcePort: hasPorts ? random.pick([67, 68, 546, 40_000]) : undefined,
+    destinationPort: hasPorts ? random.pick([port(), port(), 67, 546]) : undefined,
+    icmp: isIcmp ? { type: random.pick([0, 3, 8, 128, 135]), code: random.below(2) } : undefined,
+  }
+}
+
+function randomNic(random: Generator, index: number): FilteredNic {
+  const action = (): 'allow' | 'deny' => random.pick(['allow', 'deny'])
+  return {
+    port: `vm-${index}.eth0`,
+    tap: `ptap-${index}`,
+    inner: `pin-${index}`,
+    zone: index + 1,
+    mac: `52:54:00:00:00:0${index}`,
+    ipv4: [`10.9.0.${index}`],
+    ipv6: [`fd09::${index}`],
+    groups: random.several(0, 3, () => random.pick(GROUPS)),
+    defaultPolicy: { inbound: action(), outbound: action() },
+  }
+}
+
+function randomMember(random: Generator): MemberAddresses {
+  return {
+    ipv4: random.several(0, 2, () => `10.9.0.${random.below(32)}`),
+    ipv6: random.several(0, 2, () => `fd09::${random.below(32).toString(16)}`),
+  }
+}
+
+function randomGroup(random: Generator): SecurityGroupSpec {
+  const rules = (side: 'source' | 'destination') =>
+    random.several(0, 6, () => {
+      const family: AddressFamily = random.pick(['ipv4', 'ipv6'])
+      const peer = random.chance(70) ? randomPeer(random, family) : undefined
+      return { ...randomRule(random, family), ...(peer && { [side]: peer }) }
+    })
+  return {
+    allowWithinGroup: random.chance(40),
+    inbound: rules('source'),
+    outbound: rules('destination'),
+  }
+}
+
+function randomRule(random: Generator, family: AddressFamily): Omit<InboundRule, 'source'> {
+  const protocol = random.pick<InboundRule['protocol']>([
+    'all',
+    'tcp',
+    'tcp',
+    'udp',
+    'sctp',
+    'icmp',
+    6,
+    47,
+    1,
+    58,
+  ])
+  const hasPorts = protocol === 'tcp' || protocol === 'udp' || protocol === 'sctp'
+  const span = (): string => {
+    const first = random.below(20)
+    return random.chance(50) ? String(first) : `${first}-${first + random.below(6)}`
+  }
+  const type = random.pick([0, 3, 8, 128])
+  return {
+    family,
+    protocol,
+    action: random.pick(['allow', 'deny']),
+    enabled: random.chance(90),
+    ...(hasPorts && random.chance(70) && { ports: random.several(1, 3, span) }),
+    ...(protocol === 'icmp' &&
+      random.chance(60) && {
+        icmp: random.chance(50) ? { type } : { type, code: random.below(2) },
+      }),
+  }
+}
+
+function randomPeer(random: Generator, family: AddressFamily): RulePeer {
+  const address = (offset: number): string =>
+    formatAddress({ family, value: BASE[family] + BigInt(offset) })
+  const bits = family === 'ipv4' ? 32 : 128
+  const cidr = (): string => {
+    if (random.chance(10)) return family === 'ipv4' ? '0.0.0.0/0' : '::/0'
+    const size = random.pick([1, 2, 4, 8, 16])
+    const first = random.below(32 / size) * size
+    return `${address(first)}/${bits - Math.log2(size)}`
+  }
+  const span = (): string => {
+    const first = random.below(28)
+    return `${address(first)}-${address(first + random.below(5))}`
+  }
+  const peer = {
+    cidrs: random.several(0, 2, cidr),
+    addresses: random.several(0, 2, () => address(random.below(32))),
+    ranges: random.several(0, 1, span),
+    groups: random.several(0, 2, () => random.pick(GROUPS)),
+    self: random.chance(25),
+  }
+  const fits = rulePeer.safeParse(peer)
+  return fits.success ? fits.data : { ...peer, self: true }
+}

@@ -1,0 +1,156 @@
+import { fact } from '@purlin/base'
+import test from 'ava'
+import fc from 'fast-check'
+import { createFakeLibvirt } from '../../tests/support/fake-libvirt.ts'
+import { machineOf } from '../../tests/support/machines.ts'
+import { domainXml } from '../domain/xml.ts'
+import { createVirtDriver } from './driver.ts'
+import { planVirt } from './plan.ts'
+import type { MachineDesired, VirtDesired, VirtObserved, VirtStep } from './types.ts'
+
+const nothing: VirtObserved = { machines: [], foreign: [] }
+const verbs = (steps: readonly VirtStep[]): string[] =>
+  steps.map((step) => `${step.verb} ${step.machine}`)
+
+/** What is observed when these machines exist as they are desired. */
+async function observedOf(...machines: MachineDesired[]): Promise<VirtObserved> {
+  const fake = createFakeLibvirt()
+  for (const machine of machines) fake.add(domainXml(machine), machine.powerState === 'running')
+  return await createVirtDriver({ libvirt: fake.port }).observe(new AbortController().signal)
+}
+
+test('a new machine is defined, then started when its NICs are enforced and plugged', (t) => {
+  const steps = planVirt({ machines: [machineOf('web-1')] }, nothing)
+  t.deepEqual(verbs(steps), ['define web-1', 'start web-1'])
+  t.deepEqual(steps[0]?.requires, [])
+  t.deepEqual(steps[1]?.requires, [
+    fact('nic', 'web-1.eth0', 'enforced'),
+    fact('nic', 'web-1.eth0', 'plugged'),
+  ])
+})
+
+test('a new machine that should be stopped is only defined', (t) => {
+  const steps = planVirt({ machines: [machineOf('web-1', { powerState: 'stopped' })] }, nothing)
+  t.deepEqual(verbs(steps), ['define web-1'])
+})
+
+test('a machine that is as it should be needs no step', async (t) => {
+  const machines = [machineOf('a'), machineOf('b', { powerState: 'stopped' })]
+  t.deepEqual(planVirt({ machines }, await observedOf(...machines)), [])
+})
+
+test('a running machine whose spec changes is redefined and never restarted', async (t) => {
+  const steps = planVirt(
+    { machines: [machineOf('a', { cpus: 2, memoryMiB: 256 })] },
+    await observedOf(machineOf('a')),
+  )
+  t.deepEqual(verbs(steps), ['redefine a'])
+  t.is(steps[0]?.summary, 'redefine machine a (cpus, memoryMiB)')
+})
+
+test('a change of generation alone is no change of the domain', async (t) => {
+  const machines = [machineOf('a', { generation: 9 })]
+  t.deepEqual(planVirt({ machines }, await observedOf(machineOf('a'))), [])
+})
+
+test('a definition changed by hand is put right, though the mark is still there', async (t) => {
+  const fake = createFakeLibvirt()
+  fake.add(domainXml(machineOf('a')).replace('<vcpu>1</vcpu>', '<vcpu>8</vcpu>'))
+  const driver = createVirtDriver({ libvirt: fake.port })
+  const observed = await driver.observe(new AbortController().signal)
+  const steps = driver.plan({ machines: [machineOf('a', { powerState: 'stopped' })] }, observed)
+  t.deepEqual(verbs(steps), ['redefine a'])
+})
+
+test('a machine that leaves loses its power, then its domain, before others come', async (t) => {
+  const steps = planVirt({ machines: [machineOf('b')] }, await observedOf(machineOf('a')))
+  t.deepEqual(verbs(steps), ['destroy a', 'undefine a', 'define b', 'start b'])
+  t.deepEqual(steps[1]?.forbids, [fact('vm', 'a', 'running')])
+})
+
+test('a machine made anew under an old name is another machine', async (t) => {
+  const again = machineOf('a', { uuid: '00000000-0000-8000-8000-000000000001' })
+  const steps = planVirt({ machines: [again] }, await observedOf(machineOf('a')))
+  t.deepEqual(verbs(steps), ['destroy a', 'undefine a', 'define a', 'start a'])
+  const running = fact('vm', 'a', 'running')
+  t.deepEqual(
+    steps.map((step) => step.forbids.includes(running)),
+    [false, true, true, true],
+  )
+})
+
+test('a stop has its grace on top of its deadline', async (t) => {
+  const machines = [machineOf('a', { powerState: 'stopped' })]
+  const steps = planVirt({ machines }, await observedOf(machineOf('a')), { graceMs: 5_000 })
+  t.deepEqual(verbs(steps), ['stop a'])
+  t.like(steps[0], { graceMs: 5_000, deadlineMs: 35_000 })
+})
+
+test('a name that a foreign domain has is asked for once, without a start', async (t) => {
+  const fake = createFakeLibvirt()
+  fake.add("<domain type='qemu'><name>a</name><uuid>x</uuid></domain>")
+  const driver = createVirtDriver({ libvirt: fake.port })
+  const observed = await driver.observe(new AbortController().signal)
+  t.deepEqual(verbs(driver.plan({ machines: [machineOf('a')] }, observed)), ['define a'])
+  t.deepEqual(verbs(driver.plan({ machines: [] }, observed)), [])
+})
+
+for (const [state, wanted] of [
+  ['paused', ['resume a']],
+  ['sleeping', ['wake a']],
+  ['crashed', ['destroy a']],
+  ['stopping', []],
+] as const) {
+  test(`a machine that should run and is ${state}: ${wanted.join() || 'nothing'}`, async (t) => {
+    const observed = await observedOf(machineOf('a'))
+    const machines = observed.machines.map((machine) => ({ ...machine, state }))
+    t.deepEqual(verbs(planVirt({ machines: [machineOf('a')] }, { machines, foreign: [] })), [
+      ...wanted,
+    ])
+  })
+}
+
+test('a running machine whose definition was taken away gets it back', async (t) => {
+  const observed = await observedOf(machineOf('a'))
+  const machines = observed.machines.map((machine) => ({ ...machine, persistent: false }))
+  const desired = { machines: [machineOf('a')] }
+  t.deepEqual(verbs(planVirt(desired, { machines, foreign: [] })), ['redefine a'])
+  t.deepEqual(verbs(planVirt({ machines: [] }, { machines, foreign: [] })), ['destroy a'])
+})
+
+const anyDesired: fc.Arbitrary<VirtDesired> = fc
+  .uniqueArray(
+    fc.record({
+      name: fc.constantFrom('a', 'b', 'c', 'd'),
+      cpus: fc.integer({ min: 1, max: 2 }),
+      again: fc.boolean(),
+      powerState: fc.constantFrom('running', 'stopped'),
+    }),
+    { selector: (row) => row.name },
+  )
+  .map((rows) => ({
+    machines: rows.map(({ name, cpus, powerState, again }) => {
+      const other = { uuid: `00000000-0000-8000-8000-00000000000${name}` }
+      return machineOf(name, { cpus, powerState, ...(again && other) })
+    }),
+  }))
+
+test('from anything to anything: the steps executed once leave nothing to do', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(anyDesired, anyDesired, async (before, after) => {
+      const fake = createFakeLibvirt()
+      fake.add("<domain type='qemu'><name>foreign</name><uuid>x</uuid></domain>", true)
+      const driver = createVirtDriver({ libvirt: fake.port })
+      const { signal } = new AbortController()
+      for (const desired of [before, after]) {
+        for (const step of driver.plan(desired, await driver.observe(signal))) {
+          await driver.execute(step, signal)
+        }
+        t.deepEqual(driver.plan(desired, await driver.observe(signal)), [])
+      }
+      t.false(fake.calls.some((call) => call.endsWith('foreign')))
+      t.is(fake.domains.get('foreign')?.state, 1)
+    }),
+    { numRuns: 40 },
+  )
+})

@@ -1,0 +1,161 @@
+import { readFile } from 'node:fs/promises'
+import { PurlinError, run, systemClock } from '@purlin/base'
+import test from 'ava'
+import {
+  createGuestAgent,
+  createNativeLibvirt,
+  createVirtDriver,
+  machineStatus,
+  probeAccelerator,
+  type VirtDesired,
+} from '../src/index.ts'
+import { recordEvents } from './support/await-event.ts'
+import { probeImage } from './support/guest-image.ts'
+import { machineOf } from './support/machines.ts'
+import { createPrivateHost } from './support/private-host.ts'
+
+const host = await createPrivateHost()
+const libvirt = createNativeLibvirt({ uri: host.uri })
+test.after.always(async () => {
+  libvirt.close()
+  await host.remove()
+})
+
+const { signal } = new AbortController()
+const options = { deadlineMs: 20_000 }
+const driver = createVirtDriver({ libvirt, graceMs: 20_000 })
+const agent = createGuestAgent({ libvirt, clock: systemClock })
+const machine = (change: Parameters<typeof machineOf>[1] = {}) =>
+  machineOf('web-1', {
+    boot: probeImage(),
+    serialLogFile: `${host.state}/log/web-1.serial`,
+    ...change,
+  })
+
+/** Executes the plan; gives its verbs. Throws where a second plan would not be empty. */
+async function reach(desired: VirtDesired): Promise<string[]> {
+  const steps = driver.plan(desired, await driver.observe(signal))
+  for (const step of steps) await driver.execute(step, signal)
+  const left = driver.plan(desired, await driver.observe(signal))
+  if (left.length > 0) throw new Error(`${left.length} steps are left: ${left[0]?.summary}`)
+  return steps.map((step) => step.verb)
+}
+
+/** A domain that somebody else made, running without a disk. */
+const FOREIGN = `<domain type='qemu'><name>foreign</name><memory unit='MiB'>64</memory>
+  <os><type arch='x86_64' machine='q35'>hvm</type></os>
+  <devices><emulator>/usr/bin/qemu-system-x86_64</emulator></devices></domain>`
+
+test.serial('a machine is defined and started, and its guest answers', async (t) => {
+  await host.run('ip', 'link', 'add', 'br-web-1', 'type', 'bridge')
+  await host.run('ip', 'link', 'set', 'br-web-1', 'up')
+  await libvirt.defineXml(FOREIGN, options)
+  await libvirt.start('foreign', { ...options, paused: true })
+  const record = recordEvents(libvirt)
+  t.deepEqual(await reach({ machines: [machine()] }), ['define', 'start'])
+  await record.next((event) => event.kind === 'lifecycle' && event.event === 'started')
+  const links = await host.run('ip', '-o', 'link', 'show', 'tap-web-1')
+  t.true(links.includes('master br-web-1') && links.includes('mtu 1500'))
+  await agent.waitForAgent('web-1', 90_000)
+  const connected = await record.next(
+    (event) => event.kind === 'agent' && event.state === 'connected',
+  )
+  t.like(connected, { domain: 'web-1', reason: 'channel' })
+  t.true((await readFile(machine().serialLogFile, 'utf8')).length > 0)
+})
+
+test.serial('programs run in the guest with arguments, input, output and exit code', async (t) => {
+  const cat = { command: ['/bin/busybox', 'cat'] as [string, ...string[]], input: 'grüße\n' }
+  t.deepEqual(await agent.exec('web-1', cat, options), {
+    exitCode: 0,
+    stdout: 'grüße\n',
+    stderr: '',
+    truncated: false,
+  })
+  const failing = await agent.exec(
+    'web-1',
+    { command: ['/bin/busybox', 'sh', '-c', 'echo "$1" >&2; exit 7', 'sh', 'a  b'] },
+    options,
+  )
+  t.like(failing, { exitCode: 7, stderr: 'a  b\n' })
+  const missing = agent.exec('web-1', { command: ['/no/such/program'] }, options)
+  t.is((await t.throwsAsync(missing, { instanceOf: PurlinError })).code, 'PUR_VIRT_FAILED')
+  const nics = await agent.interfaces('web-1', options)
+  t.is(nics.find((nic) => nic.name === 'eth0')?.mac, '52:54:00:00:00:01')
+})
+
+test.serial('statistics name the tap, facts the NIC', async (t) => {
+  const statistics = await libvirt.statistics(options)
+  const values = statistics.find((one) => one.domain === 'web-1')?.values
+  t.is(values?.['net.0.name'], 'tap-web-1')
+  t.is(values?.['balloon.maximum'], 128 * 1024)
+  const facts = driver.facts(await driver.observe(signal))
+  t.deepEqual([...facts].map(String), ['vm/web-1/running', 'nic/web-1.eth0/in-use'])
+})
+
+test.serial('what libvirt refuses has a code of its own', async (t) => {
+  const codes: string[] = []
+  for (const call of [
+    libvirt.start('web-1', options),
+    libvirt.start('none', options),
+    libvirt.defineXml(FOREIGN.replace('<name>', `<uuid>${machine().uuid}</uuid><name>`), options),
+    libvirt.defineXml('<domain', options),
+  ]) {
+    codes.push((await t.throwsAsync(call, { instanceOf: PurlinError })).code)
+  }
+  t.deepEqual(codes, [
+    'PUR_VIRT_REFUSED',
+    'PUR_VIRT_NO_DOMAIN',
+    'PUR_VIRT_DOMAIN_EXISTS',
+    'PUR_VIRT_FAILED',
+  ])
+})
+
+test.serial('a new spec of a running machine waits for its next start', async (t) => {
+  const wanted = machine({ memoryMiB: 160 })
+  const before = (await libvirt.domain('web-1', options)).id
+  t.deepEqual(await reach({ machines: [wanted] }), ['redefine'])
+  t.is((await libvirt.domain('web-1', options)).id, before)
+  const pending = machineStatus(await driver.observe(signal), wanted).conditions[1]
+  t.like(pending, { type: 'PendingRestart', status: 'true' })
+})
+
+test.serial('a guest powers off when asked', async (t) => {
+  const record = recordEvents(libvirt)
+  t.deepEqual(await reach({ machines: [machine({ memoryMiB: 160, powerState: 'stopped' })] }), [
+    'stop',
+  ])
+  await record.next((event) => event.kind === 'lifecycle' && event.event === 'stopped')
+  t.true(record.events.some((event) => event.kind === 'lifecycle' && event.event === 'shutdown'))
+})
+
+test.serial('a silent agent is an error of its own', async (t) => {
+  t.deepEqual(await reach({ machines: [machine({ memoryMiB: 160 })] }), ['start'])
+  const ping = agent.ping('web-1', options)
+  const error = await t.throwsAsync(ping, { instanceOf: PurlinError })
+  t.is(error.code, 'PUR_VIRT_AGENT_UNRESPONSIVE')
+})
+
+test.serial('a machine that leaves is gone, and the foreign domain never noticed', async (t) => {
+  t.deepEqual(await reach({ machines: [] }), ['destroy', 'undefine'])
+  const observed = await driver.observe(signal)
+  t.deepEqual(observed.machines, [])
+  t.deepEqual(
+    observed.foreign.map((domain) => domain.name),
+    ['foreign'],
+  )
+  const foreign = await libvirt.domain('foreign', options)
+  t.like(foreign, { state: 3, persistent: true })
+})
+
+test.serial('a name that a foreign domain has is refused', async (t) => {
+  const taken = machineOf('foreign', { boot: probeImage(), nics: [] })
+  const error = await t.throwsAsync(reach({ machines: [taken] }), { instanceOf: PurlinError })
+  t.is(error.code, 'PUR_VIRT_NAME_TAKEN')
+  t.is((await libvirt.domain('foreign', options)).state, 3)
+})
+
+test.serial('a kernel boots under TCG, so the probe of accelerators can be believed', async (t) => {
+  const probe = { run, kernel: probeImage().kernel, accelerator: 'tcg', limitMs: 60_000 } as const
+  t.deepEqual(await probeAccelerator(probe), { kind: 'tcg', reason: 'a kernel booted with tcg' })
+})

@@ -1,0 +1,133 @@
+import { PurlinError } from '@purlin/base'
+import { inNamespace, linkFailed, runBatch } from '../links/batch.ts'
+import { finishChecksums } from '../links/checksum.ts'
+import { silenceIpv6 } from '../links/silence.ts'
+import { aliasOf, PORT_GROUP_MARK } from '../mark.ts'
+import { namespaceFingerprint } from '../plan/service.ts'
+import { filesOf, makeFolder, writeWhole } from '../services/folder.ts'
+import { endNamespace, namespaceOf, type ProcessIdentity, stateOf } from '../services/process.ts'
+import { INSIDE_DEVICE, type ServiceDesired } from '../services/service.ts'
+import type { ExecuteContext } from './context.ts'
+
+const HOLDER_DEADLINE_MS = 5_000
+const SYSCTL_DEADLINE_MS = 5_000
+
+/** Settings of the namespace, made before its device comes so that the device is born with them: IPv6
+ *  on whatever the host's default is, addresses usable at once, nothing learnt from others'
+ *  advertisements, nothing forwarded. */
+const SETTINGS = [
+  'net.ipv4.ip_forward=0',
+  'net.ipv6.conf.all.forwarding=0',
+  'net.ipv6.conf.all.disable_ipv6=0',
+  'net.ipv6.conf.default.disable_ipv6=0',
+  'net.ipv6.conf.default.accept_ra=0',
+  'net.ipv6.conf.default.accept_dad=0',
+]
+
+/** Starts the process that keeps a service's network namespace and puts the service's cable into it.
+ *  The namespace has no name: a named one is a mount, and does not outlive the private mounts of the
+ *  agent's unit. It lives as long as its processes, which outlive the agent. Errors: PUR_DHCP_FAILED,
+ *  PUR_LINK_FAILED, PUR_EXEC_NOT_FOUND. */
+export async function makeNamespace(
+  context: ExecuteContext,
+  service: ServiceDesired,
+  folder: string,
+): Promise<ProcessIdentity> {
+  const what = `serve port group ${service.portGroup}`
+  await makeFolder(folder)
+  const files = filesOf(folder)
+  const holder = context.launch('unshare', ['--net', '--', 'sleep', 'infinity'], files.log)
+  await writeWhole(folder, 'holder.json', JSON.stringify({ ...holder, fingerprint: '' }))
+  await untilApart(context, what, holder)
+  await enter(context, what, holder, ['sysctl', '-e', '-q', '-w', ...SETTINGS])
+  const { device, mac, mtu } = service
+  await runBatch(
+    context.run,
+    what,
+    [
+      `link add name ${device} mtu ${mtu} type veth peer name ${INSIDE_DEVICE} address ${mac} mtu ${mtu} netns ${holder.processId}`,
+      `link set dev ${device} alias ${aliasOf(PORT_GROUP_MARK, service.portGroup)}`,
+    ],
+    { signal: context.signal },
+  )
+  await silenceIpv6([device])
+  await finishChecksums(context.run, INSIDE_DEVICE, {
+    signal: context.signal,
+    namespaceOf: holder.processId,
+  })
+  return holder
+}
+
+/** Gives the namespace the service's addresses and brings both ends of its cable up. Errors:
+ *  PUR_LINK_FAILED. */
+export async function configureNamespace(
+  context: ExecuteContext,
+  service: ServiceDesired,
+  holder: ProcessIdentity,
+  folder: string,
+): Promise<void> {
+  const what = `give port group ${service.portGroup} its gateway`
+  const inside = `dev ${INSIDE_DEVICE}`
+  await runBatch(
+    context.run,
+    what,
+    [
+      'link set dev lo up',
+      `link set ${inside} address ${service.mac} mtu ${service.mtu}`,
+      `address flush ${inside} scope global`,
+      ...service.addresses.map(
+        (address) => `address add ${address} ${inside}${address.includes(':') ? ' nodad' : ''}`,
+      ),
+      `link set ${inside} up`,
+    ],
+    { signal: context.signal, namespaceOf: holder.processId },
+  )
+  await runBatch(context.run, what, [`link set dev ${service.device} mtu ${service.mtu} up`], {
+    signal: context.signal,
+  })
+  const { processId, startTicks } = holder
+  const fingerprint = namespaceFingerprint(service)
+  await writeWhole(folder, 'holder.json', JSON.stringify({ processId, startTicks, fingerprint }))
+}
+
+/** Ends all processes of the namespace that `processId` is in, unless it is ours. */
+export async function endNamespaceOf(
+  context: ExecuteContext,
+  processId: number,
+  spared?: number,
+): Promise<void> {
+  const [theirs, ours] = await Promise.all([namespaceOf(processId), namespaceOf('self')])
+  if (theirs === undefined || theirs === ours) return
+  await endNamespace(theirs, context.clock, spared)
+}
+
+async function untilApart(
+  context: ExecuteContext,
+  what: string,
+  holder: ProcessIdentity,
+): Promise<void> {
+  const ours = await namespaceOf('self')
+  const endMs = context.clock.monotonicMs() + HOLDER_DEADLINE_MS
+  while (context.clock.monotonicMs() < endMs && stateOf(holder) !== 'gone') {
+    const theirs = await namespaceOf(holder.processId)
+    if (theirs !== undefined && theirs !== ours) return
+    await context.clock.sleep(5, context.signal)
+  }
+  throw new PurlinError('PUR_DHCP_FAILED', {
+    message: `${what}: no network namespace was made within ${HOLDER_DEADLINE_MS} ms; the agent must run as root`,
+  })
+}
+
+async function enter(
+  context: ExecuteContext,
+  what: string,
+  holder: ProcessIdentity,
+  command: readonly string[],
+): Promise<void> {
+  const [program = '', ...args] = inNamespace(holder.processId, command)
+  try {
+    await context.run(program, args, { timeoutMs: SYSCTL_DEADLINE_MS, signal: context.signal })
+  } catch (thrown) {
+    throw linkFailed(what, thrown)
+  }
+}

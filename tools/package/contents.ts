@@ -1,0 +1,110 @@
+/** A file of a package: `source` is a path of the staging folder. */
+export interface PackageFile {
+  readonly source: string
+  readonly path: string
+  readonly mode: 0o644 | 0o755
+  /** Belongs to the administrator: an upgrade never overwrites changes. */
+  readonly configuration?: true
+}
+
+/** What another package is called in each world; the RPM name is absent where one world has no such package. */
+interface Requirement {
+  readonly deb: string
+  readonly rpm?: string
+}
+
+/** One package of both worlds. */
+export interface PackageContents {
+  readonly name: string
+  readonly summary: string
+  readonly description: string
+  readonly files: readonly PackageFile[]
+  readonly requires: readonly Requirement[]
+  readonly recommends: readonly Requirement[]
+  /** Whether it carries the agent's units, group and scripts. */
+  readonly service: boolean
+}
+
+const file = (source: string, path: string, mode: PackageFile['mode'] = 0o644): PackageFile => ({
+  source,
+  path,
+  mode,
+})
+
+/** A package of the same version. */
+const own = (name: string, version: string): Requirement => ({
+  deb: `${name} (= ${version})`,
+  rpm: `${name} = ${version}-1`,
+})
+
+/** The packages of Purlin. The folders below /usr/lib/purlin are those that the programs expect around themselves:
+ *  the agent starts ../services/speak.js, and the command reads its version from ../../package.json.
+ *  Pure. Shape: `version` is x.y.z. */
+export function packageContents(version: string): readonly PackageContents[] {
+  const licence = (name: string): PackageFile =>
+    file('copyright', `/usr/share/doc/${name}/copyright`)
+  const node: PackageContents = {
+    name: 'purlin-node',
+    summary: 'JavaScript runtime of Purlin',
+    description: 'Node.js as the programs of Purlin need it, beside whatever the system has.',
+    files: [
+      file('node', '/usr/lib/purlin/bin/node', 0o755),
+      file('package.json', '/usr/lib/purlin/package.json'),
+      file('node-licence', '/usr/share/doc/purlin-node/copyright'),
+    ],
+    requires: [
+      { deb: 'libc6 (>= 2.34)', rpm: 'glibc >= 2.34' },
+      { deb: 'libstdc++6', rpm: 'libstdc++' },
+      { deb: 'libgcc-s1', rpm: 'libgcc' },
+    ],
+    recommends: [],
+    service: false,
+  }
+  const agent: PackageContents = {
+    name: 'purlin-host-agent',
+    summary: 'host agent of Purlin',
+    description:
+      'Turns security groups into nftables and drives Open vSwitch and libvirt on this host.',
+    files: [
+      file('host-agent.mjs', '/usr/lib/purlin/agent/host-agent.mjs'),
+      file('virt.node', '/usr/lib/purlin/agent/virt.node'),
+      file('speak.js', '/usr/lib/purlin/services/speak.js'),
+      file('purlin-host-agent.service', '/usr/lib/systemd/system/purlin-host-agent.service'),
+      file('purlin-restore.service', '/usr/lib/systemd/system/purlin-restore.service'),
+      { ...file('host-agent.toml', '/etc/purlin/host-agent.toml'), configuration: true },
+      licence('purlin-host-agent'),
+    ],
+    requires: [
+      own('purlin-node', version),
+      { deb: 'nftables', rpm: 'nftables' },
+      { deb: 'iproute2', rpm: 'iproute' },
+      { deb: 'ethtool', rpm: 'ethtool' },
+      { deb: 'conntrack', rpm: 'conntrack-tools' },
+      { deb: 'openvswitch-switch', rpm: 'openvswitch' },
+      { deb: 'dnsmasq-base', rpm: 'dnsmasq' },
+      { deb: 'libvirt0', rpm: 'libvirt-libs' },
+      { deb: 'util-linux', rpm: 'util-linux' },
+      { deb: 'passwd', rpm: 'shadow-utils' },
+    ],
+    recommends: [
+      { deb: 'libvirt-daemon-system', rpm: 'libvirt-daemon' },
+      { deb: 'qemu-system-x86', rpm: 'qemu-kvm' },
+      { deb: 'purlin-cli', rpm: 'purlin-cli' },
+    ],
+    service: true,
+  }
+  const cli: PackageContents = {
+    name: 'purlin-cli',
+    summary: 'command line of Purlin',
+    description: 'The purlin command: apply, plan, get, describe, events, vm, sg, explain, doctor.',
+    files: [
+      file('purlin', '/usr/bin/purlin', 0o755),
+      file('purlin.mjs', '/usr/lib/purlin/cli/bin/purlin.mjs'),
+      licence('purlin-cli'),
+    ],
+    requires: [own('purlin-node', version)],
+    recommends: [],
+    service: false,
+  }
+  return [node, agent, cli]
+}
