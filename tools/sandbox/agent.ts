@@ -20,7 +20,7 @@ export function agentSocket(host: PrivateHost): string {
 /** The agent's configuration for a private host. Strings of JSON are strings of TOML too. */
 export function agentConfiguration(host: PrivateHost, { drift }: AgentOptions): string {
   const text = (value: string): string => JSON.stringify(value)
-  const folder = host.paths.agent
+  const _folder = host.paths.agent
   return `[host]
 name = "sandbox"
 [state]

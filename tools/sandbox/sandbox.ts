@@ -84,6 +84,17 @@ export class Sandbox implements AsyncDisposable {
     return this.#agent
   }
 
+  /** Asks the agent to end and waits for it, for a while. */
+  async stopAgent(): Promise<void> {
+    const words = ['--signal', 'TERM', '--full', 'apps/host-agent/src/main.ts']
+    const options = { timeoutMs: AGENT_END_TIMEOUT_MS, acceptedExitCodes: [1] }
+    await this.host.run('pkill', words, options).catch(() => undefined)
+    const limit = systemClock.monotonicMs() + AGENT_END_TIMEOUT_MS
+    while (isRunning(this.#agent) && systemClock.monotonicMs() < limit) {
+      await systemClock.sleep(POLL_MS)
+    }
+  }
+
   /** Starts the agent again after it ended, and returns when it answers. */
   async restartAgent(): Promise<void> {
     this.#agent = await startAgent(this.host, this.#options)
@@ -93,18 +104,7 @@ export class Sandbox implements AsyncDisposable {
   /** Ends the agent, then the host with all that is in it. Can be called again. */
   async end(): Promise<void> {
     await this.client.close()
-    if (this.host.alive) {
-      await this.host
-        .run('pkill', ['--signal', 'TERM', '--full', 'apps/host-agent/src/main.ts'], {
-          timeoutMs: AGENT_END_TIMEOUT_MS,
-          acceptedExitCodes: [1],
-        })
-        .catch(() => undefined)
-      const limit = systemClock.monotonicMs() + AGENT_END_TIMEOUT_MS
-      while (isRunning(this.#agent) && systemClock.monotonicMs() < limit) {
-        await systemClock.sleep(POLL_MS)
-      }
-    }
+    if (this.host.alive) await this.stopAgent()
     await this.host.end()
     if (this.#options.named) await rm(noteFile, { force: true })
   }

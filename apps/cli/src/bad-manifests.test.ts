@@ -7,7 +7,7 @@ import { taskOf } from '../tests/samples.ts'
 /** An agent that checks as the real one does and knows no name yet. */
 const strictRoutes: Routes = {
   'POST /v1/apply': ({ body }) => checked(body, [202, taskOf()]),
-  'POST /v1/plan': ({ body }) => checked(body, [200, { changes: [], steps: [] }]),
+  'POST /v1/plan': ({ body }) => checked(body, [200, { changes: [], unread: [], steps: [] }]),
 }
 
 function checked(body: string, good: AgentAnswer): AgentAnswer {

@@ -71,10 +71,12 @@ test('an agent that does not answer is exit 1', async (t) => {
   })
 })
 
-test('a plan without a difference ends with 0, one with a difference with 3', async (t) => {
+test('a plan without a difference ends with 0, one with a difference with 3, one that could not look with 1', async (t) => {
   const plans = {
-    empty: { changes: [], steps: [] },
+    empty: { changes: [], unread: [], steps: [] },
+    blind: { changes: [], unread: [{ lane: 'virt', reason: 'libvirtd is hung' }], steps: [] },
     full: {
+      unread: [],
       changes: [
         { action: 'create', kind: 'SecurityGroup', name: 'web', fields: [] },
         {
@@ -97,6 +99,10 @@ test('a plan without a difference ends with 0, one with a difference with 3', as
   await using same = await fixedAgent({ 'POST /v1/plan': [200, plans.empty] })
   const empty = await run(['--socket', same.socketPath, 'plan'])
   t.deepEqual(empty, { exitCode: 0, stdout: 'nothing differs\n', stderr: '' })
+  await using half = await fixedAgent({ 'POST /v1/plan': [200, plans.blind] })
+  const blind = await run(['--socket', half.socketPath, 'plan'])
+  t.is(blind.exitCode, 1)
+  t.regex(blind.stdout, /virt could not be looked at: libvirtd is hung/)
   await using other = await fixedAgent({ 'POST /v1/plan': [200, plans.full] })
   const full = await run(['--socket', other.socketPath, 'plan', '-'], { stdin: manifest })
   t.is(full.exitCode, 3)

@@ -12,56 +12,65 @@ const group = (name: string, extra: Record<string, unknown> = {}) => ({
   spec: { ...extra },
 })
 
-test.serial('the socket is 0660; loopback TCP asks for a token, whose text is nowhere in the state', async (t) => {
-  const agent = await startAgent()
-  t.is((await stat(agent.socket)).mode & 0o777, 0o660)
-  const url = `http://127.0.0.1:${agent.tcpPort}`
-  const none = createClient({ url, token: 'purlin_wrong' })
-  await t.throwsAsync(none.plan([]), { code: 'PUR_AUTH_REQUIRED' })
-  const { token } = await agent.client.tokens.create({ name: 'viewer', role: 'viewer' })
-  const viewer = createClient({ url, token })
-  t.deepEqual(await viewer.securityGroups.list(), [])
-  await t.throwsAsync(viewer.apply([group('web')]), { code: 'PUR_AUTH_FORBIDDEN' })
-  const backup = join(agent.folder, 'backup.db')
-  await agent.client.backupState(backup)
-  const { readFile } = await import('node:fs/promises')
-  t.false((await readFile(backup)).includes(token.slice('purlin_'.length)))
-  t.false(agent.output().includes(token))
-  await none.close()
-  await viewer.close()
-  t.is(await agent.stop(), 0)
-  await removeFolder(agent)
-})
+test.serial(
+  'the socket is 0660; loopback TCP asks for a token, whose text is nowhere in the state',
+  async (t) => {
+    const agent = await startAgent()
+    t.is((await stat(agent.socket)).mode & 0o777, 0o660)
+    const url = `http://127.0.0.1:${agent.tcpPort}`
+    const none = createClient({ url, token: 'purlin_wrong' })
+    await t.throwsAsync(none.plan([]), { code: 'PUR_AUTH_REQUIRED' })
+    const { token } = await agent.client.tokens.create({ name: 'viewer', role: 'viewer' })
+    const viewer = createClient({ url, token })
+    t.deepEqual(await viewer.securityGroups.list(), [])
+    await t.throwsAsync(viewer.apply([group('web')]), { code: 'PUR_AUTH_FORBIDDEN' })
+    const backup = join(agent.folder, 'backup.db')
+    await agent.client.backupState(backup)
+    const { readFile } = await import('node:fs/promises')
+    t.false((await readFile(backup)).includes(token.slice('purlin_'.length)))
+    t.false(agent.output().includes(token))
+    await none.close()
+    await viewer.close()
+    t.is(await agent.stop(), 0)
+    await removeFolder(agent)
+  },
+)
 
-test.serial('a group is enforced without Open vSwitch and libvirt; health names the lanes that are not well', async (t) => {
-  const agent = await startAgent()
-  const task = await agent.client.apply([group('web')])
-  t.is((await task.wait({ deadlineMs: 15_000 })).state, 'succeeded')
-  const health = await eventually(
-    () => agent.client.health(),
-    ({ lanes }) => lanes.some(({ lane, state }) => lane === 'vswitch' && state === 'failed'),
-  )
-  t.is(health.status, 'degraded')
-  t.true(health.lanes.some(({ lane, state }) => lane === 'netfilter' && state === 'idle'))
-  const alerts = await agent.client.alerts()
-  t.true(alerts.some(({ code }) => code === 'PUR_OVS_UNREACHABLE'))
-  await agent.stop()
-  await removeFolder(agent)
-})
+test.serial(
+  'a group is enforced without Open vSwitch and libvirt; health names the lanes that are not well',
+  async (t) => {
+    const agent = await startAgent()
+    const task = await agent.client.apply([group('web')])
+    t.is((await task.wait({ deadlineMs: 15_000 })).state, 'succeeded')
+    const health = await eventually(
+      () => agent.client.health(),
+      ({ lanes }) => lanes.some(({ lane, state }) => lane === 'vswitch' && state === 'failed'),
+    )
+    t.is(health.status, 'degraded')
+    t.true(health.lanes.some(({ lane, state }) => lane === 'netfilter' && state === 'idle'))
+    const alerts = await agent.client.alerts()
+    t.true(alerts.some(({ code }) => code === 'PUR_OVS_UNREACHABLE'))
+    await agent.stop()
+    await removeFolder(agent)
+  },
+)
 
-test.serial('the same idempotency key gives the same task; with another request it is refused', async (t) => {
-  const agent = await startAgent()
-  const send = async (name: string) =>
-    await post(agent.socket, '/v1/apply', { documents: [group(name)] }, 'key-1')
-  const [first, second] = [await send('web'), await send('web')]
-  t.is(first.status, 202)
-  t.is(first.body.id, second.body.id)
-  const other = await send('app')
-  t.is(other.status, 409)
-  t.is(other.body.code, 'PUR_IDEMPOTENCY_REUSED')
-  await agent.stop()
-  await removeFolder(agent)
-})
+test.serial(
+  'the same idempotency key gives the same task; with another request it is refused',
+  async (t) => {
+    const agent = await startAgent()
+    const send = async (name: string) =>
+      await post(agent.socket, '/v1/apply', { documents: [group(name)] }, 'key-1')
+    const [first, second] = [await send('web'), await send('web')]
+    t.is(first.status, 202)
+    t.is(first.body.id, second.body.id)
+    const other = await send('app')
+    t.is(other.status, 409)
+    t.is(other.body.code, 'PUR_IDEMPOTENCY_REUSED')
+    await agent.stop()
+    await removeFolder(agent)
+  },
+)
 
 test.serial('a bad manifest is refused with every problem and nothing is applied', async (t) => {
   const agent = await startAgent()
@@ -94,24 +103,27 @@ test.serial('a stale If-Match is refused with both revisions', async (t) => {
   await removeFolder(agent)
 })
 
-test.serial('kill -9 loses nothing: resources, tasks and event numbers go on where they were', async (t) => {
-  const agent = await startAgent()
-  await (await agent.client.apply([group('web')])).wait()
-  const before = await agent.client.securityGroups.get('web')
-  const seen = await eventsOf(agent.client)
-  await agent.stop('SIGKILL')
-  const again = await startAgent({ folder: agent.folder })
-  const { uid, revision, generation } = await again.client.securityGroups.get('web')
-  t.deepEqual({ uid, revision, generation }, pick(before))
-  const later = await eventsOf(again.client, seen.at(-1))
-  t.true(later.every((sequence) => sequence > (seen.at(-1) ?? 0)))
-  t.deepEqual(
-    seen,
-    seen.map((_, index) => (seen[0] ?? 0) + index),
-  )
-  t.is(await again.stop(), 0)
-  await removeFolder(again)
-})
+test.serial(
+  'kill -9 loses nothing: resources, tasks and event numbers go on where they were',
+  async (t) => {
+    const agent = await startAgent()
+    await (await agent.client.apply([group('web')])).wait()
+    const before = await agent.client.securityGroups.get('web')
+    const seen = await eventsOf(agent.client)
+    await agent.stop('SIGKILL')
+    const again = await startAgent({ folder: agent.folder })
+    const { uid, revision, generation } = await again.client.securityGroups.get('web')
+    t.deepEqual({ uid, revision, generation }, pick(before))
+    const later = await eventsOf(again.client, seen.at(-1))
+    t.true(later.every((sequence) => sequence > (seen.at(-1) ?? 0)))
+    t.deepEqual(
+      seen,
+      seen.map((_, index) => (seen[0] ?? 0) + index),
+    )
+    t.is(await again.stop(), 0)
+    await removeFolder(again)
+  },
+)
 
 test.serial('a backup brings resources back as they were; what came later goes', async (t) => {
   const agent = await startAgent()

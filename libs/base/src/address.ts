@@ -35,7 +35,8 @@ export function parseAddress(text: string): IpAddress | undefined {
   return { family: 'ipv6', value: ipv6Value(text) }
 }
 
-/** Reads `ADDRESS/LENGTH`. Undefined where the text is no network; bits behind the prefix are kept out. */
+/** Reads `ADDRESS/LENGTH`. Undefined where the text is no network; bits behind the prefix are kept
+ *  out. */
 export function parseCidr(text: string): Cidr | undefined {
   const match = /^([^/]+)\/(0|[1-9]\d{0,2})$/.exec(text)
   const address = match?.[1] === undefined ? undefined : parseAddress(match[1])

@@ -1,2 +1,3 @@
-/** A nominal type: a `Brand<string, 'TaskId'>` is a string that only its own constructor hands out. */
+/** A nominal type: a `Brand<string, 'TaskId'>` is a string that only its own constructor hands
+ *  out. */
 export type Brand<Value, Name extends string> = Value & { readonly __brand: Name }

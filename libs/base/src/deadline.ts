@@ -1,9 +1,10 @@
 import { type Clock, systemClock } from './clock.ts'
 import { PurlinError } from './errors/purlin-error.ts'
 
-/** Runs `work` with a signal that is aborted after `deadlineMs` or with `outer`, whichever is first.
- *  The returned promise settles at the deadline even when `work` ignores its signal: a stuck call is
- *  abandoned, it cannot hold its caller. Errors: PUR_DEADLINE_PASSED, PUR_CANCELLED, or `work`'s own. */
+/** Runs `work` with a signal that is aborted after `deadlineMs` or with `outer`, whichever is
+ *  first. The returned promise settles at the deadline even when `work` ignores its signal: a stuck
+ *  call is abandoned, it cannot hold its caller. Errors: PUR_DEADLINE_PASSED, PUR_CANCELLED, or
+ *  `work`'s own. */
 export async function withDeadline<Value>(
   what: string,
   deadlineMs: number,
@@ -38,7 +39,8 @@ export async function withDeadline<Value>(
         }),
       )
     clock.sleep(deadlineMs, timer.signal).then(passed, () => {})
-    // The extra function turns a synchronous throw of `work` into a rejection, so the timer ends too.
+    // The extra function turns a synchronous throw of `work` into a rejection, so the timer ends
+    // too.
     const call = async (): Promise<Value> => await work(controller.signal)
     call().then(resolve, reject).finally(settle)
   })

@@ -30,8 +30,8 @@ export type Run = (
 const OUTPUT_LIMIT_BYTES = 64 * 1024 * 1024
 const STDERR_SHOWN_CHARACTERS = 600
 
-/** Runs a program to its end; arguments go as an array, never through a shell.
- *  Errors: PUR_EXEC_NOT_FOUND, PUR_EXEC_TIMEOUT, PUR_EXEC_FAILED (with the end of its standard error). */
+/** Runs a program to its end; arguments go as an array, never through a shell. Errors:
+ *  PUR_EXEC_NOT_FOUND, PUR_EXEC_TIMEOUT, PUR_EXEC_FAILED (with the end of its standard error). */
 export const run: Run = async (program, args, options) => {
   const result = await execa(program, [...args], {
     reject: false,

@@ -2,8 +2,8 @@ import type { Clock } from './clock.ts'
 
 /** A clock that moves only when told to; for tests of anything that waits. */
 export interface VirtualClock extends Clock {
-  /** Moves time on by `durationMs`, waking sleepers in the order of their times. Between two wakings
-   *  pending promises run, so that a sleeper may sleep again within the same move. */
+  /** Moves time on by `durationMs`, waking sleepers in the order of their times. Between two
+   *  wakings pending promises run, so that a sleeper may sleep again within the same move. */
   advance(durationMs: number): Promise<void>
   /** How many sleepers wait. */
   sleepers(): number

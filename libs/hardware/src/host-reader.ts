@@ -24,7 +24,8 @@ export interface HostReader {
   readonly architecture: string
 }
 
-/** sbin is not in the search path of every user, but the agent runs as root and finds programs there. */
+/** sbin is not in the search path of every user, but the agent runs as root and finds programs
+ *  there. */
 const MORE_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin']
 
 /** The host this process runs on. */

@@ -14,8 +14,8 @@ interface Claims {
   readonly withdrawn: Set<string>
 }
 
-/** The facts of all lanes, and what steps under way rely on. A step's facts are judged and its claim is
- *  made in one turn, so two lanes can never act on answers that exclude each other. */
+/** The facts of all lanes, and what steps under way rely on. A step's facts are judged and its
+ *  claim is made in one turn, so two lanes can never act on answers that exclude each other. */
 export class FactBoard {
   readonly #lanes: readonly string[]
   readonly #published = new Map<string, LaneFacts>()

@@ -15,8 +15,9 @@ export interface CallUnderWay {
   readonly overdue: boolean
 }
 
-/** The calls of one lane into its driver. One that ignores its deadline is abandoned, but remembered until
- *  it settles: meanwhile no second call of its kind is made, so a hung daemon cannot pile up work. */
+/** The calls of one lane into its driver. One that ignores its deadline is abandoned, but
+ *  remembered until it settles: meanwhile no second call of its kind is made, so a hung daemon
+ *  cannot pile up work. */
 export class GuardedCalls {
   readonly #lane: string
   readonly #clock: Clock

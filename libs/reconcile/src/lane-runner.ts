@@ -22,8 +22,8 @@ export interface LaneRunnerOptions<Desired, Observed, Step extends LaneStep> {
   readonly onConverged: () => void
 }
 
-/** One lane: an ordered queue of one worker, which does passes while somebody wants them and plans in
- *  between. A wake during a pass leads to one more pass, however often it comes. */
+/** One lane: an ordered queue of one worker, which does passes while somebody wants them and plans
+ *  in between. A wake during a pass leads to one more pass, however often it comes. */
 export class LaneRunner<Desired, Observed, Step extends LaneStep> {
   readonly lane: string
   readonly #options: LaneRunnerOptions<Desired, Observed, Step>
@@ -66,8 +66,8 @@ export class LaneRunner<Desired, Observed, Step extends LaneStep> {
     if (!this.#working && this.#stepsWait()) this.wake()
   }
 
-  /** The steps for `desired` (absent: what is desired now), from a fresh observation; between passes.
-   *  Errors: PUR_LANE_BUSY, PUR_LANE_STUCK, PUR_DEADLINE_PASSED, the driver's own. */
+  /** The steps for `desired` (absent: what is desired now), from a fresh observation; between
+   *  passes. Errors: PUR_LANE_BUSY, PUR_LANE_STUCK, PUR_DEADLINE_PASSED, the driver's own. */
   async plan(desired: { readonly value: Desired } | undefined): Promise<readonly Step[]> {
     const { setup } = this.#options
     if (this.#plans.length >= PLANS_WAITING) {
@@ -214,7 +214,8 @@ export class LaneRunner<Desired, Observed, Step extends LaneStep> {
     this.#backoff = undefined
   }
 
-  /** An abandoned call has come back. Where passes were refused because of it, the lane looks at once. */
+  /** An abandoned call has come back. Where passes were refused because of it, the lane looks at
+   *  once. */
   #returnedLate(what: string, ageMs: number): void {
     const { stop, log } = this.#options
     if (stop.aborted || this.#last?.failed?.error.code !== 'PUR_LANE_STUCK') return

@@ -1,13 +1,15 @@
 import type { Fact, LaneStep, PurlinError } from '@purlin/base'
 
-/** What reaches one external thing (nftables, the switch, libvirt, ...). Pure libraries fit this shape
- *  without importing it. Methods, not function properties: lanes of different kinds stand in one list. */
+/** What reaches one external thing (nftables, the switch, libvirt, ...). Pure libraries fit this
+ *  shape without importing it. Methods, not function properties: lanes of different kinds stand in
+ *  one list. */
 export interface LaneDriver<Desired, Observed, Step extends LaneStep> {
   readonly lane: string
   /** Reads the thing as it is. */
   observe(signal: AbortSignal): Promise<Observed>
-  /** The steps from observed to desired, in order; none: nothing differs. Pure. A step that builds on an
-   *  earlier one carries the earlier one's requires and forbids too, since steps that wait are passed over. */
+  /** The steps from observed to desired, in order; none: nothing differs. Pure. A step that builds
+   *  on an earlier one carries the earlier one's requires and forbids too, since steps that wait
+   *  are passed over. */
   plan(desired: Desired, observed: Observed): readonly Step[]
   /** Executes and reads back; may be repeated after a crash. Throws PurlinError. */
   execute(step: Step, signal: AbortSignal): Promise<void>
@@ -15,8 +17,8 @@ export interface LaneDriver<Desired, Observed, Step extends LaneStep> {
   facts(observed: Observed): ReadonlySet<Fact>
   /** Calls `onChange` when the thing may have changed, until the signal is aborted. */
   watch?(onChange: (reason: string) => void, signal: AbortSignal): void
-  /** Whether `later` makes sense although `failed` of the same plan has failed, say because it is about
-   *  another machine. Absent: a failure ends the pass. Pure. */
+  /** Whether `later` makes sense although `failed` of the same plan has failed, say because it is
+   *  about another machine. Absent: a failure ends the pass. Pure. */
   independent?(failed: Step, later: Step): boolean
 }
 
@@ -32,7 +34,8 @@ export interface LaneSetup<Desired, Observed, Step extends LaneStep> {
 /** How a pass of a lane ended. */
 export interface LanePass<Observed, Step extends LaneStep> {
   readonly lane: string
-  /** The revision of the desired state that was planned for; -1 when the pass did not get that far. */
+  /** The revision of the desired state that was planned for; -1 when the pass did not get that
+   *  far. */
   readonly desiredRevision: number
   /** The last observation; absent when none succeeded. */
   readonly observed?: Observed
@@ -43,14 +46,16 @@ export interface LanePass<Observed, Step extends LaneStep> {
   readonly failed?: { readonly step?: Step; readonly error: PurlinError }
   /** Nothing differs from the desired state of that revision. */
   readonly converged: boolean
-  /** The lane had converged at this revision and then differed again: somebody else changed the host. */
+  /** The lane had converged at this revision and then differed again: somebody else changed the
+   *  host. */
   readonly drifted: boolean
 }
 
 /** A lane of any kind, as the reconciler holds it. */
 export type AnyLane = LaneSetup<unknown, unknown, LaneStep>
 
-/** The same setup; its types are found from the driver, so that `onPass` knows what was observed. */
+/** The same setup; its types are found from the driver, so that `onPass` knows what was
+ *  observed. */
 export function laneOf<Desired, Observed, Step extends LaneStep>(
   setup: LaneSetup<Desired, Observed, Step>,
 ): LaneSetup<Desired, Observed, Step> {

@@ -3,8 +3,8 @@ import type { FactBoard } from './fact-board.ts'
 import type { GuardedCalls } from './guarded-calls.ts'
 import type { LanePass, LaneSetup } from './lane.ts'
 
-/** Rounds of observe, plan, execute in one pass. Two are usual: one that acts and one that finds nothing
- *  left; more where steps of one round make steps of the next possible. */
+/** Rounds of observe, plan, execute in one pass. Two are usual: one that acts and one that finds
+ *  nothing left; more where steps of one round make steps of the next possible. */
 const ROUNDS = 8
 
 export interface PassContext<Desired, Observed, Step extends LaneStep> {
@@ -25,8 +25,8 @@ export interface EndedPass<Observed, Step extends LaneStep> {
   readonly again: boolean
 }
 
-/** One pass of a lane: observe, plan, execute what is ready, and again until nothing differs or nothing
- *  is ready. Never throws. */
+/** One pass of a lane: observe, plan, execute what is ready, and again until nothing differs or
+ *  nothing is ready. Never throws. */
 export async function runPass<Desired, Observed, Step extends LaneStep>(
   context: PassContext<Desired, Observed, Step>,
 ): Promise<EndedPass<Observed, Step>> {

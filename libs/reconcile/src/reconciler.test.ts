@@ -96,7 +96,7 @@ test('wakes during a pass lead to one more pass, however many', async (t) => {
   t.is(passes.length, 2)
 })
 
-test('a machine starts only after its rules are in force, whichever lane looks first', async (t) => {
+test('a machine starts only after its rules stand, whichever lane looks first', async (t) => {
   for (const first of ['rules', 'machine']) {
     const { rules, machine } = rulesAndMachine()
     const order: string[] = []
@@ -127,7 +127,7 @@ test('rules go only after the machine is seen to have stopped', async (t) => {
   t.deepEqual(order.slice(2), ['machine web off', 'rules web off'])
 })
 
-test('after a start nothing that is forbidden by use is done before every lane has looked', async (t) => {
+test('after a start nothing that use forbids is done before every lane has looked', async (t) => {
   const { rules, machine } = rulesAndMachine()
   rules.on.add('web')
   machine.on.add('web')
@@ -231,8 +231,9 @@ test('a hung observation is not made a second time while it hangs', async (t) =>
   const { clock, reconciler } = start(t, [[lane, desiredOf('x')]], { resyncMs: 300 })
   await clock.advance(20_000)
   t.deepEqual(lane.calls, ['observe'])
-  const error = await t.throwsAsync(reconciler.plan())
-  t.regex(error?.message ?? '', /"observe" has not returned for 20000 ms/)
+  const [planned] = await reconciler.plan()
+  t.is(planned?.error?.code, 'PUR_LANE_STUCK')
+  t.regex(planned?.error?.message ?? '', /"observe" has not returned for 20000 ms/)
   lane.mishap = () => undefined
   hold.release()
   await clock.advance(0)
@@ -265,7 +266,7 @@ test('a failing step is tried again after 100, 200, 400 ms, and then every 800',
   )
 })
 
-test('a failure ends the pass, unless the driver says that the later step is independent', async (t) => {
+test('a failure ends the pass, unless the driver calls a later step independent', async (t) => {
   for (const independent of [false, true]) {
     const lane = new FakeLane('a', ['x', 'y'])
     lane.mishap = (call) => (call === 'x on' ? 'fail' : undefined)
@@ -298,7 +299,7 @@ test('drift is repaired, and said', async (t) => {
   t.is(logged.filter(({ level }) => level === 'warning').length, 1)
 })
 
-test('drift that is only reported is reported once and left, until something new is desired', async (t) => {
+test('reported drift is said once and left, until something new is desired', async (t) => {
   const lane = new FakeLane('a', ['x'])
   const desired = desiredOf('x')
   const { clock, reconciler, passes, logged } = start(t, [[lane, desired]], { drift: 'report' })
@@ -382,10 +383,27 @@ test('more planners than the queue holds are sent away', async (t) => {
   lane.mishap = () => hold
   const { reconciler } = start(t, [[lane, desiredOf()]])
   const plans = Array.from({ length: 33 }, () => reconciler.plan())
-  const error = await t.throwsAsync(plans[32] ?? Promise.resolve())
-  t.regex(error?.message ?? '', /32 callers wait/)
+  const [refused] = (await plans[32]) ?? []
+  t.is(refused?.error?.code, 'PUR_LANE_BUSY')
   hold.release()
-  t.is((await Promise.all(plans.slice(0, 32))).length, 32)
+  const answered = (await Promise.all(plans.slice(0, 32))).flat()
+  t.is(answered.filter(({ error }) => error === undefined).length, 32)
+})
+
+test('a lane that cannot be looked at says so in its own row of the plan', async (t) => {
+  const sick = new FakeLane('sick', ['x'])
+  const well = new FakeLane('well', ['y'])
+  sick.mishap = () => 'fail'
+  const { reconciler } = start(t, [
+    [sick, desiredOf('x')],
+    [well, desiredOf()],
+  ])
+  const [first, second] = await reconciler.plan(() => new Set(['x', 'y']))
+  t.is(first?.error?.code, 'PUR_LINK_FAILED')
+  t.deepEqual(
+    second?.steps.map(({ summary }) => summary),
+    ['y on'],
+  )
 })
 
 test('every lane looks again after the resync time', async (t) => {
@@ -414,7 +432,7 @@ test('a stop gives up calls under way, makes no more, and refuses those who wait
   t.is(clock.sleepers(), 0)
 })
 
-test('a fault in desired, plan or a listener is the lane’s error and not the end of the loop', async (t) => {
+test('a fault in desired or a listener is an error and not the end of the loop', async (t) => {
   const lane = new FakeLane('a', ['x'])
   const clock = createVirtualClock()
   const logged: ReconcileLogEntry[] = []

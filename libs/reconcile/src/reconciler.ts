@@ -1,4 +1,4 @@
-import { type Clock, type Fact, type LaneStep, PurlinError } from '@purlin/base'
+import { type Clock, type Fact, type LaneStep, PurlinError, toPurlinError } from '@purlin/base'
 import type { LaneHealth } from '@purlin/schema'
 import { FactBoard } from './fact-board.ts'
 import type { AnyLane } from './lane.ts'
@@ -22,22 +22,26 @@ export interface ReconcilerOptions {
 export interface LanePlan {
   readonly lane: string
   readonly steps: readonly LaneStep[]
+  /** Why the lane could not be looked at; its steps are not known then. */
+  readonly error?: PurlinError
 }
 
 /** The running loop. */
 export interface Reconciler {
-  /** Something may have changed: every lane, or the named one, makes a pass. The driver's first call is
-   *  made before this returns where the lane is idle. */
+  /** Something may have changed: every lane, or the named one, makes a pass. The driver's first
+   *  call is made before this returns where the lane is idle. */
   wake(reason: string, lane?: string): void
   health(): readonly LaneHealth[]
   /** Every fact the lanes last saw. */
   facts(): ReadonlySet<Fact>
   /** What each lane would do for what `desiredOf` gives (absent: what is desired now), from a fresh
-   *  observation. Executes nothing. Errors: PUR_LANE_STUCK, PUR_LANE_BUSY, those of the drivers. */
+   *  observation. Executes nothing. A lane that cannot be looked at says why in its own row:
+   *  PUR_LANE_STUCK, PUR_LANE_BUSY, those of its driver. */
   plan(desiredOf?: (lane: string) => unknown): Promise<readonly LanePlan[]>
   /** The revision at which the lane last found nothing to do, -1 before the first time. */
   convergedRevision(lane: string): number
-  /** Resolves when every lane has converged at the revision or a later one. Errors: PUR_CANCELLED. */
+  /** Resolves when every lane has converged at the revision or a later one. Errors:
+   *  PUR_CANCELLED. */
   whenConverged(revision: number, signal?: AbortSignal): Promise<void>
   /** Ends the loop; the host stays as it is. Calls under way are given up. */
   stop(): Promise<void>
@@ -76,10 +80,13 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
     facts: () => board.facts(),
     plan: async (desiredOf) =>
       await Promise.all(
-        [...runners].map(async ([lane, runner]) => ({
-          lane,
-          steps: await runner.plan(desiredOf && { value: desiredOf(lane) }),
-        })),
+        [...runners].map(async ([lane, runner]): Promise<LanePlan> => {
+          try {
+            return { lane, steps: await runner.plan(desiredOf && { value: desiredOf(lane) }) }
+          } catch (thrown) {
+            return { lane, steps: [], error: toPurlinError(thrown) }
+          }
+        }),
       ),
     convergedRevision: (lane) => runnerOf(lane).convergedRevision,
     whenConverged: (revision, signal) =>

@@ -19,7 +19,8 @@ export interface FakeStep extends LaneStep {
 /** What one call of a fake does instead of succeeding: fail, or hang until it is let go. */
 export type Mishap = 'fail' | { readonly until: Promise<unknown> }
 
-/** A lane over a set of names that are on. Every call is recorded, and mishaps come from a function. */
+/** A lane over a set of names that are on. Every call is recorded, and mishaps come from a
+ *  function. */
 export class FakeLane implements LaneDriver<ReadonlySet<string>, ReadonlySet<string>, FakeStep> {
   readonly lane: string
   readonly on = new Set<string>()

@@ -3,20 +3,22 @@ import { PurlinError } from '@purlin/base'
 import type { Event, NewEvent } from '@purlin/schema'
 import type { Store, StoreEntry, Write } from './store.ts'
 
-/** Events in the store: `/event/<16 digits>`, and `/event-head` with the first and last number in use. */
+/** Events in the store: `/event/<16 digits>`, and `/event-head` with the first and last number in
+ *  use. */
 export interface EventLog {
-  /** Gives the events the next numbers, without a gap, and answers once they are on disk. Calls made while
-   *  an earlier one is being written go together. Errors: PUR_STORE_OVERLOADED and those of `transact`. */
+  /** Gives the events the next numbers, without a gap, and answers once they are on disk. Calls
+   *  made while an earlier one is being written go together. Errors: PUR_STORE_OVERLOADED and those
+   *  of `transact`. */
   append(events: readonly NewEvent[]): Promise<readonly Event[]>
-  /** Events after the number, oldest first, at most `limit` (1,000 if absent). `after` absent or 0: from the
-   *  oldest kept. Errors: PUR_STORE_COMPACTED where events after the number are already trimmed, or where
-   *  the number was never reached (a restored state). */
+  /** Events after the number, oldest first, at most `limit` (1,000 if absent). `after` absent or 0:
+   *  from the oldest kept. Errors: PUR_STORE_COMPACTED where events after the number are already
+   *  trimmed, or where the number was never reached (a restored state). */
   read(options: {
     readonly after?: number | undefined
     readonly limit?: number | undefined
   }): Promise<readonly Event[]>
-  /** Events as they happen, after the number, without gap or double; `after` absent: from now on. Ends
-   *  when the signal is aborted or the store closes. Errors: as `read`. */
+  /** Events as they happen, after the number, without gap or double; `after` absent: from now on.
+   *  Ends when the signal is aborted or the store closes. Errors: as `read`. */
   follow(options: {
     readonly after?: number | undefined
     readonly signal: AbortSignal
@@ -101,7 +103,8 @@ class StoredEventLog implements EventLog {
         if (event.sequence >= from && event.sequence <= to) found.push(event)
       }
     }
-    // A trim between the two reads takes events from the front; that must not look like a whole answer.
+    // A trim between the two reads takes events from the front; that must not look like a whole
+    // answer.
     if (after > 0 && found.length > 0 && found[0]?.sequence !== from) throw notKept(after, head)
     return found
   }

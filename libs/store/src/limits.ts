@@ -10,8 +10,8 @@ export type CheckedWrite =
   | { readonly type: 'put'; readonly key: string; readonly text: string; readonly lease?: string }
   | { readonly type: 'delete'; readonly key: string }
 
-/** The writes of a transaction as an engine stores them. Pure. Errors: PUR_INVALID for a key that is
- *  none, a key named twice, a value that is no JSON or too large. */
+/** The writes of a transaction as an engine stores them. Pure. Errors: PUR_INVALID for a key that
+ *  is none, a key named twice, a value that is no JSON or too large. */
 export function checkWrites(transaction: Transaction): readonly CheckedWrite[] {
   const seen = new Set<string>()
   return transaction.writes.map((write): CheckedWrite => {

@@ -15,7 +15,8 @@ export interface Guard {
   readonly revision: number
 }
 
-/** One write of a transaction. A key put with a lease vanishes with it; put again without one, it stays. */
+/** One write of a transaction. A key put with a lease vanishes with it; put again without one, it
+ *  stays. */
 export type Write =
   | { readonly put: string; readonly value: unknown; readonly lease?: string }
   | { readonly delete: string }
@@ -41,22 +42,24 @@ export interface WatchOptions {
 }
 
 /** A revisioned key-value store. One number, the revision, grows by one with every transaction that
- *  changes something. Keys are 1 to 512 printable ASCII characters, such as `/resource/Port/web-1.eth0`;
- *  values are JSON of at most 1 MiB as text, so that every engine behind this interface holds them. */
+ *  changes something. Keys are 1 to 512 printable ASCII characters, such as
+ *  `/resource/Port/web-1.eth0`; values are JSON of at most 1 MiB as text, so that every engine
+ *  behind this interface holds them. */
 export interface Store {
   get(key: string): Promise<StoreEntry | undefined>
-  /** Entries whose key begins with `prefix`, by key, and the revision at which that was the truth. */
+  /** Entries whose key begins with `prefix`, by key, and the revision at which that was the
+   *  truth. */
   list(
     prefix: string,
   ): Promise<{ readonly entries: readonly StoreEntry[]; readonly revision: number }>
-  /** All or nothing. Answers once the change is on disk. A transaction that changes nothing (deletes of
-   *  absent keys) keeps the revision. Errors: PUR_STORE_CONFLICT, PUR_STORE_FULL, PUR_STORE_FAILED,
-   *  PUR_STORE_LEASE_GONE, PUR_INVALID. */
+  /** All or nothing. Answers once the change is on disk. A transaction that changes nothing
+   *  (deletes of absent keys) keeps the revision. Errors: PUR_STORE_CONFLICT, PUR_STORE_FULL,
+   *  PUR_STORE_FAILED, PUR_STORE_LEASE_GONE, PUR_INVALID. */
   transact(transaction: Transaction): Promise<{ readonly revision: number }>
-  /** Batches of changes, one a revision, in order, none twice and none left out. Ends when the signal is
-   *  aborted or the store is closed. A slow reader costs no memory: it reads from the kept history.
-   *  Errors: PUR_STORE_COMPACTED when the history needed is gone (or was never there: a restored store);
-   *  then list again and watch from that revision. */
+  /** Batches of changes, one a revision, in order, none twice and none left out. Ends when the
+   *  signal is aborted or the store is closed. A slow reader costs no memory: it reads from the
+   *  kept history. Errors: PUR_STORE_COMPACTED when the history needed is gone (or was never there:
+   *  a restored store); then list again and watch from that revision. */
   watch(prefix: string, options: WatchOptions): AsyncIterable<readonly StoreChange[]>
   /** Forgets changes before the revision; entries stay. */
   compact(beforeRevision: number): Promise<void>
@@ -67,7 +70,8 @@ export interface Store {
   keepLease(id: string): Promise<void>
   /** Ends the lease and deletes its keys in one transaction. A lease that is gone is no error. */
   revokeLease(id: string): Promise<void>
-  /** Writes a consistent copy to `file` (mode 0600), whole or not at all. Errors: PUR_STORE_FULL. */
+  /** Writes a consistent copy to `file` (mode 0600), whole or not at all. Errors:
+   *  PUR_STORE_FULL. */
   backup(file: string): Promise<void>
   close(): Promise<void>
 }

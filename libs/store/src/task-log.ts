@@ -18,7 +18,8 @@ export interface TaskPatch {
 
 /** Tasks in the store: `/task/<id>`. */
 export interface TaskLog {
-  /** A queued task and the write that stores it, for a transaction that also makes what the task is about. */
+  /** A queued task and the write that stores it, for a transaction that also makes what the task is
+   *  about. */
   prepare(
     verb: string,
     targets: Task['targets'],
@@ -26,14 +27,15 @@ export interface TaskLog {
   ): { readonly task: Task; readonly write: Write }
   /** Stores a new queued task. */
   create(verb: string, targets: Task['targets'], extra?: TaskExtra): Promise<Task>
-  /** Changes a task; its end sets `endedAtMs`. Errors: PUR_TASK_MISSING, PUR_TASK_ENDED, PUR_STATE_ILLEGAL. */
+  /** Changes a task; its end sets `endedAtMs`. Errors: PUR_TASK_MISSING, PUR_TASK_ENDED,
+   *  PUR_STATE_ILLEGAL. */
   update(id: string, patch: TaskPatch): Promise<Task>
   /** Errors: PUR_TASK_MISSING. */
   get(id: string): Promise<Task>
   /** Every task kept, newest first. */
   list(): Promise<readonly Task[]>
-  /** The task when it has ended, when it next changes, or after `waitMs`, whichever is first. Ends at once
-   *  with the task as it is when the signal is aborted. Errors: PUR_TASK_MISSING. */
+  /** The task when it has ended, when it next changes, or after `waitMs`, whichever is first. Ends
+   *  at once with the task as it is when the signal is aborted. Errors: PUR_TASK_MISSING. */
   wait(id: string, waitMs: number, signal?: AbortSignal): Promise<Task>
   /** Gives a task up. Errors: PUR_TASK_MISSING, PUR_TASK_ENDED. */
   cancel(id: string): Promise<Task>
@@ -135,7 +137,8 @@ async function waitForChange(
     const watch = store.watch(keyOf(id), { afterRevision: entry.revision, signal: over.signal })
     for await (const _ of watch) break
   } catch (thrown) {
-    // The history since the task was read is gone already, so it may have changed: answer what it is now.
+    // The history since the task was read is gone already, so it may have changed: answer what it
+    // is now.
     if (!(thrown instanceof PurlinError && thrown.code === 'PUR_STORE_COMPACTED')) throw thrown
   } finally {
     signal?.removeEventListener('abort', end)

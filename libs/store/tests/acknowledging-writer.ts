@@ -1,5 +1,5 @@
-/** Writes revision after revision into the state file named as its argument and prints each one once it
- *  is acknowledged, until it is killed. */
+/** Writes revision after revision into the state file named as its argument and prints each one
+ *  once it is acknowledged, until it is killed. */
 import { writeSync } from 'node:fs'
 import { openSqliteStore } from '../src/sqlite/open.ts'
 

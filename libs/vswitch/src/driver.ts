@@ -13,6 +13,7 @@ import { watchLinks } from './links/watch.ts'
 import { bridgesOf, switchPortsOf } from './observe.ts'
 import type { VswitchObserved } from './observed.ts'
 import { openDatabase } from './ovsdb/database.ts'
+import { independent } from './plan/independent.ts'
 import { type PlanSettings, planVswitch } from './plan/plan.ts'
 import type { VswitchStep } from './plan/step.ts'
 import { observeServices } from './services/observe.ts'
@@ -44,6 +45,8 @@ export interface VswitchDriver {
    *  PUR_OVS_REFUSED, PUR_OVS_UNREACHABLE. */
   execute(step: VswitchStep, signal: AbortSignal): Promise<void>
   facts(observed: VswitchObserved): ReadonlySet<Fact>
+  /** Whether `later` makes sense although `failed` of the same plan has failed. Pure. */
+  independent(failed: VswitchStep, later: VswitchStep): boolean
   watch(onChange: (reason: string) => void, signal: AbortSignal): void
   /** Leaves the database; switches, ports and services go on without us. */
   close(): void
@@ -102,6 +105,7 @@ export function createVswitchDriver(options: VswitchDriverOptions): VswitchDrive
       await executeStep(context, step)
     },
     facts: pluggedFacts,
+    independent,
     watch: (onChange, signal) => {
       database.onChange(onChange, signal)
       const onLink = (name: string | undefined): void => {

@@ -122,11 +122,14 @@ test.serial('a known machine is leased its addresses, an unknown one none', asyn
 })
 
 test.serial('the router is advertised, and addresses are managed, not made', async (t) => {
+  await b.command('ip', 'link', 'set', 'eth0', 'down')
+  await b.command('ip', 'link', 'set', 'eth0', 'up')
+  await b.forget()
   const route = async (): Promise<string> =>
-    (await a.command('ip', '-6', 'route', 'show', 'default')).stdout
+    (await b.command('ip', '-6', 'route', 'show', 'default')).stdout
   await until(async () => (await route()).includes('proto ra'))
   t.regex(await route(), /default via fe80::\S+ dev eth0/)
-  t.notRegex((await a.command('ip', '-6', 'address', 'show', 'dev', 'eth0')).stdout, /inet6 fd77/)
+  t.notRegex((await b.command('ip', '-6', 'address', 'show', 'dev', 'eth0')).stdout, /inet6 fd77/)
 })
 
 test.serial(

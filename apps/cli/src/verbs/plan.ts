@@ -18,6 +18,7 @@ export function addPlan(program: Command, cli: Cli): void {
       const plan = await planOf(cli, positional, options.file)
       cli.print(plan, () => planText(plan, cli.colours))
       if (plan.changes.length + plan.steps.length > 0) cli.exitCode = exitCodes.differs
+      else if (plan.unread.length > 0) cli.exitCode = exitCodes.failed
     })
 }
 
@@ -38,8 +39,8 @@ const SIGNS = {
 } as const
 
 /** The plan for a reader: each change with its fields, then the steps. Pure. */
-export function planText({ changes, steps }: PlanAnswer, colours: boolean): string {
-  if (changes.length + steps.length === 0) return 'nothing differs\n'
+export function planText({ changes, steps, unread }: PlanAnswer, colours: boolean): string {
+  if (changes.length + steps.length + unread.length === 0) return 'nothing differs\n'
   const changeLines = changes.flatMap(({ action, kind, name, fields }) => {
     const { sign, tone } = SIGNS[action]
     return [
@@ -55,6 +56,9 @@ export function planText({ changes, steps }: PlanAnswer, colours: boolean): stri
     ...changeLines,
     ...(changes.length > 0 && steps.length > 0 ? [''] : []),
     ...(steps.length > 0 ? ['steps on the host:', ...stepLines] : []),
+    ...unread.map(({ lane, reason }) =>
+      coloured(`${lane} could not be looked at: ${oneLine(reason)}`, 'careful', colours),
+    ),
   ]
   return `${lines.join('\n')}\n`
 }

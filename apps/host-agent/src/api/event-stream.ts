@@ -5,7 +5,11 @@ const KEEP_ALIVE_MS = 15_000
 
 /** Sends events as server-sent events until they end or the reader goes; each carries its sequence as
  *  `id:`, so that a reader resumes with Last-Event-ID. A comment every 15 s keeps the connection alive. */
-export async function sendEvents(reply: FastifyReply, events: AsyncIterable<Event>): Promise<void> {
+export async function sendEvents(
+  reply: FastifyReply,
+  after: number,
+  events: AsyncIterable<Event>,
+): Promise<void> {
   reply.hijack()
   const raw = reply.raw
   raw.writeHead(200, {
@@ -13,7 +17,8 @@ export async function sendEvents(reply: FastifyReply, events: AsyncIterable<Even
     'cache-control': 'no-store',
     connection: 'keep-alive',
   })
-  raw.write(': purlin events\n\n')
+  // The number to resume from, also when the connection is lost before the first event.
+  raw.write(`id: ${after}\n\n`)
   const keepAlive = setInterval(() => raw.write(': \n\n'), KEEP_ALIVE_MS)
   keepAlive.unref()
   try {

@@ -1,21 +1,31 @@
 import { createHash } from 'node:crypto'
-import { PurlinError } from '@purlin/base'
-import type { Store } from '@purlin/store'
+import { type Clock, PurlinError } from '@purlin/base'
+import type { Store, Write } from '@purlin/store'
 
 const KEPT_MS = 24 * 3_600_000
+const PREFIX = '/idempotency/'
 
 interface Remembered {
   readonly requestSha256: string
   readonly taskId: string
+  readonly expiresAtMs: number
+}
+
+/** A request that may be repeated; its record goes into the transaction of the work itself. */
+export interface OnceRequest {
+  /** The write that remembers the task. */
+  remember(taskId: string): Write
 }
 
 /** Makes a repeated request give the first one's task: a client that lost the answer may ask again. */
 export class IdempotencyLog {
   readonly #store: Store
+  readonly #clock: Clock
   readonly #underWay = new Map<string, Promise<string>>()
 
-  constructor(store: Store) {
+  constructor(store: Store, clock: Clock) {
     this.#store = store
+    this.#clock = clock
   }
 
   /** The task's id of the request with this key; `work` runs once a key. A key is kept for a day.
@@ -23,7 +33,7 @@ export class IdempotencyLog {
   async once(
     key: string | undefined,
     request: unknown,
-    work: () => Promise<string>,
+    work: (once?: OnceRequest) => Promise<string>,
   ): Promise<string> {
     if (key === undefined) return await work()
     const running = this.#underWay.get(key)
@@ -40,21 +50,35 @@ export class IdempotencyLog {
     }
   }
 
-  async #firstTime(key: string, request: unknown, work: () => Promise<string>): Promise<string> {
-    const requestSha256 = createHash('sha256')
-      .update(JSON.stringify(request ?? null))
-      .digest('hex')
-    const storeKey = `/idempotency/${createHash('sha256').update(key).digest('hex')}`
-    const known = (await this.#store.get(storeKey))?.value as Remembered | undefined
-    if (known !== undefined) {
-      if (known.requestSha256 === requestSha256) return known.taskId
-      const message = 'the Idempotency-Key was used before with another request; send a new one'
-      throw new PurlinError('PUR_IDEMPOTENCY_REUSED', { message })
-    }
-    const taskId = await work()
-    const lease = await this.#store.grantLease(KEPT_MS)
-    const value: Remembered = { requestSha256, taskId }
-    await this.#store.transact({ writes: [{ put: storeKey, value, lease }] })
-    return taskId
+  /** Forgets the keys whose day is over. */
+  async trim(): Promise<void> {
+    const nowMs = this.#clock.nowMs()
+    const { entries } = await this.#store.list(PREFIX)
+    const over = entries.filter(({ value }) => (value as Remembered).expiresAtMs <= nowMs)
+    if (over.length === 0) return
+    await this.#store.transact({ writes: over.map(({ key }) => ({ delete: key })) })
   }
+
+  async #firstTime(
+    key: string,
+    request: unknown,
+    work: (once: OnceRequest) => Promise<string>,
+  ): Promise<string> {
+    const requestSha256 = sha256(JSON.stringify(request ?? null))
+    const put = `${PREFIX}${sha256(key)}`
+    const known = (await this.#store.get(put))?.value as Remembered | undefined
+    const expiresAtMs = this.#clock.nowMs() + KEPT_MS
+    if (known === undefined || known.expiresAtMs <= this.#clock.nowMs()) {
+      return await work({
+        remember: (taskId) => ({ put, value: { requestSha256, taskId, expiresAtMs } }),
+      })
+    }
+    if (known.requestSha256 === requestSha256) return known.taskId
+    const message = 'the Idempotency-Key was used before with another request; send a new one'
+    throw new PurlinError('PUR_IDEMPOTENCY_REUSED', { message })
+  }
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
 }

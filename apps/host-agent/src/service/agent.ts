@@ -77,10 +77,12 @@ async function startAgent(
     followCatalogue(store, signal),
   ])
   const metrics = openMetrics()
-  const state = new HostState()
   const alerts = new Alerts(clock, tell)
-  const desired = new DesiredState(configuration, catalogue, run)
-  await desired.refresh()
+  const desired = await DesiredState.open(configuration, catalogue.current(), run)
+  const state = new HostState((lane) => ({
+    laneRevision: desired.of(lane).revision,
+    revision: desired.revision(),
+  }))
   const libvirt = createNativeLibvirt({ uri: configuration.libvirt.uri, clock })
   const vswitch = createVswitchDriver({
     run,
@@ -102,7 +104,9 @@ async function startAgent(
   })
   catalogue.onChange((current) => {
     metrics.storeRevision.set(current.revision)
-    reconciler.wake('desired state changed')
+    const changed = desired.advance(current)
+    state.advance()
+    for (const lane of changed) reconciler.wake('desired state changed', lane)
   })
   const onEnd = (task: Task): void => {
     const seconds = ((task.endedAtMs ?? 0) - task.createdAtMs) / 1000
@@ -118,12 +122,13 @@ async function startAgent(
     deadlineMs: TASK_DEADLINE_MS,
     onEnd,
   })
+  const idempotency = new IdempotencyLog(store, clock)
   const changes = new Changes({
     store,
     tasks,
     catalogue,
     clock,
-    images: () => desired.imageNames(),
+    images: (wanted) => desired.imageNames(wanted),
     onChange: (change, task) => {
       void follower.follow(task)
       for (const { action, kind, name } of change.changes) {
@@ -148,7 +153,7 @@ async function startAgent(
     alerts,
     changes,
     follower,
-    idempotency: new IdempotencyLog(store),
+    idempotency,
     reconciler,
     desired,
     guests: createGuestAgent({ libvirt, clock }),
@@ -188,9 +193,12 @@ async function startAgent(
     while (!until.aborted) {
       await clock.sleep(TRIM_EVERY_MS, until).catch(() => undefined)
       if (until.aborted) return
-      await Promise.all([events.trim(KEPT_EVENTS), tasks.trim(KEPT_TASKS)]).catch((thrown) =>
-        log.warn({ err: thrown }, 'old events and tasks were not trimmed'),
-      )
+      await Promise.all([
+        events.trim(KEPT_EVENTS),
+        tasks.trim(KEPT_TASKS),
+        follower.trim(),
+        idempotency.trim(),
+      ]).catch((thrown) => log.warn({ err: thrown }, 'old events and tasks were not trimmed'))
     }
   }
 }

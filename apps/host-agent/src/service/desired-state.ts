@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Run } from '@purlin/base'
 import type { NetfilterDesired } from '@purlin/netfilter'
 import type { AcceleratorFinding, VirtDesired } from '@purlin/virt'
@@ -6,45 +7,75 @@ import type { Configuration } from '../config/config.ts'
 import { netfilterDesired } from '../desired/netfilter.ts'
 import { virtDesired } from '../desired/virt.ts'
 import { vswitchDesired } from '../desired/vswitch.ts'
-import type { Catalogue, CatalogueFollower } from '../resources/catalogue.ts'
+import type { Catalogue } from '../resources/catalogue.ts'
+import type { LaneName } from '../status/host-view.ts'
 import { findAccelerator } from './accelerator.ts'
 import { type Image, readImages } from './images.ts'
 
-/** A lane's desired state and the revision it was made from. */
+/** A lane's desired state and the catalogue revision since which it has been this. */
 export interface DesiredAt<Value> {
   readonly value: Value
   readonly revision: number
 }
 
-/** What each lane should bring about, made from the catalogue once a revision. */
+interface DesiredLanes {
+  readonly netfilter: DesiredAt<NetfilterDesired>
+  readonly vswitch: DesiredAt<VswitchDesired>
+  readonly virt: DesiredAt<VirtDesired>
+}
+
+const LANES: readonly LaneName[] = ['netfilter', 'vswitch', 'virt']
+
+/** What each lane should bring about. A change that does not touch a lane does not wake it. */
 export class DesiredState {
   readonly #configuration: Configuration
-  readonly #catalogue: CatalogueFollower
   readonly #run: Run
-  readonly #made = new Map<string, DesiredAt<unknown>>()
   #images: ReadonlyMap<string, Image> = new Map()
   #accelerator: AcceleratorFinding = { kind: 'tcg', reason: 'not looked yet' }
+  #catalogue: Catalogue
+  #lanes: DesiredLanes
 
-  constructor(configuration: Configuration, catalogue: CatalogueFollower, run: Run) {
+  private constructor(configuration: Configuration, catalogue: Catalogue, run: Run) {
     this.#configuration = configuration
-    this.#catalogue = catalogue
     this.#run = run
+    this.#catalogue = catalogue
+    this.#lanes = this.#lanesOf(catalogue)
+  }
+
+  /** Looks for images and makes the lanes' desired states of the catalogue. */
+  static async open(
+    configuration: Configuration,
+    catalogue: Catalogue,
+    run: Run,
+  ): Promise<DesiredState> {
+    const desired = new DesiredState(configuration, catalogue, run)
+    await desired.refreshImages()
+    return desired
   }
 
   /** Looks for images and, when there is one, for how machines run here. */
-  async refresh(): Promise<void> {
+  async refreshImages(): Promise<void> {
     const { machines, state, images } = this.#configuration
-    const found = await readImages(images.folder)
-    const kernel = [...found.values()][0]?.kernel
-    const accelerator = await findAccelerator(machines.accelerator, state.folder, kernel, this.#run)
-    const same = accelerator.kind === this.#accelerator.kind && sameImages(found, this.#images)
-    this.#images = found
-    this.#accelerator = accelerator
-    if (!same) this.#made.delete('virt')
+    this.#images = await readImages(images.folder)
+    const kernel = [...this.#images.values()][0]?.kernel
+    this.#accelerator = await findAccelerator(machines.accelerator, state.folder, kernel, this.#run)
+    this.advance(this.#catalogue)
   }
 
-  async imageNames(): Promise<readonly string[]> {
-    await this.refresh()
+  /** Goes on to another catalogue; answers the lanes that have something new to bring about. */
+  advance(catalogue: Catalogue): readonly LaneName[] {
+    const before = this.#lanes
+    const made = this.#lanesOf(catalogue)
+    const keep = <Lane extends LaneName>(lane: Lane): DesiredLanes[Lane] =>
+      isDeepStrictEqual(before[lane].value, made[lane].value) ? before[lane] : made[lane]
+    this.#catalogue = catalogue
+    this.#lanes = { netfilter: keep('netfilter'), vswitch: keep('vswitch'), virt: keep('virt') }
+    return LANES.filter((lane) => this.#lanes[lane] !== before[lane])
+  }
+
+  /** Names of the images here; looks again when one is asked for that was not there. */
+  async imageNames(wanted: readonly string[]): Promise<readonly string[]> {
+    if (wanted.some((name) => !this.#images.has(name))) await this.refreshImages()
     return [...this.#images.keys()]
   }
 
@@ -53,42 +84,32 @@ export class DesiredState {
     return this.#accelerator
   }
 
-  netfilter(): DesiredAt<NetfilterDesired> {
-    return this.#once('netfilter', netfilterDesired)
+  /** What the lane should bring about now. */
+  of<Lane extends LaneName>(lane: Lane): DesiredLanes[Lane] {
+    return this.#lanes[lane]
   }
 
-  vswitch(): DesiredAt<VswitchDesired> {
-    return this.#once('vswitch', vswitchDesired)
-  }
-
-  virt(): DesiredAt<VirtDesired> {
-    return this.#once('virt', (catalogue) => this.#machines(catalogue))
+  /** Revision of the catalogue that all lanes' desired states are made of. */
+  revision(): number {
+    return this.#catalogue.revision
   }
 
   /** What a lane would have to bring about for another catalogue. */
-  laneOf(lane: string, catalogue: Catalogue): unknown {
-    if (lane === 'netfilter') return netfilterDesired(catalogue)
-    return lane === 'vswitch' ? vswitchDesired(catalogue) : this.#machines(catalogue)
+  hypothetical(lane: string, catalogue: Catalogue): unknown {
+    return this.#lanesOf(catalogue)[lane as LaneName].value
   }
 
-  #machines(catalogue: Catalogue): VirtDesired {
-    return virtDesired(catalogue, {
+  #lanesOf(catalogue: Catalogue): DesiredLanes {
+    const { revision } = catalogue
+    const grounds = {
       images: this.#images,
       accelerator: this.#accelerator.kind,
       logFolder: this.#configuration.machines.logFolder,
-    })
+    }
+    return {
+      netfilter: { value: netfilterDesired(catalogue), revision },
+      vswitch: { value: vswitchDesired(catalogue), revision },
+      virt: { value: virtDesired(catalogue, grounds), revision },
+    }
   }
-
-  #once<Value>(lane: string, make: (catalogue: Catalogue) => Value): DesiredAt<Value> {
-    const catalogue = this.#catalogue.current()
-    const made = this.#made.get(lane)
-    if (made?.revision === catalogue.revision) return made as DesiredAt<Value>
-    const fresh = { value: make(catalogue), revision: catalogue.revision }
-    this.#made.set(lane, fresh)
-    return fresh
-  }
-}
-
-function sameImages(a: ReadonlyMap<string, Image>, b: ReadonlyMap<string, Image>): boolean {
-  return JSON.stringify([...a]) === JSON.stringify([...b])
 }

@@ -30,19 +30,19 @@ export function lanesOf(
   return [
     laneOf({
       driver: drivers.netfilter,
-      desired: () => desired.netfilter(),
+      desired: () => desired.of('netfilter'),
       observeDeadlineMs,
       onPass: (pass) => onPass(pass),
     }),
     laneOf({
       driver: drivers.vswitch,
-      desired: () => desired.vswitch(),
+      desired: () => desired.of('vswitch'),
       observeDeadlineMs,
       onPass: (pass) => onPass(pass),
     }),
     laneOf({
       driver: drivers.virt,
-      desired: () => desired.virt(),
+      desired: () => desired.of('virt'),
       observeDeadlineMs,
       onPass: (pass) => {
         const { observed } = pass
@@ -50,7 +50,7 @@ export function lanesOf(
           onPass(pass)
           return
         }
-        const machines = desired.virt().value.machines.map((machine): [string, MachineView] => {
+        const machines = desired.of('virt').value.machines.map((machine): [string, MachineView] => {
           const status = machineStatus(observed, machine)
           const pendingRestart = status.conditions.some(
             ({ type, status: holds }) => type === 'PendingRestart' && holds === 'true',

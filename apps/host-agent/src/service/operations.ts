@@ -18,7 +18,7 @@ import type { GuestAgent } from '@purlin/virt'
 import type { Tokens } from '../api/auth.ts'
 import { sendEvents } from '../api/event-stream.ts'
 import type { Call, OperationHandlers, ResourceHandlers } from '../api/handlers.ts'
-import type { IdempotencyLog } from '../api/idempotency.ts'
+import type { IdempotencyLog, OnceRequest } from '../api/idempotency.ts'
 import type { Configuration } from '../config/config.ts'
 import { netfilterDesired } from '../desired/netfilter.ts'
 import type { CatalogueFollower } from '../resources/catalogue.ts'
@@ -74,9 +74,11 @@ export function resourceHandlers(grounds: OperationGrounds): ResourceHandlers {
       return resourceOf(grounds, record)
     },
     put: (kind: Kind, name: string, call: Call) =>
-      once(call, () => changes.put(kind, name, call.body, call.ifRevision)),
+      once(call, (request) =>
+        changes.put({ kind, name, ifRevision: call.ifRevision }, call.body, request),
+      ),
     remove: (kind: Kind, name: string, call: Call) =>
-      once(call, () => changes.remove(kind, name, call.ifRevision)),
+      once(call, (request) => changes.remove({ kind, name, ifRevision: call.ifRevision }, request)),
   }
 }
 
@@ -85,19 +87,22 @@ export function operationHandlers(grounds: OperationGrounds): OperationHandlers 
   const { catalogue, changes, tasks, tokens, reconciler, desired } = grounds
   const once = onceOf(grounds)
   return {
-    apply: (call) => once(call, () => changes.apply(call.body.documents)),
+    apply: (call) => once(call, (request) => changes.apply(call.body.documents, request)),
     plan: async ({ body }) => {
       const { changes: planned, after } = hypothetical(
         catalogue.current(),
         body.documents,
-        await desired.imageNames(),
+        await desired.imageNames([]),
         grounds.clock.nowMs(),
       )
-      const lanes = await reconciler.plan((lane) => desired.laneOf(lane, after))
-      const steps = lanes.flatMap(({ lane, steps: each }) =>
-        each.map(({ summary }) => ({ lane, summary })),
-      )
-      return { changes: planned, steps }
+      const lanes = await reconciler.plan((lane) => desired.hypothetical(lane, after))
+      return {
+        changes: planned,
+        unread: lanes.flatMap(({ lane, error }) =>
+          error ? [{ lane, reason: error.message }] : [],
+        ),
+        steps: lanes.flatMap(({ lane, steps }) => steps.map(({ summary }) => ({ lane, summary }))),
+      }
     },
     listTasks: async () => ({ items: [...(await tasks.list())] }),
     getTask: async ({ params, query, signal }) =>
@@ -106,14 +111,15 @@ export function operationHandlers(grounds: OperationGrounds): OperationHandlers 
     listAlerts: async () => ({ items: [...grounds.alerts.list()] }),
     streamEvents: async ({ query, lastEventId, signal, reply }) => {
       const after = query.after ?? lastEventId
-      await sendEvents(reply, eventsOf(grounds.events, after, query.follow === 'true', signal))
+      const from = after ?? (query.follow === 'true' ? await grounds.events.last() : 0)
+      await sendEvents(reply, from, eventsOf(grounds.events, from, query.follow === 'true', signal))
       return undefined
     },
     explainPacket: async ({ body }) => explainPacket(netfilterDesired(catalogue.current()), body),
     startMachine: (call) =>
-      once(call, () => changes.setPowerState(call.params.name ?? '', 'running')),
+      once(call, (request) => changes.setPowerState(call.params.name ?? '', 'running', request)),
     stopMachine: (call) =>
-      once(call, () => changes.setPowerState(call.params.name ?? '', 'stopped')),
+      once(call, (request) => changes.setPowerState(call.params.name ?? '', 'stopped', request)),
     execMachine: (call) => execInGuest(grounds, call),
     doctor: () => examine(grounds),
     listTokens: async () => tokens.list(),
@@ -123,7 +129,7 @@ export function operationHandlers(grounds: OperationGrounds): OperationHandlers 
       return {}
     },
     backupState: async () => await backup(grounds.store),
-    restoreState: (call) => once(call, () => restore(grounds, call.body)),
+    restoreState: (call) => once(call, (request) => restore(grounds, call.body, request)),
     health: async ({ reply }) => {
       const answer = healthOf(grounds)
       if (answer.status !== 'ok') reply.status(503)
@@ -159,23 +165,24 @@ function resourceOf(grounds: OperationGrounds, record: StoredRecord): Resource {
   return { ...manifest, uid, generation, revision, createdAtMs, status } as Resource
 }
 
-function onceOf(grounds: OperationGrounds) {
-  return async (call: Call, work: () => Promise<Task>): Promise<Task> => {
+function onceOf({ idempotency, tasks }: OperationGrounds) {
+  return async (call: Call, work: (request?: OnceRequest) => Promise<Task>): Promise<Task> => {
+    let made: Task | undefined
     const request = { path: call.reply.request.url, body: call.body }
-    const id = await grounds.idempotency.once(
-      call.idempotencyKey,
-      request,
-      async () => (await work()).id,
-    )
-    return await grounds.tasks.get(id)
+    const id = await idempotency.once(call.idempotencyKey, request, async (once) => {
+      made = await work(once)
+      return made.id
+    })
+    return made ?? (await tasks.get(id))
   }
 }
 
 /** Loaded when somebody asks: an agent at rest has no use for it. */
 async function examine({ run, reconciler, desired, configuration }: OperationGrounds) {
-  const { examineHost } = await import('@purlin/hardware')
+  const { examineHost, systemHostReader } = await import('@purlin/hardware')
   const accelerator = desired.accelerator()
   const findings = await examineHost({
+    ...systemHostReader,
     run,
     lanes: reconciler.health(),
     kvmVerdict: { works: accelerator.kind === 'kvm', found: accelerator.reason },
@@ -224,7 +231,7 @@ async function execInGuest(
 
 async function* eventsOf(
   events: EventLog,
-  after: number | undefined,
+  after: number,
   follow: boolean,
   signal: AbortSignal,
 ): AsyncIterable<Event> {
@@ -232,7 +239,7 @@ async function* eventsOf(
     yield* events.follow({ after, signal })
     return
   }
-  let from = after ?? 0
+  let from = after
   for (;;) {
     const batch = await events.read({ after: from })
     yield* batch
@@ -252,7 +259,11 @@ async function backup(store: Store): Promise<NodeJS.ReadableStream> {
 }
 
 /** Brings the resources of a backup back as one new change; tasks, events and tokens stay as they are. */
-async function restore(grounds: OperationGrounds, body: unknown): Promise<Task> {
+async function restore(
+  grounds: OperationGrounds,
+  body: unknown,
+  request?: OnceRequest,
+): Promise<Task> {
   if (!(body instanceof Uint8Array)) {
     const message = 'restore: send the backup file as application/octet-stream'
     throw new PurlinError('PUR_INVALID', { message })
@@ -265,7 +276,7 @@ async function restore(grounds: OperationGrounds, body: unknown): Promise<Task> 
     const records = entries
       .filter(({ key }) => key.startsWith(RESOURCE_PREFIX))
       .map(({ value }) => value as ResourceRecord)
-    return await grounds.changes.restore(records)
+    return await grounds.changes.restore(records, request)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

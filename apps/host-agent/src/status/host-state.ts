@@ -11,16 +11,25 @@ export interface PassOutcome {
   readonly converged: boolean
 }
 
+/** Since which revision a lane's desired state is what it is, and the newest revision of all. */
+export type Currency = (lane: LaneName) => {
+  readonly laneRevision: number
+  readonly revision: number
+}
+
 type Listener = (view: HostView) => void
+type Passes = Readonly<Record<LaneName, LaneView>>
 
 /** Holds the newest view of the host and tells listeners when it changes. */
 export class HostState {
-  #view: HostView = {
-    facts: new Set(),
-    lanes: { netfilter: UNSEEN_LANE, vswitch: UNSEEN_LANE, virt: UNSEEN_LANE },
-    machines: new Map(),
-  }
+  readonly #currency: Currency
   readonly #listeners = new Set<Listener>()
+  #passes: Passes = { netfilter: UNSEEN_LANE, vswitch: UNSEEN_LANE, virt: UNSEEN_LANE }
+  #view: HostView = { facts: new Set(), lanes: this.#passes, machines: new Map() }
+
+  constructor(currency: Currency) {
+    this.#currency = currency
+  }
 
   view(): HostView {
     return this.#view
@@ -39,18 +48,40 @@ export class HostState {
     machines?: ReadonlyMap<string, MachineView>,
   ): void {
     const lane = pass.lane as LaneName
-    const before = this.#view.lanes[lane]
+    const before = this.#passes[lane]
     const after: LaneView = {
       passedRevision: pass.desiredRevision,
       convergedRevision: pass.converged ? pass.desiredRevision : before.convergedRevision,
       waiting: pass.waiting.map(({ summary }) => summary),
       ...(pass.failed && { failure: pass.failed }),
     }
-    this.#view = {
-      facts,
-      lanes: { ...this.#view.lanes, [lane]: after },
-      machines: machines ?? this.#view.machines,
+    this.#passes = { ...this.#passes, [lane]: after }
+    this.#show(facts, machines ?? this.#view.machines)
+  }
+
+  /** The desired state went on: a lane that it did not touch counts as having passed it. */
+  advance(): void {
+    this.#show(this.#view.facts, this.#view.machines)
+  }
+
+  #show(facts: ReadonlySet<Fact>, machines: ReadonlyMap<string, MachineView>): void {
+    const lanes = {
+      netfilter: this.#current('netfilter'),
+      vswitch: this.#current('vswitch'),
+      virt: this.#current('virt'),
     }
+    this.#view = { facts, lanes, machines }
     for (const listener of [...this.#listeners]) listener(this.#view)
+  }
+
+  #current(lane: LaneName): LaneView {
+    const { laneRevision, revision } = this.#currency(lane)
+    const pass = this.#passes[lane]
+    const upTo = (seen: number): number => (seen >= laneRevision ? Math.max(seen, revision) : seen)
+    return {
+      ...pass,
+      passedRevision: upTo(pass.passedRevision),
+      convergedRevision: upTo(pass.convergedRevision),
+    }
   }
 }

@@ -3,6 +3,7 @@ import type { Kind, Manifest, Task } from '@purlin/schema'
 import type { Store, TaskLog } from '@purlin/store'
 import { type AdmittedChange, admitApply, admitDelete } from '../admit/change.ts'
 import { admitRestore } from '../admit/restore.ts'
+import type { OnceRequest } from '../api/idempotency.ts'
 import type { Catalogue, CatalogueFollower } from '../resources/catalogue.ts'
 import type { ResourceRecord } from '../resources/record.ts'
 import { namedTargets, pursuitKey, pursuitOf, undoOf } from './pursuit.ts'
@@ -12,10 +13,24 @@ export interface ChangeGrounds {
   readonly tasks: TaskLog
   readonly catalogue: CatalogueFollower
   readonly clock: Clock
-  /** Names of the images on this host. */
-  readonly images: () => Promise<readonly string[]>
+  /** Names of the images on this host, where `wanted` are those a change names. */
+  readonly images: (wanted: readonly string[]) => Promise<readonly string[]>
   /** Told of each change once it is in the store. */
   readonly onChange: (change: AdmittedChange, task: Task, revision: number) => void
+}
+
+/** What is asked for: the verb, the documents that name it, and how to remember it. */
+interface Wish {
+  readonly verb: string
+  readonly documents: readonly unknown[]
+  readonly once: OnceRequest | undefined
+}
+
+/** A resource that a call names, with the revision its caller saw. */
+export interface Subject {
+  readonly kind: Kind
+  readonly name: string
+  readonly ifRevision?: number | undefined
 }
 
 type Admit = (catalogue: Catalogue, images: readonly string[]) => AdmittedChange
@@ -33,39 +48,47 @@ export class Changes {
   }
 
   /** Applies documents, all or nothing. Errors: those of `admitApply` and of the store. */
-  async apply(documents: readonly unknown[]): Promise<Task> {
+  async apply(documents: readonly unknown[], once?: OnceRequest): Promise<Task> {
     const { clock } = this.#grounds
-    return await this.#write('apply', documents, (catalogue, images) =>
+    return await this.#write({ verb: 'apply', documents, once }, (catalogue, images) =>
       admitApply(catalogue, documents, images, clock.nowMs()),
     )
   }
 
   /** Puts one resource; `ifRevision` is the revision that the caller saw.
    *  Errors: PUR_RESOURCE_REVISION, PUR_INVALID, and those of `apply`. */
-  async put(kind: Kind, name: string, document: unknown, ifRevision?: number): Promise<Task> {
+  async put(
+    { kind, name, ifRevision }: Subject,
+    document: unknown,
+    once?: OnceRequest,
+  ): Promise<Task> {
     const named = document as { kind?: unknown; name?: unknown } | null
     if (named?.kind !== kind || named.name !== name) {
       const message = `the body must be a ${kind} named ${name}; kind and name must be those of the path`
       throw new PurlinError('PUR_INVALID', { message, problems: [{ path: 'name', message }] })
     }
     const { clock } = this.#grounds
-    return await this.#write('put', [document], (catalogue, images) => {
+    return await this.#write({ verb: 'put', documents: [document], once }, (catalogue, images) => {
       checkRevision(catalogue, kind, name, ifRevision)
       return admitApply(catalogue, [document], images, clock.nowMs())
     })
   }
 
   /** Deletes one resource. Errors: PUR_RESOURCE_MISSING, PUR_RESOURCE_IN_USE, PUR_RESOURCE_REVISION. */
-  async remove(kind: Kind, name: string, ifRevision?: number): Promise<Task> {
+  async remove({ kind, name, ifRevision }: Subject, once?: OnceRequest): Promise<Task> {
     const { clock } = this.#grounds
-    return await this.#write('delete', [], (catalogue) => {
+    return await this.#write({ verb: 'delete', documents: [], once }, (catalogue) => {
       checkRevision(catalogue, kind, name, ifRevision)
       return admitDelete(catalogue, kind, name, clock.nowMs())
     })
   }
 
   /** Wants a machine running or stopped. Errors: PUR_RESOURCE_MISSING. */
-  async setPowerState(name: string, powerState: 'running' | 'stopped'): Promise<Task> {
+  async setPowerState(
+    name: string,
+    powerState: 'running' | 'stopped',
+    once?: OnceRequest,
+  ): Promise<Task> {
     const verb = powerState === 'running' ? 'start' : 'stop'
     const { clock, catalogue } = this.#grounds
     const changed = (from: Catalogue): Manifest<'VirtualMachine'> => {
@@ -77,14 +100,17 @@ export class Changes {
       }
       return { ...record.manifest, spec: { ...record.manifest.spec, powerState } }
     }
-    return await this.#write(verb, [changed(catalogue.current())], (from, images) =>
+    const documents = [changed(catalogue.current())]
+    return await this.#write({ verb, documents, once }, (from, images) =>
       admitApply(from, [changed(from)], images, clock.nowMs()),
     )
   }
 
   /** Makes the resources those of a backup. Errors: those of `admitRestore` and of the store. */
-  async restore(records: readonly ResourceRecord[]): Promise<Task> {
-    return await this.#write('restore', [], (catalogue) => admitRestore(catalogue, records))
+  async restore(records: readonly ResourceRecord[], once?: OnceRequest): Promise<Task> {
+    return await this.#write({ verb: 'restore', documents: [], once }, (catalogue) =>
+      admitRestore(catalogue, records),
+    )
   }
 
   /** Puts back what a task's change replaced. Errors: PUR_STORE_CONFLICT where it was changed since. */
@@ -101,21 +127,17 @@ export class Changes {
     await catalogue.reached(revision)
   }
 
-  async #write(verb: string, documents: readonly unknown[], admit: Admit): Promise<Task> {
-    const turn = this.#queue.then(() => this.#attempt(verb, documents, admit, ATTEMPTS))
+  async #write(wish: Wish, admit: Admit): Promise<Task> {
+    const turn = this.#queue.then(() => this.#attempt(wish, admit, ATTEMPTS))
     this.#queue = turn.catch(() => undefined)
     return await turn
   }
 
-  async #attempt(
-    verb: string,
-    documents: readonly unknown[],
-    admit: Admit,
-    attempts: number,
-  ): Promise<Task> {
+  async #attempt(wish: Wish, admit: Admit, attempts: number): Promise<Task> {
     const { store, tasks, catalogue, images, onChange } = this.#grounds
+    const { verb, documents, once } = wish
     const grounds = catalogue.current()
-    const change = admit(grounds, await images())
+    const change = admit(grounds, await images(imagesNamedBy(documents)))
     const pursuit = pursuitOf(change, unchangedOf(documents, change, grounds))
     const { task, write } = tasks.prepare(verb, namedTargets(pursuit), {
       progress: { done: 0, total: pursuit.targets.length, text: 'accepted' },
@@ -123,7 +145,12 @@ export class Changes {
     try {
       const { revision } = await store.transact({
         guards: change.guards,
-        writes: [...change.writes, write, { put: pursuitKey(task.id), value: pursuit }],
+        writes: [
+          ...change.writes,
+          write,
+          { put: pursuitKey(task.id), value: pursuit },
+          ...(once === undefined ? [] : [once.remember(task.id)]),
+        ],
       })
       if (change.writes.length > 0) await catalogue.reached(revision)
       onChange(change, task, revision)
@@ -131,9 +158,16 @@ export class Changes {
     } catch (thrown) {
       const conflict = thrown instanceof PurlinError && thrown.code === 'PUR_STORE_CONFLICT'
       if (!conflict || attempts <= 1) throw thrown
-      return await this.#attempt(verb, documents, admit, attempts - 1)
+      return await this.#attempt(wish, admit, attempts - 1)
     }
   }
+}
+
+function imagesNamedBy(documents: readonly unknown[]): string[] {
+  return documents.flatMap((document) => {
+    const { spec } = (document ?? {}) as { spec?: { image?: unknown } }
+    return typeof spec?.image === 'string' ? [spec.image] : []
+  })
 }
 
 function checkRevision(

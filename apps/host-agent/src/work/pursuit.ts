@@ -14,11 +14,11 @@ export interface Pursuit {
   readonly before: readonly { readonly key: string; readonly record: ResourceRecord | null }[]
 }
 
-const PREFIX = '/pursuit/'
+export const PURSUIT_PREFIX = '/pursuit/'
 
 /** Where a task's pursuit lies. */
 export function pursuitKey(taskId: string): string {
-  return `${PREFIX}${taskId}`
+  return `${PURSUIT_PREFIX}${taskId}`
 }
 
 /** The pursuit of an admitted change and of documents that change nothing. Pure. */

@@ -3,7 +3,7 @@ import { type Task, taskEnded } from '@purlin/schema'
 import type { Store, TaskLog } from '@purlin/store'
 import type { CatalogueFollower } from '../resources/catalogue.ts'
 import type { HostState } from '../status/host-state.ts'
-import { pursuitKey, targetsOf } from './pursuit.ts'
+import { PURSUIT_PREFIX, pursuitKey, targetsOf } from './pursuit.ts'
 import { standingOf, type TaskStanding, type TaskTarget } from './target.ts'
 
 export interface FollowerGrounds {
@@ -16,6 +16,9 @@ export interface FollowerGrounds {
   readonly deadlineMs: number
   readonly onEnd: (task: Task) => void
 }
+
+/** Most changes are in force sooner; to write that they are under way would only slow them down. */
+const REPORT_AFTER_MS = 200
 
 /** Carries tasks from accepted to their end, judged from what the lanes see. */
 export class TaskFollower {
@@ -46,9 +49,11 @@ export class TaskFollower {
     const targets = targetsOf(entry)
     const turns = new Turns(() => this.#judge(task, targets))
     const unsubscribe = state.subscribe(() => turns.ask())
-    const timer = setTimeout(() => turns.ask(), this.#grounds.deadlineMs)
+    const timers = [REPORT_AFTER_MS, this.#grounds.deadlineMs].map((delayMs) =>
+      setTimeout(() => turns.ask(), delayMs),
+    )
     this.#open.set(task.id, () => {
-      clearTimeout(timer)
+      for (const timer of timers) clearTimeout(timer)
       unsubscribe()
       turns.stop()
     })
@@ -67,6 +72,16 @@ export class TaskFollower {
     for (const taskId of [...this.#open.keys()]) this.leave(taskId)
   }
 
+  /** Forgets what ended tasks were after. */
+  async trim(): Promise<void> {
+    const { store } = this.#grounds
+    const { entries } = await store.list(PURSUIT_PREFIX)
+    const over = entries.filter(({ key }) => !this.#open.has(key.slice(PURSUIT_PREFIX.length)))
+    if (over.length > 0) {
+      await store.transact({ writes: over.map(({ key }) => ({ delete: key })) })
+    }
+  }
+
   async #judge(task: Task, targets: readonly TaskTarget[]): Promise<void> {
     if (!this.#open.has(task.id)) return
     const { catalogue, state, clock, deadlineMs } = this.#grounds
@@ -81,7 +96,8 @@ export class TaskFollower {
   }
 
   async #report(task: Task, standing: TaskStanding): Promise<void> {
-    if (this.#told.get(task.id) === standing.text) return
+    const youngMs = this.#grounds.clock.nowMs() - task.createdAtMs
+    if (this.#told.get(task.id) === standing.text || youngMs < REPORT_AFTER_MS) return
     this.#told.set(task.id, standing.text)
     await this.#grounds.tasks
       .update(task.id, { state: 'running', progress: progressOf(standing) })
@@ -89,16 +105,14 @@ export class TaskFollower {
   }
 
   async #end(task: Task, error: PurlinError | undefined, standing?: TaskStanding): Promise<void> {
-    const { tasks, store, onEnd } = this.#grounds
+    const { tasks, onEnd } = this.#grounds
     this.leave(task.id)
     try {
-      await tasks.update(task.id, { state: 'running' })
       const ended = await tasks.update(task.id, {
         state: error === undefined ? 'succeeded' : 'failed',
         ...(standing && { progress: progressOf(standing) }),
         ...(error && { problem: { ...error.toProblem() } }),
       })
-      await store.transact({ writes: [{ delete: pursuitKey(task.id) }] })
       onEnd(ended)
     } catch (thrown) {
       this.#lost(task, thrown)

@@ -20,7 +20,8 @@ export type ErrorKind =
   | 'timeout'
   | 'failed'
 
-/** Whether the same call may succeed later: never, by itself after a while, or after a person changed something. */
+/** Whether the same call may succeed later: never, by itself after a while, or after a person
+ *  changed something. */
 export type RetryAdvice = 'never' | 'later' | 'after-change'
 
 /** One row of the catalogue. `meaning` is the sentence of the documentation. */

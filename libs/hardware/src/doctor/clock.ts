@@ -8,8 +8,8 @@ export interface ClockReading {
   readonly chrony: string | undefined
 }
 
-/** Whether the clock is kept in step. Read without D-Bus: the files of systemd-timesyncd, then chrony;
- *  the kernel itself tells its state only by a system call that no usual program makes. */
+/** Whether the clock is kept in step. Read without D-Bus: the files of systemd-timesyncd, then
+ *  chrony; the kernel itself tells its state only by a system call that no usual program makes. */
 export const clock = doctorCheck<ClockReading>({
   name: 'clock',
   read: async (host, _knowledge, signal) => {

@@ -36,9 +36,9 @@ export interface ExamineOptions extends HostReader, DoctorKnowledge {
   readonly checkDeadlineMs?: number
 }
 
-/** What the host has, lacks, and what stands in the way: `examineHost({ ...systemHostReader, lanes })`.
- *  All checks run at once, each with its own deadline. A check that cannot be made is a finding with
- *  status `unknown`; nothing is thrown and nothing on the host is changed. */
+/** What the host has, lacks, and what stands in the way: `examineHost({ ...systemHostReader, lanes
+ *  })`. All checks run at once, each with its own deadline. A check that cannot be made is a
+ *  finding with status `unknown`; nothing is thrown and nothing on the host is changed. */
 export async function examineHost(options: ExamineOptions): Promise<readonly Finding[]> {
   const deadlineMs = options.checkDeadlineMs ?? CHECK_DEADLINE_MS
   const findings = await Promise.all(CHECKS.map((check) => examine(check, options, deadlineMs)))

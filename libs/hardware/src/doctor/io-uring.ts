@@ -2,7 +2,8 @@ import { doctorCheck, type Opinion } from './check.ts'
 
 export interface IoUringReading {
   readonly release: string
-  /** kernel.io_uring_disabled: 0 free, 1 for the privileged, 2 for nobody; absent before Linux 6.6. */
+  /** kernel.io_uring_disabled: 0 free, 1 for the privileged, 2 for nobody; absent before Linux
+   *  6.6. */
   readonly disabled: string | undefined
 }
 

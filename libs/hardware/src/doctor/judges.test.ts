@@ -24,7 +24,7 @@ test('virtualization: only a real start proves KVM', (t) => {
   t.is(judgeVirtualization({ ...device, verdict: works }).status, 'ok')
 })
 
-test('virtualization: flags without a device ask for the module, neither asks for the firmware', (t) => {
+test('virtualization: flags without a device ask for the module, else the firmware', (t) => {
   const none = { device: false, verdict: undefined }
   t.regex(judgeVirtualization({ ...none, cpuFlags: ['vmx'] }).advice ?? '', /kvm_intel/)
   t.regex(judgeVirtualization({ ...none, cpuFlags: [] }).advice ?? '', /^Switch virtualization on/)
@@ -225,7 +225,7 @@ test('disk space: 512 MiB is enough, less than 64 a problem', (t) => {
   t.is(status(63), 'problem')
 })
 
-test('stuck calls: a hung lane is named with the age of its call, a failed one with its error', (t) => {
+test('stuck calls: a hung lane is named with its call’s age, a failed one with its error', (t) => {
   const lanes: LaneHealth[] = [
     { lane: 'netfilter', state: 'working', doing: 'observe', ageMs: 3 },
     { lane: 'virt', state: 'stuck', doing: 'start web-1', ageMs: 12_345 },

@@ -50,8 +50,8 @@ export interface KernelEvidence {
   readonly configuration: string | undefined
 }
 
-/** Where a module is, from what the kernel and its packages say. Small kernels come without module lists
- *  and rescue systems without a configuration, so each may be missing. Pure. */
+/** Where a module is, from what the kernel and its packages say. Small kernels come without module
+ *  lists and rescue systems without a configuration, so each may be missing. Pure. */
 export function presenceOf(name: string, option: string, evidence: KernelEvidence): Presence {
   if (evidence.active.includes(name)) return 'active'
   const file = new RegExp(`/${name.replaceAll('_', '[_-]')}\\.ko`)

@@ -39,8 +39,8 @@ export const otherFirewalls = doctorCheck<OtherFirewallsReading>({
   judge: judgeOtherFirewalls,
 })
 
-/** The base chains of nft's JSON that are not Purlin's. Pure. Errors: PUR_NFT_UNREADABLE for an answer
- *  that is none of nftables; an unrelated program of Node's packages is called nft too. */
+/** The base chains of nft's JSON that are not Purlin's. Pure. Errors: PUR_NFT_UNREADABLE for an
+ *  answer that is none of nftables; an unrelated program of Node's packages is called nft too. */
 export function baseChainsOf(json: string): readonly BaseChain[] {
   const { nftables } = readListing(json)
   return nftables.flatMap(({ chain }) => {
@@ -62,8 +62,8 @@ function readListing(json: string): { nftables: { chain?: Partial<BaseChain> }[]
   }
 }
 
-/** A packet must be accepted at every chain of a hook, so a drop elsewhere also stops what Purlin allows;
- *  bridged frames of filtered NICs pass the forward hooks of ip and ip6 too. Pure. */
+/** A packet must be accepted at every chain of a hook, so a drop elsewhere also stops what Purlin
+ *  allows; bridged frames of filtered NICs pass the forward hooks of ip and ip6 too. Pure. */
 export function judgeOtherFirewalls(reading: OtherFirewallsReading): Opinion[] {
   const { baseChains, links, legacyTables } = reading
   const opinions: Opinion[] = []

@@ -24,7 +24,8 @@ export const privileges = doctorCheck<PrivilegesReading>({
   judge: (reading) => [judgePrivileges(reading)],
 })
 
-/** Root in a container may lack what the agent needs, so capabilities decide and not the user. Pure. */
+/** Root in a container may lack what the agent needs, so capabilities decide and not the user.
+ *  Pure. */
 export function judgePrivileges({ userId, effective }: PrivilegesReading): Opinion {
   if (effective === undefined) return { status: 'unknown', found: 'capabilities cannot be read' }
   const user = userId === 0 ? 'root' : `user ${userId ?? 'unknown'}`

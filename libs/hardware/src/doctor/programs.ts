@@ -12,7 +12,7 @@ export interface ProgramsReading {
   readonly family: 'deb' | 'rpm' | 'unknown'
 }
 
-/** Packages: Debian 12 (`dpkg -S`), Fedora and its kin (package lists). */
+/** Names of the packages in Debian 12; in Fedora and its kin as commonly known, not tried there. */
 const PROGRAMS: Readonly<Record<string, Program>> = {
   nft: { purpose: 'security groups', deb: 'nftables', rpm: 'nftables' },
   ip: { purpose: 'links', deb: 'iproute2', rpm: 'iproute' },

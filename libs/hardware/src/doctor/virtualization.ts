@@ -20,7 +20,8 @@ export const virtualization = doctorCheck<VirtualizationReading>({
   judge: (reading) => [judgeVirtualization(reading)],
 })
 
-/** A node /dev/kvm opens on hosts where every start through it fails, so it proves nothing. Pure. */
+/** A node /dev/kvm opens on hosts where every start through it fails, so it proves nothing.
+ *  Pure. */
 export function judgeVirtualization({ cpuFlags, device, verdict }: VirtualizationReading): Opinion {
   const flags = cpuFlags.length > 0 ? `processor flag ${cpuFlags.join(', ')}` : 'no processor flag'
   const seen = `${flags}; /dev/kvm ${device ? 'exists' : 'does not exist'}`

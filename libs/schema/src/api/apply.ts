@@ -17,7 +17,8 @@ export const planRequest = z
   .meta({ id: 'PlanRequest' })
 export type PlanRequest = z.input<typeof planRequest>
 
-/** What a manifest would change, and the steps the host would then take. Both empty: nothing differs. */
+/** What a manifest would change, and the steps the host would then take. Both empty: nothing
+ *  differs. */
 export const planAnswer = z
   .strictObject({
     changes: z.array(
@@ -30,6 +31,9 @@ export const planAnswer = z
           .meta({ description: 'Fields that differ; empty for create and delete.' }),
       }),
     ),
+    unread: z
+      .array(z.strictObject({ lane: z.string(), reason: z.string() }))
+      .meta({ description: 'Lanes that could not be looked at; their steps are not known.' }),
     steps: z.array(z.strictObject({ lane: z.string(), summary: z.string() })),
   })
   .meta({ id: 'PlanAnswer' })

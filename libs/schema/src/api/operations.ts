@@ -13,7 +13,8 @@ import {
 } from './host.ts'
 import { execAnswer, execRequest } from './machine.ts'
 
-/** One call of the REST API. `answer` absent: the body is not JSON (`answerType` says what it is). */
+/** One call of the REST API. `answer` absent: the body is not JSON (`answerType` says what it
+ *  is). */
 export interface Operation {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   readonly path: string
@@ -32,8 +33,8 @@ export interface Operation {
 
 const machinePath = '/v1/virtual-machines/:name'
 
-/** Every call that is not list, get, put or delete of a kind, once; the agent, the client, the OpenAPI
- *  document and the command line are made of this table. */
+/** Every call that is not list, get, put or delete of a kind, once; the agent, the client, the
+ *  OpenAPI document and the command line are made of this table. */
 export const operations = {
   apply: {
     method: 'POST',

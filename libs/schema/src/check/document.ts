@@ -7,7 +7,8 @@ export type CheckedDocument =
   | { readonly manifest: Manifest; readonly problems?: undefined }
   | { readonly manifest?: undefined; readonly problems: readonly Problem[] }
 
-/** Checks one document of a manifest against the schema of its kind. Pure. Each problem names its path. */
+/** Checks one document of a manifest against the schema of its kind. Pure. Each problem names its
+ *  path. */
 export function checkDocument(document: unknown): CheckedDocument {
   if (typeof document !== 'object' || document === null || Array.isArray(document)) {
     return { problems: [{ path: '', message: 'must be a mapping with kind, name and spec' }] }
@@ -49,7 +50,8 @@ export function problemsOfIssue(
     const messages = issue.errors.flatMap((branch) => branch.map((inner) => inner.message))
     return [{ path: pathText(path), message: [...new Set(messages)].join(', or ') }]
   }
-  return [{ path: pathText(path), message: lowerFirst(issue.message) }]
+  const missing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined')
+  return [{ path: pathText(path), message: missing ? 'is missing' : lowerFirst(issue.message) }]
 }
 
 /** `spec.inbound[0].source.cidrs[1]`: the way a person would write it; indices from 0. */

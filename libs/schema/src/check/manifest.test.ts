@@ -150,7 +150,7 @@ test('two NICs of a machine do not share a name', (t) => {
   t.regex(lines[0] ?? '', /^2 spec\.nics\[1\]\.name: duplicate name eth0/)
 })
 
-test('a gateway or DHCP range outside its subnet, turned round, or over the gateway is refused', (t) => {
+test('a gateway or DHCP range outside its subnet, or over the gateway, is refused', (t) => {
   const subnet = (changes: object) =>
     problemsOf(dvs, {
       ...portGroup,

@@ -8,7 +8,8 @@ import { securityGroup } from './security-group.ts'
 import { snapshot, storagePool, topology, volume } from './storage.ts'
 import { virtualMachine } from './virtual-machine.ts'
 
-/** One kind: its manifest's schema, its place in the REST API, and the short words of the command line. */
+/** One kind: its manifest's schema, its place in the REST API, and the short words of the command
+ *  line. */
 export interface KindEntry<Manifest extends z.ZodType> {
   readonly manifest: Manifest
   readonly plural: string

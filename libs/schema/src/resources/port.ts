@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { resourceName } from '../fields/names.ts'
 import { manifestOf } from './envelope.ts'
 
-/** What a NIC was given, kept as long as the NIC lives: identity on the wire and names on the host. */
+/** What a NIC was given, kept as long as the NIC lives: identity on the wire and names on the
+ *  host. */
 export const portSpec = z
   .strictObject({
     virtualMachine: resourceName,

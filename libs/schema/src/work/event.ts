@@ -1,6 +1,7 @@
 import { z } from 'zod'
 
-/** What happened, in the order in which it happened; `sequence` only grows and can be resumed from. */
+/** What happened, in the order in which it happened; `sequence` only grows and can be resumed
+ *  from. */
 export const event = z
   .strictObject({
     sequence: z.number().int(),

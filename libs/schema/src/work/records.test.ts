@@ -12,7 +12,7 @@ const cause = {
 } as const
 const id = 'PUR_LANE_STUCK/Lane/virt'
 
-test('an alert that stands keeps its time when it is raised again, and takes the new words', (t) => {
+test('an alert that stands keeps its time when raised again, and takes the new words', (t) => {
   const once = raiseAlert(new Map(), cause, 10)
   const twice = raiseAlert(once, { ...cause, message: 'still hangs' }, 20)
   t.deepEqual([...twice.keys()], [id])
@@ -76,7 +76,9 @@ test('tasks: every state and event leads where it should', (t) => {
   )
   t.deepEqual(rows.toSorted(), [
     'queued cancel cancelled',
+    'queued fail failed',
     'queued start running',
+    'queued succeed succeeded',
     'running cancel cancelled',
     'running fail failed',
     'running succeed succeeded',

@@ -55,7 +55,8 @@ test('a time that the clock change leaves out happens at the first instant after
       time,
     )
   }
-  // Lord Howe Island moves by half an hour: 2026-10-04, 02:00 becomes 02:30 at 15:30 UTC of the day before.
+  // Lord Howe Island moves by half an hour: 2026-10-04, 02:00 becomes 02:30 at 15:30 UTC of the day
+  // before.
   const island = { timeZone: 'Australia/Lord_Howe', at: '02:10' }
   t.is(nextStartMs(plan(island), at('2026-10-03T00:00:00Z')), at('2026-10-03T15:30:00Z'))
 })

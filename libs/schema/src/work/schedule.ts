@@ -22,8 +22,8 @@ export type Schedule = z.infer<typeof schedule>
 const DAY_MS = 86_400_000
 const DAY_NAMES = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const
 
-/** Start of the first window that begins after `afterMs`, milliseconds since 1970. A time of day that
- *  the clock change leaves out happens at the first instant after the gap. Pure. */
+/** Start of the first window that begins after `afterMs`, milliseconds since 1970. A time of day
+ *  that the clock change leaves out happens at the first instant after the gap. Pure. */
 export function nextStartMs(plan: Schedule, afterMs: number): number {
   const [hour = 0, minute = 0] = plan.at.split(':').map(Number)
   const today = localDate(afterMs, plan.timeZone)
@@ -44,7 +44,8 @@ export function withinWindow(plan: Schedule, atMs: number): boolean {
   return nextStartMs(plan, atMs - lengthMs) <= atMs
 }
 
-/** The instant at which clocks of the zone show `wallMs` (a wall time written as if it were UTC). */
+/** The instant at which clocks of the zone show `wallMs` (a wall time written as if it were
+ *  UTC). */
 function instantOfWall(wallMs: number, timeZone: string): number {
   const before = wallMs - offsetMs(wallMs - DAY_MS, timeZone)
   const after = wallMs - offsetMs(wallMs + DAY_MS, timeZone)
@@ -55,7 +56,8 @@ function instantOfWall(wallMs: number, timeZone: string): number {
   return changeBetween(Math.min(before, after), Math.max(before, after), timeZone)
 }
 
-/** The first instant after `fromMs`, up to `toMs`, at which the zone's clocks have been put forward. */
+/** The first instant after `fromMs`, up to `toMs`, at which the zone's clocks have been put
+ *  forward. */
 function changeBetween(fromMs: number, toMs: number, timeZone: string): number {
   const offsetBefore = offsetMs(fromMs, timeZone)
   let [low, high] = [fromMs, toMs]

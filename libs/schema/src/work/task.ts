@@ -3,11 +3,12 @@ import { z } from 'zod'
 
 /** The life of a task. Terminal states have no row. */
 export const taskStates = stateTable({
-  queued: { start: 'running', cancel: 'cancelled' },
+  queued: { start: 'running', succeed: 'succeeded', fail: 'failed', cancel: 'cancelled' },
   running: { succeed: 'succeeded', fail: 'failed', cancel: 'cancelled' },
 })
 
-/** Work that was asked for and goes on: what, how far, how it ended. One shape for all of Purlin. */
+/** Work that was asked for and goes on: what, how far, how it ended. One shape for all of
+ *  Purlin. */
 export const task = z
   .strictObject({
     id: z.string(),

@@ -5,8 +5,9 @@ import { storeFailure, unreadable } from './failure.ts'
 import { identify } from './format.ts'
 import { prepareTables } from './tables.ts'
 
-/** Copies a database to `file` as one file without a log beside it: made under another name, brought to
- *  disk, then renamed. Errors: PUR_STORE_FULL, PUR_STORE_FAILED, PUR_STORE_UNREADABLE. */
+/** Copies a database to `file` as one file without a log beside it: made under another name,
+ *  brought to disk, then renamed. Errors: PUR_STORE_FULL, PUR_STORE_FAILED,
+ *  PUR_STORE_UNREADABLE. */
 export async function writeBackup(database: DatabaseSync, file: string): Promise<void> {
   const partial = `${file}.partial`
   try {
@@ -44,7 +45,8 @@ export async function readBackup(file: string): Promise<readonly StoreEntry[]> {
   }
 }
 
-/** A copy of a database with a write-ahead log wants one too, and cannot be read where nothing may be written. */
+/** A copy of a database with a write-ahead log wants one too, and cannot be read where nothing may
+ *  be written. */
 function withoutLog(file: string): void {
   const copy = new DatabaseSync(file)
   try {

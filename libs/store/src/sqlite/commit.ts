@@ -24,8 +24,8 @@ export interface CommitterOptions {
   readonly onCommit: () => void
 }
 
-/** Commits transactions. Those asked for in one turn of the event loop share one commit, and so one wait
- *  for the disk; each still succeeds or fails alone and has a revision of its own. */
+/** Commits transactions. Those asked for in one turn of the event loop share one commit, and so one
+ *  wait for the disk; each still succeeds or fails alone and has a revision of its own. */
 export class Committer {
   readonly #options: CommitterOptions
   #revision: number
@@ -119,7 +119,8 @@ export class Committer {
     if (changed) this.#options.onCommit()
   }
 
-  /** A batch that does not fit is tried one by one: the transaction that is too large fails alone. */
+  /** A batch that does not fit is tried one by one: the transaction that is too large fails
+   *  alone. */
   #failed(batch: readonly Waiting[], thrown: unknown): void {
     if (batch.length > 1) {
       for (const each of batch) this.#commit([each])

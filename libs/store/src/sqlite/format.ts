@@ -2,14 +2,15 @@ import type { DatabaseSync } from 'node:sqlite'
 import { PurlinError } from '@purlin/base'
 import { unreadable } from './failure.ts'
 
-/** `user_version` of the file: the layout below. Raised with every change that an older Purlin cannot read. */
+/** `user_version` of the file: the layout below. Raised with every change that an older Purlin
+ *  cannot read. */
 export const FORMAT_VERSION = 1
 
 /** `application_id` of the file: the letters PURL. */
 const APPLICATION_ID = 0x5055524c
 
-/** The layout, version 1. `history` has one row a change; a value of NULL is a deletion. `setting` holds
- *  the counters `revision` and `compacted` (changes up to there are forgotten). */
+/** The layout, version 1. `history` has one row a change; a value of NULL is a deletion. `setting`
+ *  holds the counters `revision` and `compacted` (changes up to there are forgotten). */
 const LAYOUT = `
   CREATE TABLE setting (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   INSERT INTO setting VALUES ('revision', 0), ('compacted', 0);

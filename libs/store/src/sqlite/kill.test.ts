@@ -26,7 +26,7 @@ async function writeAndKill(file: string, count: number): Promise<readonly strin
   return output.split('\n').filter((line) => line !== '')
 }
 
-test('kill -9: a reopened store has every acknowledged revision, and no half transaction', async (t) => {
+test('kill -9: a reopened store has all that was acknowledged, and nothing half', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'purlin-kill-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   for (const count of [1, 7, 60, 200]) {

@@ -14,8 +14,9 @@ interface Lease {
   ended: boolean
 }
 
-/** The leases of a store: those that stand, and the wait for the end of each. The time left is not on
- *  disk: after a restart each lease has its whole time again, as etcd does after a change of leader. */
+/** The leases of a store: those that stand, and the wait for the end of each. The time left is not
+ *  on disk: after a restart each lease has its whole time again, as etcd does after a change of
+ *  leader. */
 export class Leases {
   readonly #tables: Tables
   readonly #committer: Committer
@@ -61,7 +62,8 @@ export class Leases {
     const endsAtMs = this.#clock.monotonicMs() + ttlMs
     const lease = { ttlMs, stop: new AbortController(), endsAtMs, ended: false }
     this.#standing.set(id, lease)
-    // Rejects only when the lease is revoked or the store closes; then there is nothing left to wait for.
+    // Rejects only when the lease is revoked or the store closes; then there is nothing left to
+    // wait for.
     this.#waitForEnd(id, lease).catch(() => {})
   }
 

@@ -88,7 +88,7 @@ test('garbage, foreign databases, damage and missing folders are unreadable', as
   t.is(tables.length, 1)
 })
 
-test('a backup holds every entry, is one file for its owner, and can be read where nothing may be written', async (t) => {
+test('a backup is one file for its owner and is read where nothing may be written', async (t) => {
   const folder = await folderOf(t)
   const store = await openSqliteStore({ file: join(folder, 'state.db') })
   t.teardown(() => store.close())

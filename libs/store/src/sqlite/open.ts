@@ -50,8 +50,9 @@ async function makeFile(file: string): Promise<void> {
   }
 }
 
-/** Locks the file for this connection alone, checks that it is ours, and only then writes to it. The lock
- *  is the kernel's, so it ends with the process however that ends. synchronous=FULL: an answer means on disk. */
+/** Locks the file for this connection alone, checks that it is ours, and only then writes to it.
+ *  The lock is the kernel's, so it ends with the process however that ends. synchronous=FULL: an
+ *  answer means on disk. */
 function takeOver(database: DatabaseSync, file: string): void {
   database.exec('PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE;')
   const found = identify(database, 'open the state', file)

@@ -4,7 +4,8 @@ import type { StoreChange, StoreEntry } from '../store.ts'
 /** A row of `history` as watchers read it. */
 type Row = Record<string, SQLOutputValue>
 
-/** The statements of the store, prepared once. Keys are ASCII, so a prefix ends before `prefix + DEL`. */
+/** The statements of the store, prepared once. Keys are ASCII, so a prefix ends before `prefix +
+ *  DEL`. */
 export interface Tables {
   entry(key: string): StoreEntry | undefined
   entries(prefix: string): readonly StoreEntry[]

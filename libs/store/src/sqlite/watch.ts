@@ -41,8 +41,8 @@ export class CommitBell {
   }
 }
 
-/** Follows the history from a revision on. A watcher has no queue of its own: it remembers where it is
- *  and reads on, so a slow one costs nothing until the history it needs is forgotten. */
+/** Follows the history from a revision on. A watcher has no queue of its own: it remembers where it
+ *  is and reads on, so a slow one costs nothing until the history it needs is forgotten. */
 export async function* followHistory(options: {
   readonly tables: Tables
   readonly committer: Committer

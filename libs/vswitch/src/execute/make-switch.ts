@@ -34,14 +34,8 @@ export async function makeSwitch(
       `remove it (ovs-vsctl del-br ${wanted.name}) or name the switch otherwise`,
     )
   }
-  const link = links.get(wanted.name)
-  if (standing === undefined && link !== undefined) {
-    throw nameTaken(
-      what,
-      `the host has a link ${wanted.name} (${link.kind ?? 'a device'}) that is no bridge of Open vSwitch`,
-      `rename or remove it (ip link delete ${wanted.name}) or name the switch otherwise`,
-    )
-  }
+  if (standing === undefined && links.has(wanted.name))
+    await refuseForeignDevice(context, what, wanted.name)
   const operations =
     standing === undefined
       ? bridgeInsertion(before, wanted, datapathType)
@@ -102,6 +96,23 @@ export async function removeSwitch(context: ExecuteContext, name: string): Promi
     [mutate('Open_vSwitch', replica.root.id, [['bridges', 'delete', uuid(bridge.id)]])],
     APPLY_DEADLINE_MS,
     context.signal,
+  )
+}
+
+/** A link of the switch's name may be what a bridge that was just deleted leaves until ovs-vswitchd has
+ *  looked; only one that stays after that is somebody's. Errors: PUR_SWITCH_NAME_TAKEN. */
+async function refuseForeignDevice(
+  context: ExecuteContext,
+  what: string,
+  name: string,
+): Promise<void> {
+  await context.database.apply(what, [], APPLY_DEADLINE_MS, context.signal)
+  const link = (await readLinks(context.run, [name], context.signal)).get(name)
+  if (link === undefined) return
+  throw nameTaken(
+    what,
+    `the host has a link ${name} (${link.kind ?? 'a device'}) that is no bridge of Open vSwitch`,
+    `rename or remove it (ip link delete ${name}) or name the switch otherwise`,
   )
 }
 

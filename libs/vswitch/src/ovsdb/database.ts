@@ -13,6 +13,8 @@ import { unreachable } from './unreachable.ts'
 const DATABASE = 'Open_vSwitch'
 const MONITOR = 'purlin'
 const CONNECT_DEADLINE_MS = 2_000
+/** Once a caller has waited in vain, the next ones wait this long only, until it is back. */
+const GONE_DEADLINE_MS = 100
 const CALL_DEADLINE_MS = 5_000
 const BACK_OFF_FIRST_MS = 50
 const BACK_OFF_LAST_MS = 2_000
@@ -58,6 +60,7 @@ export function openDatabase(socketPath: string, clock: Clock): Database {
   let lastTrouble = 'it was not connected yet'
   let waiting = Promise.withResolvers<void>()
   let running = false
+  let waitedInVain = false
 
   const tell = (reason: string): void => {
     for (const listener of listeners) listener(reason)
@@ -98,6 +101,7 @@ export function openDatabase(socketPath: string, clock: Clock): Database {
         stop.signal,
       )
       session = opened
+      waitedInVain = false
       follow(initial)
       tell('the Open vSwitch database is connected')
       return await opened.closed
@@ -150,11 +154,13 @@ export function openDatabase(socketPath: string, clock: Clock): Database {
   }
   const connected = async (signal?: AbortSignal): Promise<Session> => {
     try {
-      await until('connect', () => session !== undefined, CONNECT_DEADLINE_MS, signal)
+      const patienceMs = waitedInVain ? GONE_DEADLINE_MS : CONNECT_DEADLINE_MS
+      await until('connect', () => session !== undefined, patienceMs, signal)
     } catch (thrown) {
       if (thrown instanceof PurlinError && thrown.code === 'PUR_CANCELLED') throw thrown
     }
     if (session === undefined) {
+      waitedInVain = true
       throw unreachable(socketPath, lastTrouble)
     }
     return session

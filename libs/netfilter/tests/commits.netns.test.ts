@@ -1,0 +1,274 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import test from 'ava'
+import { type NftSession, openNftSession } from '../src/apply/session.ts'
+import { nicStatus } from '../src/index.ts'
+import { sampleDesired } from '../src/testing/sample.ts'
+import { countAround, counted } from './support/counters.ts'
+import { enforce, newDriver, planned } from './support/enforce.ts'
+import { host, type Lab, NFT, nft, startLab } from './support/lab.ts'
+import { alternatePolicy } from './support/policies.ts'
+
+const SWAPPER = fileURLToPath(new URL('./support/swap-for-ever.ts', import.meta.url))
+const ALLOWED = 5353
+const DENIED = 54
+const B = '10.9.0.11'
+const calm = new AbortController().signal
+let lab: Lab
+let folder: string
+let restoreFile: string
+
+test.before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'purlin-netfilter-'))
+  restoreFile = join(folder, 'restore.nft')
+  await enforce(newDriver({ restoreFile }), sampleDesired)
+  lab = await startLab(sampleDesired.nics)
+  await countAround('pbr-b', [ALLOWED, DENIED])
+})
+
+test.after.always(async () => {
+  await lab.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+
+interface Wrong {
+  readonly dropped: number
+  readonly passed: number
+  readonly packets: number
+}
+
+/** Wrong verdicts while `work` runs under new flows from c to b. */
+async function underTraffic(work: () => Promise<void>): Promise<Wrong> {
+  const c = lab.machine('c')
+  const before = await counted()
+  await c.flood(B, [ALLOWED, DENIED])
+  try {
+    await work()
+  } finally {
+    await c.stopFlood()
+  }
+  await sleep(300)
+  const after = await counted()
+  const delta = (port: number, side: 'before' | 'after'): number =>
+    (after.get(port)?.[side] ?? 0) - (before.get(port)?.[side] ?? 0)
+  return {
+    dropped: delta(ALLOWED, 'before') - delta(ALLOWED, 'after'),
+    passed: delta(DENIED, 'after'),
+    packets: delta(ALLOWED, 'before') + delta(DENIED, 'before'),
+  }
+}
+
+test.serial('200 swaps under traffic: no packet is decided wrongly', async (t) => {
+  const driver = newDriver({ restoreFile })
+  const wrong = await underTraffic(async () => {
+    for (let round = 0; round < 200; round++) {
+      const wanted = round % 2 === 0 ? alternatePolicy(sampleDesired, round) : sampleDesired
+      const done = await enforce(driver, wanted)
+      t.is(done.length, 1)
+    }
+  })
+  t.log(`${wrong.packets} packets`)
+  t.true(wrong.packets > 1_000)
+  t.like(wrong, { dropped: 0, passed: 0 })
+  t.deepEqual(await planned(driver, sampleDesired), [])
+})
+
+test.serial(
+  'loading the file for the next boot over itself decides no packet wrongly',
+  async (t) => {
+    const wrong = await underTraffic(async () => {
+      for (let round = 0; round < 50; round++) await host(NFT, '-f', restoreFile)
+    })
+    t.true(wrong.packets > 100)
+    t.like(wrong, { dropped: 0, passed: 0 })
+    t.deepEqual(await planned(newDriver({ restoreFile }), sampleDesired), [])
+  },
+)
+
+test.serial('the file gives an empty kernel the same rule set', async (t) => {
+  await nft('delete table inet purlin\ndelete table bridge purlin')
+  await host(NFT, '-f', restoreFile)
+  t.deepEqual(await planned(newDriver({ restoreFile }), sampleDesired), [])
+  t.true(await lab.machine('c').tcp(B, 80))
+  t.false(await lab.machine('c').tcp(B, 22))
+})
+
+for (const survived of [0, 1, 2]) {
+  test.serial(`a commit that dies after ${survived} transactions leaves no NIC open`, async (t) => {
+    let loads = 0
+    const dying = (): NftSession => {
+      const session = openNftSession()
+      return {
+        get spent() {
+          return session.spent
+        },
+        load: async (lines, signal) => {
+          if (loads++ >= survived) throw new Error('killed here')
+          return await session.load(lines, signal)
+        },
+        list: async (tables, signal) => await session.list(tables, signal),
+        close: () => session.close(),
+      }
+    }
+    const wanted = alternatePolicy(sampleDesired, 1_000 + survived)
+    const wrong = await underTraffic(async () => {
+      await t.throwsAsync(enforce(newDriver({ restoreFile, openSession: dying }), wanted), {
+        message: /killed here/,
+      })
+      const next = newDriver({ restoreFile })
+      for (const { port } of sampleDesired.nics) {
+        t.deepEqual(nicStatus(await next.observe(calm), port), { state: 'enforced' })
+      }
+      t.not((await enforce(next, wanted)).length, 0)
+      t.deepEqual(await planned(next, wanted), [])
+    })
+    t.like(wrong, { dropped: 0, passed: 0 })
+  })
+}
+
+test.serial(
+  'kill -9 at any moment of a commit leaves no NIC open, and the next driver finishes',
+  async (t) => {
+    const wrong = await underTraffic(async () => {
+      for (let round = 0; round < 6; round++) {
+        const child = spawn(
+          process.execPath,
+          ['--conditions=purlin-source', SWAPPER, restoreFile],
+          { stdio: ['ignore', 'pipe', 'ignore'] },
+        )
+        const exited = new Promise((resolve) => child.once('exit', resolve))
+        await new Promise((resolve) => child.stdout.once('data', resolve))
+        await sleep(17 * round)
+        child.kill('SIGKILL')
+        await exited
+      }
+    })
+    t.like(wrong, { dropped: 0, passed: 0 })
+    const driver = newDriver({ restoreFile })
+    await enforce(driver, sampleDesired)
+    t.deepEqual(await planned(driver, sampleDesired), [])
+  },
+)
+
+const foreignChanges: readonly [string, () => Promise<void>][] = [
+  [
+    'a member taken out of a group',
+    async () => await nft(`delete element inet purlin group-web-ipv4 { ${B} }`),
+  ],
+  ['a guard unhooked', async () => await nft('delete element bridge purlin guard { "ptap-b" }')],
+  [
+    'an accept at the head of a list',
+    async () => {
+      const listing = await host(NFT, 'list', 'table', 'inet', 'purlin')
+      const chain = /chain (list-\S+-ipv4) \{[^}]*web\/inbound\/0/.exec(listing)?.[1]
+      await nft(`insert rule inet purlin ${chain} accept`)
+    },
+  ],
+  [
+    'the verdict of one rule turned, its comment kept',
+    async () => {
+      const listing = await host(NFT, '-a', 'list', 'table', 'inet', 'purlin')
+      const chain = /chain (list-\S+-ipv4) \{[^}]*ops\/inbound\/2/.exec(listing)?.[1]
+      const handle = new RegExp(`${chain} \\{[^}]*?ops/inbound/2" # handle (\\d+)`).exec(
+        listing,
+      )?.[1]
+      await nft(
+        `replace rule inet purlin ${chain} handle ${handle} tcp dport 3000-4000 counter accept comment "ops/inbound/2"`,
+      )
+    },
+  ],
+  ['the filter chain emptied', async () => await nft('flush chain inet purlin base-filter')],
+  ['a table deleted', async () => await nft('delete table bridge purlin')],
+]
+
+test.serial('a change by somebody else is noticed within a second and repaired', async (t) => {
+  const stop = new AbortController()
+  const driver = newDriver({ restoreFile })
+  await enforce(driver, sampleDesired)
+  let wake: () => void = () => undefined
+  driver.watch(() => wake(), stop.signal)
+  await sleep(1_000)
+  for (const [name, change] of foreignChanges) {
+    const noticed = new Promise<boolean>((resolve) => {
+      wake = () => resolve(true)
+      setTimeout(resolve, 1_000, false)
+    })
+    await change()
+    t.true(await noticed, name)
+    t.not((await enforce(driver, sampleDesired)).length, 0, name)
+    t.deepEqual(await planned(driver, sampleDesired), [], name)
+    t.false(await lab.machine('c').tcp(B, 3500), name)
+  }
+  const own = new Promise<boolean>((resolve) => {
+    wake = () => resolve(true)
+    setTimeout(resolve, 800, false)
+  })
+  await enforce(driver, alternatePolicy(sampleDesired, 7))
+  t.false(await own, 'our own commit is no drift')
+  stop.abort()
+  await enforce(driver, sampleDesired)
+})
+
+test.serial('an edit inside a rule while no driver runs is found at the next start', async (t) => {
+  const [, , , turned] = foreignChanges
+  await turned?.[1]()
+  const driver = newDriver({ restoreFile })
+  t.is(nicStatus(await driver.observe(calm), 'b.eth0').state, 'notEnforced')
+  t.regex((await enforce(driver, sampleDesired)).join(), /change the rules of b\.eth0/)
+  t.deepEqual(await planned(driver, sampleDesired), [])
+})
+
+test.serial(
+  'a rule set that the kernel refuses leaves the former in force and names the NICs',
+  async (t) => {
+    const driver = newDriver({
+      restoreFile,
+      openSession: () => {
+        const session = openNftSession()
+        return {
+          get spent() {
+            return session.spent
+          },
+          load: async (lines, signal) =>
+            await session.load([...lines, 'add rule inet purlin no-such-chain accept'], signal),
+          list: async (tables, signal) => await session.list(tables, signal),
+          close: () => session.close(),
+        }
+      },
+    })
+    const before = await host(NFT, '-s', 'list', 'table', 'inet', 'purlin')
+    const error = await t.throwsAsync(enforce(driver, alternatePolicy(sampleDesired, 9)))
+    t.like(error, {
+      code: 'PUR_NFT_REFUSED',
+      context: { notEnforced: ['b.eth0', 'd.eth0'] },
+    })
+    t.is(await host(NFT, '-s', 'list', 'table', 'inet', 'purlin'), before)
+  },
+)
+
+test.serial('other tables are never touched', async (t) => {
+  await nft(
+    'add table ip docker\nadd chain ip docker user\nadd rule ip docker user tcp dport 1 drop',
+  )
+  const before = await host(NFT, '-a', 'list', 'table', 'ip', 'docker')
+  const driver = newDriver()
+  await enforce(driver, alternatePolicy(sampleDesired, 11))
+  await enforce(driver, { ...sampleDesired, nics: [] })
+  t.is(await host(NFT, '-a', 'list', 'table', 'ip', 'docker'), before)
+  await enforce(driver, sampleDesired)
+  t.regex(await readFile(restoreFile, 'utf8'), /^#!\/usr\/sbin\/nft -f\n/)
+})
+
+test.serial('a table of our name without our mark is refused and left alone', async (t) => {
+  await nft('delete table inet purlin\nadd table inet purlin\nadd chain inet purlin theirs')
+  const error = await t.throwsAsync(enforce(newDriver(), sampleDesired))
+  t.like(error, { code: 'PUR_NFT_REFUSED', context: { table: 'inet purlin' } })
+  t.regex(await host(NFT, 'list', 'table', 'inet', 'purlin'), /chain theirs/)
+  await nft('delete table inet purlin')
+  await enforce(newDriver(), sampleDesired)
+  t.false(await lab.machine('c').tcp(B, 22))
+})

@@ -1,0 +1,83 @@
+import test from 'ava'
+import type { PortGroupDesired } from '../desired.ts'
+import { gatewayMac, serviceDevice, serviceOf } from './service.ts'
+
+const settings = { runFolder: '/run/purlin/network', serviceUser: 'dnsmasq' }
+const prod: PortGroupDesired = {
+  name: 'prod',
+  switch: 'dvs0',
+  vlan: 100,
+  mtu: 1500,
+  served: true,
+  subnets: [
+    {
+      cidr: '10.77.0.0/23',
+      gateway: '10.77.0.1',
+      dhcp: { from: '10.77.0.50', to: '10.77.1.99', leaseSeconds: 3600 },
+    },
+    {
+      cidr: 'fd77::/64',
+      gateway: 'fd77::1',
+      dhcp: { from: 'fd77::50', to: 'fd77::99', leaseSeconds: 1800 },
+    },
+  ],
+  dns: { domain: 'prod.example', forwarders: ['10.77.0.2'] },
+  reservations: [
+    {
+      hostName: 'web-1',
+      mac: '52:54:00:00:00:0A',
+      ipv4: ['10.77.0.50', '192.0.2.9'],
+      ipv6: ['fd77:0::50'],
+    },
+  ],
+}
+
+test('the configuration of a port group with everything', (t) => {
+  t.snapshot(serviceOf(prod, settings)?.configuration)
+})
+
+test('the configuration of a port group with names alone', (t) => {
+  const subnets = [{ cidr: '10.77.0.0/24', gateway: '10.77.0.1' }]
+  const service = serviceOf({ ...prod, subnets }, settings)
+  t.snapshot(service?.configuration)
+  t.deepEqual(service?.sockets, [53])
+  t.is(service?.reservations.size, 0)
+})
+
+test('a reservation has the addresses that are leased, a name has all of them', (t) => {
+  const service = serviceOf(prod, settings)
+  t.deepEqual(
+    [...(service?.reservations ?? [])],
+    [['52540000000a', '52:54:00:00:00:0a,10.77.0.50,[fd77::50],web-1\n']],
+  )
+  t.deepEqual(
+    [...(service?.names ?? [])],
+    [
+      [
+        '52540000000a',
+        '10.77.0.50 web-1.prod.example web-1\n192.0.2.9 web-1.prod.example web-1\nfd77::50 web-1.prod.example web-1\n',
+      ],
+    ],
+  )
+})
+
+test('without names and leases the gateway alone is answered', (t) => {
+  const { dns, ...unnamed } = prod
+  t.truthy(dns)
+  const subnets = [{ cidr: '10.77.0.0/24', gateway: '10.77.0.1' }]
+  const service = serviceOf({ ...unnamed, subnets }, settings)
+  t.deepEqual(service?.addresses, ['10.77.0.1/24'])
+  t.is(service?.configuration, undefined)
+})
+
+test('a port group without a port here, or without a gateway, is not served', (t) => {
+  t.is(serviceOf({ ...prod, served: false }, settings), undefined)
+  t.is(serviceOf({ ...prod, subnets: [{ cidr: '10.77.0.0/24' }] }, settings), undefined)
+})
+
+test('device and gateway address are of the name alone, and fit the kernel', (t) => {
+  t.is(serviceDevice('prod'), serviceDevice('prod'))
+  t.not(serviceDevice('prod'), serviceDevice('test'))
+  t.true(serviceDevice('x'.repeat(63)).length <= 15)
+  t.regex(gatewayMac('prod'), /^02(:[0-9a-f]{2}){5}$/)
+})
