@@ -38,8 +38,9 @@ export interface AgentBench {
   readonly checked: number
 }
 
-/** Measures the agent on the example's rules, its machines stopped: rule edits and the peer's by turns, then starts,
- *  then the idle agent. Errors: PUR_NFT_READ_BACK when an edit is not in the kernel though its task has ended. */
+/** Measures the agent on the example's rules, its machines stopped: rule edits and the peer's by
+ *  turns, then starts, then the idle agent. Errors: PUR_NFT_READ_BACK when an edit is not in the
+ *  kernel though its task has ended. */
 export async function benchAgent(progress: Progress, signal: AbortSignal): Promise<AgentBench> {
   await using sandbox = await progress.step('sandbox', () =>
     Sandbox.start({ drift: 'repair', named: false }),

@@ -1,6 +1,7 @@
-/** What the agent's rule edit is measured against: the same change by hand, with the nft program started for each call.
- *  It runs inside the host. Each line of standard input is a port; the chain of a table of its own gets its rules
- *  anew with that port, is read back, and the answer is a line of JSON: how long it took, and the CPU time of both. */
+/** What the agent's rule edit is measured against: the same change by hand, with the nft program
+ *  started for each call. It runs inside the host. Each line of standard input is a port; the chain
+ *  of a table of its own gets its rules anew with that port, is read back, and the answer is a line
+ *  of JSON: how long it took, and the CPU time of both. */
 import { createInterface } from 'node:readline'
 import { run, systemClock } from '@purlin/base'
 import { NFT } from '../sandbox/nft.ts'
@@ -14,7 +15,8 @@ export interface PeerAnswer {
   readonly cpuMs: number
 }
 
-/** The rules of the example's group `ops` with `port` in the first: the edit that the agent gets too. */
+/** The rules of the example's group `ops` with `port` in the first: the edit that the agent gets
+ *  too. */
 export function rulesText(port: string): string {
   const rules = [
     `ip saddr 10.77.0.200/29 tcp dport ${port} counter drop`,

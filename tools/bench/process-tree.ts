@@ -7,15 +7,18 @@ export interface TreeUse {
   readonly residentMiB: number
 }
 
-/** The kernel counts process times in ticks of this length on every machine Linux runs on (USER_HZ). */
+/** The kernel counts process times in ticks of this length on every machine Linux runs on
+ *  (USER_HZ). */
 const TICK_MS = 10
 const KIB_A_MIB = 1024
 
-/** Looks at a process and its descendants (proc(5)). A process that ends meanwhile counts as nothing. */
+/** Looks at a process and its descendants (proc(5)). A process that ends meanwhile counts as
+ *  nothing. */
 export async function useOfTree(root: number): Promise<TreeUse> {
   const processes = await readProcesses()
   const tree = new Set([root])
-  // A child's number may be lower than its parent's once numbers have been round, so go on until nothing is new.
+  // A child's number may be lower than its parent's once numbers have been round, so go on until
+  // nothing is new.
   for (let grown = true; grown; ) {
     const found = processes.filter(({ id, parent }) => tree.has(parent) && !tree.has(id))
     for (const { id } of found) tree.add(id)
@@ -39,7 +42,8 @@ async function readProcesses(): Promise<readonly Process[]> {
   const ids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
   const read = ids.map(async (id): Promise<Process[]> => {
     const stat = await readFile(`/proc/${id}/stat`, 'utf8').catch(() => '')
-    // The program's name may hold blanks and brackets, so fields are counted behind its last bracket.
+    // The program's name may hold blanks and brackets, so fields are counted behind its last
+    // bracket.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     if (fields.length < 16) return []
     const [user = 0, system = 0, childUser = 0, childSystem = 0] = fields.slice(11, 15).map(Number)

@@ -1,5 +1,5 @@
-/** The value that `share` of the values do not exceed (nearest rank). Pure. Shape: `share` is above 0 up to 1.
- *  An empty list has no quantile and gives NaN. */
+/** The value that `share` of the values do not exceed (nearest rank). Pure. Shape: `share` is above
+ *  0 up to 1. An empty list has no quantile and gives NaN. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b)
   return sorted[Math.ceil(share * sorted.length) - 1] ?? Number.NaN

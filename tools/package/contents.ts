@@ -7,7 +7,8 @@ export interface PackageFile {
   readonly configuration?: true
 }
 
-/** What another package is called in each world; the RPM name is absent where one world has no such package. */
+/** What another package is called in each world; the RPM name is absent where one world has no such
+ *  package. */
 interface Requirement {
   readonly deb: string
   readonly rpm?: string
@@ -37,9 +38,9 @@ const own = (name: string, version: string): Requirement => ({
   rpm: `${name} = ${version}-1`,
 })
 
-/** The packages of Purlin. The folders below /usr/lib/purlin are those that the programs expect around themselves:
- *  the agent starts ../services/speak.js, and the command reads its version from ../../package.json.
- *  Pure. Shape: `version` is x.y.z. */
+/** The packages of Purlin. The folders below /usr/lib/purlin are those that the programs expect
+ *  around themselves: the agent starts ../services/speak.js, and the command reads its version from
+ *  ../../package.json. Pure. Shape: `version` is x.y.z. */
 export function packageContents(version: string): readonly PackageContents[] {
   const licence = (name: string): PackageFile =>
     file('copyright', `/usr/share/doc/${name}/copyright`)

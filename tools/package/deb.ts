@@ -38,7 +38,8 @@ export async function makeDeb(
   return file
 }
 
-/** The control file (deb-control(5)). Pure. Shape: `sizeKiB` is what the files take when unpacked. */
+/** The control file (deb-control(5)). Pure. Shape: `sizeKiB` is what the files take when
+ *  unpacked. */
 export function controlFile(
   { name, summary, description, requires, recommends }: PackageContents,
   version: string,

@@ -7,7 +7,8 @@ import { makeDeb } from './deb.ts'
 import { makeRpm } from './rpm.ts'
 import { packageVersion, stage } from './stage.ts'
 
-/** Makes every package as .deb and .rpm in `output` and gives their paths. The native parts must be built. */
+/** Makes every package as .deb and .rpm in `output` and gives their paths. The native parts must be
+ *  built. */
 export async function makePackages(output: string, progress: Progress): Promise<readonly string[]> {
   const version = await packageVersion()
   await mkdir(output, { recursive: true })

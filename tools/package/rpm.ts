@@ -37,8 +37,8 @@ export async function makeRpm(
   return join(output, `${contents.name}-${version}-1.${architecture}.rpm`)
 }
 
-/** The spec file. What is packed is copied as it is: no stripping, no debug package, no guessing of requirements.
- *  Pure. */
+/** The spec file. What is packed is copied as it is: no stripping, no debug package, no guessing of
+ *  requirements. Pure. */
 export function specFile(contents: PackageContents, version: string, stays: string): string {
   const { name, summary, description, files, requires, recommends, service } = contents
   const tags = (tag: string, wanted: PackageContents['requires']): string[] =>
@@ -76,7 +76,8 @@ export function specFile(contents: PackageContents, version: string, stays: stri
   ].join('\n')
 }
 
-/** Folders that no other package has, so that they go with the last file; a .deb's do by themselves. */
+/** Folders that no other package has, so that they go with the last file; a .deb's do by
+ *  themselves. */
 function ownFolders(files: PackageContents['files']): readonly string[] {
   const folders = files.flatMap(({ path }) => {
     const parts = path.split('/').slice(1, -1)

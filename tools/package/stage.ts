@@ -65,8 +65,8 @@ async function nodeLicence(): Promise<string> {
   })
 }
 
-const COPYRIGHT = `Purlin, licensed under the Apache License, Version 2.0; on Debian systems its text is in
-/usr/share/common-licenses/Apache-2.0. Bundled libraries keep their own licences (MIT, BSD, ISC, Apache-2.0), which
-stand at the end of each bundle. The libvirt addon contains the crates virt and virt-sys (LGPL-2.1) and links libvirt
-(LGPL-2.1) dynamically.
+const COPYRIGHT = `Purlin, licensed under the Apache License, Version 2.0; on Debian its text is in
+/usr/share/common-licenses/Apache-2.0. Bundled libraries keep their own licences (MIT, BSD, ISC,
+Apache-2.0), which stand at the end of each bundle. The libvirt addon contains the crates virt and
+virt-sys (LGPL-2.1) and links libvirt (LGPL-2.1) dynamically.
 `

@@ -45,7 +45,8 @@ runFolder = ${text(host.paths.network)}
 `
 }
 
-/** Starts the agent inside the host, from source. It waits for the switch and for libvirtd by itself. */
+/** Starts the agent inside the host, from source. It waits for the switch and for libvirtd by
+ *  itself. */
 export async function startAgent(host: PrivateHost, options: AgentOptions): Promise<ChildProcess> {
   const file = join(host.paths.agent, 'host-agent.toml')
   await writeFile(file, agentConfiguration(host, options), { mode: 0o600 })
@@ -58,8 +59,9 @@ export async function startAgent(host: PrivateHost, options: AgentOptions): Prom
   })
 }
 
-/** What the agent found out about KVM, by a boot of some seconds; it is good until the machine boots again, so the clone
- *  keeps it for the next sandbox. The agent itself checks whether it still holds. */
+/** What the agent found out about KVM, by a boot of some seconds; it is good until the machine
+ *  boots again, so the clone keeps it for the next sandbox. The agent itself checks whether it
+ *  still holds. */
 export async function keepVerdict(host: PrivateHost): Promise<void> {
   await copyFile(verdictFile(host), keptVerdict).catch(() => undefined)
 }

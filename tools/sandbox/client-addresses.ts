@@ -7,7 +7,8 @@ import {
 } from '@purlin/base'
 import type { Manifest, PortGroupSpec, RulePeer, Subnet } from '@purlin/schema'
 
-/** The addresses of one client, `ADDRESS/LENGTH`, by family; a family the port group lacks is absent. */
+/** The addresses of one client, `ADDRESS/LENGTH`, by family; a family the port group lacks is
+ *  absent. */
 export interface ClientAddresses {
   readonly ipv4?: string
   readonly ipv6?: string
@@ -19,9 +20,10 @@ interface NamedRange extends AddressRange {
   readonly text: string
 }
 
-/** Gives two clients of a port group their addresses: none in a DHCP range, none the gateway's, none in `taken`.
- *  The first client stands inside the narrowest range that a rule names within the subnet, the second in no such
- *  range; where no rule names one, both are any free addresses. Pure. Shape: for each family its first subnet. */
+/** Gives two clients of a port group their addresses: none in a DHCP range, none the gateway's,
+ *  none in `taken`. The first client stands inside the narrowest range that a rule names within the
+ *  subnet, the second in no such range; where no rule names one, both are any free addresses. Pure.
+ *  Shape: for each family its first subnet. */
 export function chooseClientAddresses(
   portGroup: PortGroupSpec,
   groups: readonly Manifest<'SecurityGroup'>[],
@@ -68,7 +70,8 @@ function blockedRanges(
     .filter((address) => address?.family === family)
   const from = parseAddress(subnet.dhcp?.from ?? '')
   const to = parseAddress(subnet.dhcp?.to ?? '')
-  // The first address is the network's own, or IPv6's anycast of routers (RFC 4291, 2.6.1); the last is broadcast.
+  // The first address is the network's own, or IPv6's anycast of routers (RFC 4291, 2.6.1); the
+  // last is broadcast.
   const ends = [network.first, network.last].map((value) => single(family, value))
   const dhcp = from && to ? [{ family, first: from.value, last: to.value }] : []
   return [...ends, ...dhcp, ...addresses.map((address) => single(family, address?.value ?? 0n))]

@@ -5,7 +5,8 @@ import type { ClientAddresses } from './client-addresses.ts'
 import type { PrivateHost } from './host.ts'
 import { switchControl } from './switch.ts'
 
-/** A machine of a port group that no policy knows: a network namespace of the host on a plain port of the switch. */
+/** A machine of a port group that no policy knows: a network namespace of the host on a plain port
+ *  of the switch. */
 export interface PlainClient {
   readonly name: string
   readonly portGroup: string
@@ -27,9 +28,9 @@ export function describeClient(
   return { name, portGroup, addresses, namespace: `client-${key}`, device: `pcl-${key}` }
 }
 
-/** Plugs a client in: namespace, cable, addresses, a switch port with the port group's VLAN that carries no mark of
- *  Purlin's. Its settings: no IPv6 before the addresses are there, pings by any user, whole checksums, since the
- *  userspace switch reads the frames as they lie. */
+/** Plugs a client in: namespace, cable, addresses, a switch port with the port group's VLAN that
+ *  carries no mark of Purlin's. Its settings: no IPv6 before the addresses are there, pings by any
+ *  user, whole checksums, since the userspace switch reads the frames as they lie. */
 export async function plugClient(
   host: PrivateHost,
   client: PlainClient,

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# First process of a private host: it makes the host's own view of the file system, says so by a file, and then
-# collects orphans until it is killed. With it end every process, device, table and mount of the host.
+# First process of a private host: it makes the host's own view of the file system, says so by a
+# file, and then collects orphans until it is killed. With it end every process, device, table and
+# mount of the host.
 #   STATE      the host's folder, absolute, short (unix sockets) and not below /run
 #   HOST_NAME  the host's name
 set -euo pipefail
@@ -11,13 +12,15 @@ mkdir -p /run/libvirt /run/netns /run/lock /run/openvswitch
 mount -n -t tmpfs -o mode=1777 tmpfs /dev/shm
 mount -n -t sysfs sysfs /sys # the network devices of this host and no others
 
-# Libvirt's folders are this host's alone. Its small packages do not make all of them, and what is made here must not
-# stay on the machine: where one is missing, its parent is seen through an overlay that goes with the host.
+# Libvirt's folders are this host's alone. Its small packages do not make all of them, and what is
+# made here must not stay on the machine: where one is missing, its parent is seen through an
+# overlay that goes with the host.
 cover() { # FOLDER SOURCE
   if [ ! -d "$1" ]; then
     local parent=${1%/*} layer=/run/overlay${1%/*}
     mkdir -p "$layer/upper" "$layer/work"
-    mount -n -t overlay -o "lowerdir=$parent,upperdir=$layer/upper,workdir=$layer/work" overlay "$parent"
+    local layers="lowerdir=$parent,upperdir=$layer/upper,workdir=$layer/work"
+    mount -n -t overlay -o "$layers" overlay "$parent"
     mkdir "$1"
   fi
   mount -n --bind "$2" "$1"
@@ -27,7 +30,8 @@ cover /var/lib/libvirt "$STATE/libvirt/lib"
 cover /var/cache/libvirt "$STATE/libvirt/cache"
 cover /var/log/libvirt "$STATE/libvirt/log"
 
-# Libvirt looks its compiled-in user up before it reads qemu.conf; without libvirt-daemon-system there is none.
+# Libvirt looks its compiled-in user up before it reads qemu.conf; without libvirt-daemon-system
+# there is none.
 for database in passwd group; do
   getent "$database" libvirt-qemu >/dev/null && continue
   line=libvirt-qemu:x:64055:
@@ -41,7 +45,8 @@ mount -n --bind "$STATE/hosts" /etc/hosts # libvirt looks the host's name up
 hostname "$HOST_NAME"
 ip link set lo up
 
-# Taps, bridges and cables of a host never speak IPv6 themselves; devices made from now on inherit this.
+# Taps, bridges and cables of a host never speak IPv6 themselves; devices made from now on inherit
+# this.
 echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6
 # Frames of bridges pass the host's rules where a bridge asks for it, never globally.
 for family in iptables ip6tables arptables; do

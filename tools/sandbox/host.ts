@@ -12,8 +12,9 @@ const POLL_MS = 5
 /** flock(1) ends with this when another process holds the lock. */
 const LOCKED_EXIT_CODE = 75
 
-/** What nsenter opens of the first process: network, mounts, names, IPC, processes, and its root folder. */
-const ENTER = ['--net', '--mount', '--uts', '--ipc', '--pid', '--root', '--']
+/** What nsenter opens of the first process: network, mounts, names, IPC, processes, its root and
+ *  working folder. */
+const ENTER = ['--net', '--mount', '--uts', '--ipc', '--pid', '--root', '--wd', '--']
 
 export interface HostOptions {
   readonly name: string
@@ -21,8 +22,9 @@ export interface HostOptions {
   readonly lockFile?: string
 }
 
-/** A host of namespaces: network, mounts, processes, names and IPC of its own. Everything that runs in it ends with
- *  its first process, and that one ends with the process that started the host, however that ends. */
+/** A host of namespaces: network, mounts, processes, names and IPC of its own. Everything that runs
+ *  in it ends with its first process, and that one ends with the process that started the host,
+ *  however that ends. */
 export class PrivateHost {
   readonly paths: HostPaths
   readonly #launched: ChildProcess
@@ -34,8 +36,8 @@ export class PrivateHost {
     this.#firstProcess = firstProcess
   }
 
-  /** Starts a host. Errors: PUR_SANDBOX_BUSY when the lock is held, PUR_HOST_UNFIT when the kernel or the user's
-   *  rights do not allow namespaces, or when the disk is full. */
+  /** Starts a host. Errors: PUR_SANDBOX_BUSY when the lock is held, PUR_HOST_UNFIT when the kernel
+   *  or the user's rights do not allow namespaces, or when the disk is full. */
   static async start({ name, lockFile }: HostOptions): Promise<PrivateHost> {
     const paths = await makeStateFolder()
     try {
@@ -63,7 +65,8 @@ export class PrivateHost {
     return await run(enter, rest, options)
   }
 
-  /** Starts a program inside that goes on; its output goes to `LOG.log` of the host's log folder. */
+  /** Starts a program inside that goes on; its output goes to `LOG.log` of the host's log
+   *  folder. */
   spawn(
     command: readonly string[],
     log: string,
@@ -92,7 +95,8 @@ export class PrivateHost {
 function launch(paths: HostPaths, name: string, lockFile: string | undefined): ChildProcess {
   const namespaces = ['--net', '--mount', '--pid', '--uts', '--ipc', '--propagation', 'private']
   const unshare = ['unshare', ...namespaces, '--fork', '--kill-child=KILL', '--mount-proc']
-  // The lock is an open file that every process of the host inherits: it is free when the last of them has ended.
+  // The lock is an open file that every process of the host inherits: it is free when the last of
+  // them has ended.
   const lock = ['flock', '--nonblock', '--no-fork', '--conflict-exit-code', `${LOCKED_EXIT_CODE}`]
   const command = [
     ...(lockFile === undefined ? [] : [...lock, lockFile]),
@@ -103,7 +107,8 @@ function launch(paths: HostPaths, name: string, lockFile: string | undefined): C
   return spawnLogged('setpriv', ['--pdeathsig', 'KILL', ...command], log, environment)
 }
 
-/** Starts a program in a session of its own, so that Ctrl-C at the terminal reaches this process alone. */
+/** Starts a program in a session of its own, so that Ctrl-C at the terminal reaches this process
+ *  alone. */
 function spawnLogged(
   program: string,
   args: readonly string[],
@@ -116,6 +121,7 @@ function spawnLogged(
       env: { ...process.env, ...environment },
       stdio: ['ignore', log, log],
       detached: true,
+      cwd: '/',
     })
   } finally {
     closeSync(log)

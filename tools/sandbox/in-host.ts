@@ -6,7 +6,8 @@ import { parseArgs } from 'node:util'
 import { PurlinError } from '@purlin/base'
 import { PrivateHost } from './host.ts'
 
-/** The exit code of `command` run in a host that lives as long as the command; its streams are this process's. */
+/** The exit code of `command` run in a host that lives as long as the command; its streams are this
+ *  process's. */
 export async function runInHost(command: readonly string[], folder: string): Promise<number> {
   const host = await PrivateHost.start({ name: 'test-host' })
   try {

@@ -55,8 +55,9 @@ export class Sandbox implements AsyncDisposable {
     this.client = createClient({ socketPath: agentSocket(host) })
   }
 
-  /** Starts a sandbox and returns when its agent answers. What a killed `up` of this clone left is removed.
-   *  Errors: PUR_SANDBOX_BUSY, PUR_HOST_UNFIT, PUR_AGENT_UNREACHABLE with the agent's last words. */
+  /** Starts a sandbox and returns when its agent answers. What a killed `up` of this clone left is
+   *  removed. Errors: PUR_SANDBOX_BUSY, PUR_HOST_UNFIT, PUR_AGENT_UNREACHABLE with the agent's last
+   *  words. */
   static async start(options: SandboxOptions): Promise<Sandbox> {
     await assertPrograms()
     await mkdir(cacheFolder, { recursive: true })
@@ -148,7 +149,8 @@ async function startHost(named: boolean): Promise<PrivateHost> {
       context: { pid: earlier.pid },
     })
   })
-  // The lock is ours, so the sandbox of an earlier note is gone: it was killed and could not tidy up.
+  // The lock is ours, so the sandbox of an earlier note is gone: it was killed and could not tidy
+  // up.
   if (earlier !== undefined) await removeStateFolder(earlier.folder)
   const note: RunningSandbox = {
     pid: process.pid,
@@ -180,7 +182,8 @@ const PROGRAMS = {
   dnsmasq: 'dnsmasq-base',
 } as const
 
-/** Errors: PUR_HOST_UNFIT naming each program that is not there and the Debian package that carries it. */
+/** Errors: PUR_HOST_UNFIT naming each program that is not there and the Debian package that carries
+ *  it. */
 async function assertPrograms(): Promise<void> {
   const absent: string[] = []
   for (const [program, carrier] of Object.entries(PROGRAMS)) {

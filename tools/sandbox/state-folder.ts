@@ -21,7 +21,8 @@ export interface HostPaths {
   readonly network: string
 }
 
-/** Where state folders lie: short, since a unix socket's path has at most 107 bytes, and outside of /run, which a host has of its own. */
+/** Where state folders lie: short, since a unix socket's path has at most 107 bytes, and outside of
+ *  /run, which a host has of its own. */
 export const STATE_FOLDER_PREFIX = '/tmp/purlin-host-'
 
 /** The paths below `folder`. */
@@ -44,8 +45,9 @@ export function hostPaths(folder: string): HostPaths {
   }
 }
 
-/** Makes a new state folder. Its parts are open to their owner alone; only the way to the network services' files can
- *  be walked by all, since dnsmasq gives its rights up. Errors: PUR_HOST_UNFIT when the disk is full. */
+/** Makes a new state folder. Its parts are open to their owner alone; only the way to the network
+ *  services' files can be walked by all, since dnsmasq gives its rights up. Errors: PUR_HOST_UNFIT
+ *  when the disk is full. */
 export async function makeStateFolder(): Promise<HostPaths> {
   try {
     const paths = hostPaths(await mkdtemp(STATE_FOLDER_PREFIX))

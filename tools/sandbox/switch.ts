@@ -8,8 +8,9 @@ export function switchSocket(host: PrivateHost): string {
   return join(host.paths.switch, 'db.sock')
 }
 
-/** Starts an Open vSwitch of the host's own: database and switch, no bridge. The datapath is the userspace one, since
- *  the kernel's would need a module that may not be there. Both go on as daemons of the host. */
+/** Starts an Open vSwitch of the host's own: database and switch, no bridge. The datapath is the
+ *  userspace one, since the kernel's would need a module that may not be there. Both go on as
+ *  daemons of the host. */
 export async function startSwitch(host: PrivateHost): Promise<void> {
   const folder = host.paths.switch
   const environment = { OVS_RUNDIR: folder, OVS_LOGDIR: host.paths.log }

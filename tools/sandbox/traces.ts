@@ -9,8 +9,8 @@ export type Traces = Readonly<Record<string, readonly string[]>>
 
 const CGROUP_DEPTH_MAX = 6
 
-/** Looks at everything a sandbox could leave: network namespaces, links, rules, mounts, cgroups, shared memory, /run,
- *  state folders, and processes whose command line names one. */
+/** Looks at everything a sandbox could leave: network namespaces, links, rules, mounts, cgroups,
+ *  shared memory, /run, state folders, and processes whose command line names one. */
 export async function findTraces(): Promise<Traces> {
   const lines = async (program: string, ...args: string[]): Promise<string[]> => {
     const { stdout } = await run(program, args, { timeoutMs: 10_000, acceptedExitCodes: [1] })

@@ -1,5 +1,6 @@
 /** Packages of Debian 12 by what they are for; all are taken without their recommendations.
- *  `libvirt-daemon-system` is left out on purpose: it brings systemd units and a libvirtd of the host's own. */
+ *  `libvirt-daemon-system` is left out on purpose: it brings systemd units and a libvirtd of the
+ *  host's own. */
 export const debianPackages = {
   /** Libvirt, QEMU, the switch, the rules, addresses: what a sandbox runs. */
   sandbox: [
@@ -31,8 +32,8 @@ export function packagesOf(sets: readonly PackageSet[]): readonly string[] {
   return [...new Set(sets.flatMap((set) => debianPackages[set]))]
 }
 
-/** Those of `wanted` that `listing` does not call installed.
- *  Shape: `listing` is lines of `NAME STATUS` as dpkg-query prints them; a name may carry `:ARCHITECTURE`. */
+/** Those of `wanted` that `listing` does not call installed. Shape: `listing` is lines of `NAME
+ *  STATUS` as dpkg-query prints them; a name may carry `:ARCHITECTURE`. */
 export function missingPackages(wanted: readonly string[], listing: string): readonly string[] {
   const installed = new Set(
     listing

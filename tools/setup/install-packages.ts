@@ -34,8 +34,9 @@ export async function agreeToInstall(missing: readonly string[], yes: boolean): 
   }
 }
 
-/** Installs packages; apt's lists are fetched only when a package is not found in those that are there.
- *  Errors: PUR_HOST_UNFIT off Debian or without root, PUR_EXEC_FAILED with apt's last words. */
+/** Installs packages; apt's lists are fetched only when a package is not found in those that are
+ *  there. Errors: PUR_HOST_UNFIT off Debian or without root, PUR_EXEC_FAILED with apt's last
+ *  words. */
 export async function installPackages(
   packages: readonly string[],
   tell: (detail: string) => void,

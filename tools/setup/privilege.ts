@@ -10,8 +10,8 @@ export function isRoot(): boolean {
   return process.geteuid?.() === 0
 }
 
-/** `command` as root would run it: itself for root, by sudo for others. The variables named in `keep` go with it.
- *  Errors: PUR_HOST_UNFIT when this is not root and there is no sudo. */
+/** `command` as root would run it: itself for root, by sudo for others. The variables named in
+ *  `keep` go with it. Errors: PUR_HOST_UNFIT when this is not root and there is no sudo. */
 export async function asRoot(command: Command, keep: readonly string[] = []): Promise<Command> {
   if (isRoot()) return command
   if (!(await onPath('sudo'))) {

@@ -20,7 +20,8 @@ export class Progress {
     this.#clock = clock
   }
 
-  /** Runs `work` as a step. `what` may be followed by the step's own words, given through `tell`. */
+  /** Runs `work` as a step. `what` may be followed by the step's own words, given through
+   *  `tell`. */
   async step<Value>(
     what: string,
     work: (tell: (detail: string) => void) => Promise<Value>,

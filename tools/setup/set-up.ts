@@ -16,12 +16,13 @@ export interface SetUpOptions {
   readonly progress: Progress
 }
 
-/** Set in the environment of a process whose caller has set the machine up just before, as another user. */
+/** Set in the environment of a process whose caller has set the machine up just before, as another
+ *  user. */
 export const PREPARED = 'PURLIN_PREPARED'
 
-/** Brings the machine to where a sandbox can start: packages, native parts, the probe guest's image. What is there
- *  already is left alone. Errors: PUR_CANCELLED when the person says no, PUR_HOST_UNFIT, PUR_NATIVE_MISSING without
- *  Rust, PUR_EXEC_FAILED. */
+/** Brings the machine to where a sandbox can start: packages, native parts, the probe guest's
+ *  image. What is there already is left alone. Errors: PUR_CANCELLED when the person says no,
+ *  PUR_HOST_UNFIT, PUR_NATIVE_MISSING without Rust, PUR_EXEC_FAILED. */
 export async function setUp({ yes, sets, progress }: SetUpOptions): Promise<void> {
   if (process.env[PREPARED] !== undefined) return
   const missing = await findMissing(packagesOf(sets))
@@ -33,7 +34,8 @@ export async function setUp({ yes, sets, progress }: SetUpOptions): Promise<void
     }
     await progress.step('Debian packages', (tell) => installPackages(missing, tell))
   }
-  // The tool chain is asked for first: without it the sentence that says how to get it is all there is to read.
+  // The tool chain is asked for first: without it the sentence that says how to get it is all there
+  // is to read.
   await findToolchain(repository)
   await progress.step('native parts', () => runTool('tools/native/build.ts', []))
   await progress.step('probe guest image', () =>

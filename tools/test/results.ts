@@ -13,8 +13,8 @@ const DETAIL_LINES_MAX = 40
 /** The end of a title that says the case was skipped, or is still to be written. */
 const DIRECTIVE = / # [A-Z]{4}\b/
 
-/** Reads a TAP stream (version 13), or several in one text, with other lines between them. A case that is skipped or
- *  still to be written counts as neither. Pure. */
+/** Reads a TAP stream (version 13), or several in one text, with other lines between them. A case
+ *  that is skipped or still to be written counts as neither. Pure. */
 export function readTap(text: string): Results {
   const lines = withoutColour(text).split('\n')
   let passed = 0

@@ -40,8 +40,8 @@ export function check(name: string, ...command: [program: string, ...args: strin
   }
 }
 
-/** Programs that print their cases; one that ends badly without a failed case is a failure of its own, and so is one
- *  that ran no case at all. */
+/** Programs that print their cases; one that ends badly without a failed case is a failure of its
+ *  own, and so is one that ran no case at all. */
 export function cases(
   name: string,
   read: (text: string) => Results,

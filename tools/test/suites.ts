@@ -30,23 +30,28 @@ export async function allSuites(options: { readonly long: boolean }): Promise<re
 
 const RUST = ['--workspace', '--release', '--locked', '--quiet']
 
-/** The suites that need root and the machine's daemons: for each package one, in a private host of its own, where
- *  nothing of the machine can be touched. */
+/** The suites that need root and the machine's daemons: for each package one. Those of `netns` run
+ *  in a private host of their own, where nothing of the machine can be touched; those of `long` may
+ *  need the network, so they do not. */
 async function hostSuites(ending: 'netns' | 'long'): Promise<readonly Suite[]> {
-  const pattern = `{apps,libs}/*/tests/*.${ending}.test.ts`
-  const files = [
-    ...(await Array.fromAsync(glob(pattern, { cwd: repository }))),
-    ...(await Array.fromAsync(glob(`tools/tests/*.${ending}.test.ts`, { cwd: repository }))),
-  ]
+  const patterns = [`{apps,libs}/*/tests/*.${ending}.test.ts`, `tools/tests/*.${ending}.test.ts`]
+  const files = await Array.fromAsync(glob(patterns, { cwd: repository }))
   const packages = [...new Set(files.map((file) => dirname(dirname(file))))].toSorted()
+  const title = ending === 'netns' ? 'on a host' : 'at length'
   return packages.map((folder) =>
-    cases(`${folder} on a host`, readTap, () => inHost(join(repository, folder), ending)),
+    cases(
+      `${folder} ${title}`,
+      readTap,
+      () => privileged(folder, ending),
+      join(repository, folder),
+    ),
   )
 }
 
-async function inHost(folder: string, ending: string): Promise<Command> {
+async function privileged(folder: string, ending: 'netns' | 'long'): Promise<Command> {
   const config = join(repository, `tools/test/${ending}.config.js`)
-  const tests = [...NODE, bin('ava'), '--config', config, '--serial', '--tap']
+  const tests = [...NODE, bin('ava'), '--config', config, '--serial', '--tap'] as const
+  if (ending === 'long') return await asRoot(tests)
   const script = join(repository, 'tools/sandbox/in-host.ts')
-  return await asRoot([...NODE, script, '--folder', folder, '--', ...tests])
+  return await asRoot([...NODE, script, '--folder', join(repository, folder), '--', ...tests])
 }

@@ -1,5 +1,5 @@
-/** Starts a host with a switch and a libvirtd, writes its folder, and stays until it is killed: what the tests of
- *  killed launchers start. Argument: a lock file. */
+/** Starts a host with a switch and a libvirtd, writes its folder, and stays until it is killed:
+ *  what the tests of killed launchers start. Argument: a lock file. */
 import { PrivateHost } from '../sandbox/host.ts'
 import { startLibvirtd } from '../sandbox/libvirtd.ts'
 import { startSwitch } from '../sandbox/switch.ts'

@@ -22,7 +22,8 @@ const allowedLate: Readonly<Record<string, readonly string[]>> = {
   cli: ['netfilter', 'placement', 'hardware', ...NATIVE],
 }
 
-/** What the tests of a package may see beside that: the agent's API is tried by the client that users have. */
+/** What the tests of a package may see beside that: the agent's API is tried by the client that
+ *  users have. */
 const allowedInTests: Readonly<Record<string, readonly string[]>> = {
   'host-agent': ['sdk'],
 }
@@ -31,8 +32,8 @@ const TEST = /\/tests\/|\.test\.ts$/
 const FROM = /^\s*(?:(?:import|export|\}).*\sfrom|import)\s+'([^']+)'/
 const LATE = /import\(\s*'([^']+)'\s*\)/
 
-/** The layers: who may import whom, that files reach other packages by name alone, and that what only tests need does
- *  not come in by another way. */
+/** The layers: who may import whom, that files reach other packages by name alone, and that what
+ *  only tests need does not come in by another way. */
 export const importRule: Rule = {
   title: 'packages import only what their layer may see, by name',
   find: (files) => files.filter(({ path }) => endingOf(path) === 'ts').flatMap(findImports),

@@ -1,4 +1,5 @@
-/** Looks over the whole source tree: `node tools/tidy/main.ts`, a TAP stream with one case a rule. */
+/** Looks over the whole source tree: `node tools/tidy/main.ts`, a TAP stream with one case a
+ *  rule. */
 import { repository } from '../repository.ts'
 import { importRule } from './imports.ts'
 import { anyRule, exportRule, nameRule, packageRule, unfinishedRule } from './names.ts'

@@ -33,7 +33,7 @@ export const widthRule: Rule = {
       ),
 }
 
-/** A line whose width is one word or one string, which no line break could shorten. */
+/** A line whose width is one word or a long string, which no line break could shorten. */
 function unbreakable(line: string): boolean {
-  return /^\s*(\S+|[^'"`]*(['"`]).*\2[,;)\]}]*)$/.test(line)
+  return /^\s*\S+$/.test(line) || /(['"`])(?:(?!\1).){60,}\1/.test(line)
 }

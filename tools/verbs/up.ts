@@ -34,7 +34,8 @@ async function againAsRoot(words: readonly string[]): Promise<number> {
     ['PURLIN_CALLER_FOLDER'],
   )
   const child = spawn(program, args, { stdio: 'inherit' })
-  // Ctrl-C at the terminal reaches sudo and the sandbox by themselves; this process only waits for them.
+  // Ctrl-C at the terminal reaches sudo and the sandbox by themselves; this process only waits for
+  // them.
   const [exitCode] = await once(child, 'exit')
   return typeof exitCode === 'number' ? exitCode : 1
 }

@@ -16,6 +16,7 @@ import { openDatabase } from './ovsdb/database.ts'
 import { independent } from './plan/independent.ts'
 import { type PlanSettings, planVswitch } from './plan/plan.ts'
 import type { VswitchStep } from './plan/step.ts'
+import { closedFolderAbove } from './services/folder.ts'
 import { observeServices } from './services/observe.ts'
 import { type Launch, launch } from './services/process.ts'
 import { watchServices } from './services/watch.ts'
@@ -23,12 +24,13 @@ import { watchServices } from './services/watch.ts'
 export interface VswitchDriverOptions {
   /** Path of the Open vSwitch database's unix socket, as `/run/openvswitch/db.sock`. */
   readonly databaseSocket: string
-  /** `auto`: the kernel's datapath where its module is loaded, the userspace one else; a bridge that
-   *  stands keeps what it has. */
+  /** `auto`: the kernel's datapath where its module is loaded, the userspace one else; a bridge
+   *  that stands keeps what it has. */
   readonly datapath: 'auto' | 'system' | 'netdev'
   /** Absolute folder for the services' files; it must outlive the agent and not the host's run. */
   readonly runFolder: string
-  /** The user dnsmasq becomes; by default `dnsmasq` where the host has it, else `root`. */
+  /** The user dnsmasq becomes; by default `dnsmasq` where the host has it and it can enter the run
+   *  folder, else `root`. */
   readonly serviceUser?: string
   readonly run?: Run
   readonly launch?: Launch
@@ -66,7 +68,7 @@ export function createVswitchDriver(options: VswitchDriverOptions): VswitchDrive
     serviceUser: options.serviceUser ?? 'root',
     datapath: options.datapath,
   }
-  const chosen = chooseServiceUser(options.serviceUser).then((serviceUser) => {
+  const chosen = chooseServiceUser(options).then((serviceUser) => {
     settings = { ...settings, serviceUser }
   })
 
@@ -138,8 +140,9 @@ async function executeStep(context: ExecuteContext, step: VswitchStep): Promise<
   }
 }
 
-async function chooseServiceUser(wanted: string | undefined): Promise<string> {
-  if (wanted !== undefined) return wanted
+async function chooseServiceUser(options: VswitchDriverOptions): Promise<string> {
+  if (options.serviceUser !== undefined) return options.serviceUser
   const users = await readFile('/etc/passwd', 'utf8').catch(() => '')
-  return /^dnsmasq:/m.test(users) ? 'dnsmasq' : 'root'
+  const closed = await closedFolderAbove(options.runFolder)
+  return /^dnsmasq:/m.test(users) && closed === undefined ? 'dnsmasq' : 'root'
 }

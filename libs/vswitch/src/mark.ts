@@ -1,5 +1,5 @@
-/** How Purlin knows its own things. In the database a mark is a key of `external_ids`; on a link it is
- *  the alias, `KEY=NAME`. What has no mark is never changed. */
+/** How Purlin knows its own things. In the database a mark is a key of `external_ids`; on a link
+ *  it is the alias, `KEY=NAME`. What has no mark is never changed. */
 export const SWITCH_MARK = 'purlin:switch'
 export const UPLINK_MARK = 'purlin:uplink'
 export const PORT_MARK = 'purlin:port'

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { createVswitchDriver, serviceDevice, type VswitchDesired } from '../src/index.ts'
@@ -167,8 +167,8 @@ test.serial('names and reverse names are answered, and nothing of the world outs
 })
 
 /** Two stories. dnsmasq's folder watch only ever adds, so a removed reservation went on being
- *  answered. And the lease of a removed machine kept its address: the next machine that was given the
- *  address had no answer until the lease ended. */
+ *  answered. And the lease of a removed machine kept its address: the next machine that was
+ *  given the address had no answer until the lease ended. */
 test.serial('reservations come, change and go while it runs, with no request lost', async (t) => {
   const before = await processOf('dnsmasq')
   const asking = a.client('renew4', a.mac, '10.77.0.50', '40')
@@ -375,6 +375,32 @@ test.serial('an uplink is a trunk; one that is not there is named', async (t) =>
   t.is(await host.vsctl('list-ports', 'dvs0'), '')
   await ip('link', 'delete', 'up0')
 })
+
+test.serial(
+  'a run folder that dnsmasq’s user cannot enter is named, or it stays root',
+  async (t) => {
+    const options = { databaseSocket: host.databaseSocket, datapath: 'auto' } as const
+    const closed = `${host.folder}/closed`
+    await mkdir(closed, { mode: 0o750 })
+    const strict = createVswitchDriver({
+      ...options,
+      runFolder: `${closed}/run`,
+      serviceUser: 'dnsmasq',
+    })
+    await t.throwsAsync(reconcileOnce(strict, everything), {
+      code: 'PUR_DHCP_FAILED',
+      message: /user dnsmasq cannot enter .*\/closed; allow it: chmod o\+x/,
+    })
+    await reconcileOnce(strict, nothing)
+    strict.close()
+    const lenient = createVswitchDriver({ ...options, runFolder: `${closed}/run` })
+    await reconcileOnce(lenient, everything)
+    await host.plug(a)
+    t.like(await a.client('dhcp4', a.mac, '5000'), { address: '10.77.0.50' })
+    await reconcileOnce(lenient, nothing)
+    lenient.close()
+  },
+)
 
 test.serial('nothing of ours is left when nothing is wanted', async (t) => {
   await reconcileOnce(driver, everything)

@@ -21,8 +21,8 @@ export interface GuestEndpoints {
   readonly left: readonly { readonly name: string; readonly why: string }[]
 }
 
-/** The measurable NICs of the machines. A machine's second NIC in one port group is left out: its kernel sends by the
- *  first, so an answer would not tell which NIC's rules it met. Pure. */
+/** The measurable NICs of the machines. A machine's second NIC in one port group is left out: its
+ *  kernel sends by the first, so an answer would not tell which NIC's rules it met. Pure. */
 export function guestEndpoints(
   machines: readonly Manifest<'VirtualMachine'>[],
   ports: readonly Manifest<'Port'>[],

@@ -11,8 +11,8 @@ import type { Question } from './question.ts'
 
 const ECHO_REQUEST: Readonly<Record<AddressFamily, number>> = { ipv4: 8, ipv6: 128 }
 
-/** The policy of a manifest as the interpreter reads it: made of the manifest and of the addresses its NICs were
- *  given, and of nothing that the agent or the kernel says about rules. Pure. */
+/** The policy of a manifest as the interpreter reads it: made of the manifest and of the addresses
+ *  its NICs were given, and of nothing that the agent or the kernel says about rules. Pure. */
 export function policyOf(
   machines: readonly Manifest<'VirtualMachine'>[],
   groups: readonly Manifest<'SecurityGroup'>[],
@@ -48,7 +48,8 @@ export function policyOf(
   }
 }
 
-/** What the policy says to a question: whether the first packet of such a flow passes both ends' lists. Pure. */
+/** What the policy says to a question: whether the first packet of such a flow passes both ends'
+ *  lists. Pure. */
 export function isExpected(policy: NetfilterDesired, question: Question): boolean {
   const { from, to } = question
   const nicOf = (name: string | undefined): FilteredNic | undefined =>

@@ -19,8 +19,8 @@ export interface Made {
   readonly policy: ReturnType<typeof policyOf>
 }
 
-/** Applies the manifest, waits for its guests, and plugs the clients in meanwhile. Errors: those of the apply task,
- *  PUR_DEADLINE_PASSED when a guest does not come up. */
+/** Applies the manifest, waits for its guests, and plugs the clients in meanwhile. Errors: those of
+ *  the apply task, PUR_DEADLINE_PASSED when a guest does not come up. */
 export async function make(
   sandbox: Sandbox,
   { documents, manifests }: UpManifest,

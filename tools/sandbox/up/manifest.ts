@@ -25,9 +25,9 @@ export class ManifestRefused extends Error {
   }
 }
 
-/** Reads and checks a manifest whole: nothing but the manifest will be in the sandbox, so every reference must be met
- *  by itself. A relative path is meant from where the caller stands. Errors: ManifestRefused, PUR_INVALID when the
- *  file cannot be read. */
+/** Reads and checks a manifest whole: nothing but the manifest will be in the sandbox, so every
+ *  reference must be met by itself. A relative path is meant from where the caller stands. Errors:
+ *  ManifestRefused, PUR_INVALID when the file cannot be read. */
 export async function loadManifest(file: string | undefined): Promise<UpManifest> {
   const caller = process.env.PURLIN_CALLER_FOLDER ?? process.cwd()
   const fileName = file ?? DEFAULT_MANIFEST

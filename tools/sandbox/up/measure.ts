@@ -5,7 +5,8 @@ import type { PrivateHost } from '../host.ts'
 import type { Endpoint } from './endpoint.ts'
 import { type Question, questionLines, readAnswers } from './question.ts'
 
-/** A "no" is only known when this has passed: a SYN is sent again after a second, so two tries fit. */
+/** A "no" is only known when this has passed: a SYN is sent again after a second, so two tries
+ *  fit. */
 const WAIT_MS = 2_500
 const PROBE = '/bin/probe'
 
@@ -69,8 +70,8 @@ export async function serveInGuest(
   await client.virtualMachines.exec(machine, ['/bin/sh', '-c', script, 'serve', ...missing])
 }
 
-/** Ports held in a guest, by its /proc/net/tcp6 and udp6 one after the other (proc(5)): TCP that listens (0A), UDP
- *  that is bound (07). Pure. */
+/** Ports held in a guest, by its /proc/net/tcp6 and udp6 one after the other (proc(5)): TCP that
+ *  listens (0A), UDP that is bound (07). Pure. */
 export function heldPorts(tables: string): {
   readonly tcp: ReadonlySet<number>
   readonly udp: ReadonlySet<number>

@@ -16,8 +16,8 @@ export interface Cell extends Question {
   readonly expected: boolean
 }
 
-/** Every ordered pair of ends in one port group, by both families where both ends have them; two clients are not
- *  asked about each other, since no rule is between them. Pure. */
+/** Every ordered pair of ends in one port group, by both families where both ends have them; two
+ *  clients are not asked about each other, since no rule is between them. Pure. */
 export function questionsBetween(
   ends: readonly Endpoint[],
   services: readonly Service[],
@@ -51,7 +51,8 @@ export interface ProbeAnswers {
   readonly received: number
 }
 
-/** Reads the probe's answers to `count` questions; a question without an answer counts as a no. Pure. */
+/** Reads the probe's answers to `count` questions; a question without an answer counts as a no.
+ *  Pure. */
 export function readAnswers(text: string, count: number): ProbeAnswers {
   const passes = Array.from({ length: count }, () => false)
   for (const [, index] of text.matchAll(/^(\d+) yes \d+$/gm)) passes[Number(index)] = true

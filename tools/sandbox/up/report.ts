@@ -69,15 +69,18 @@ export function tableLines({ cells, measured, times }: UpReport): readonly strin
     measured.reduce((total, one) => total + of(one), 0)
   const wrong = differences(cells)
   const seconds = (value: number): string => `${value.toFixed(1)} s`
+  const passing = cells.filter(({ passes }) => passes).length
+  const verdicts = `${passing} pass, ${cells.length - passing} do not`
+  const made = `set-up ${seconds(times.setUp)}, up ${seconds(times.up)}`
   return [
     `Who reaches whom (${TABLE_LEGEND})`,
     ...indented(reachabilityTable(cells)),
     ...wrong.map(sentenceOf),
-    `${cells.length} verdicts measured: ${cells.filter(({ passes }) => passes).length} pass, ${cells.filter(({ passes }) => !passes).length} do not; ${wrong.length} differ from the policy`,
+    `${cells.length} verdicts measured: ${verdicts}; ${wrong.length} differ from the policy`,
     `packets: ${sum(({ sent }) => sent)} sent, ${sum(({ received }) => received)} received (${measured
       .map(({ asker, sent, received }) => `${asker.name} ${sent}/${received}`)
       .join(', ')})`,
-    `times: set-up ${seconds(times.setUp)}, up ${seconds(times.up)}, table ${seconds(times.table)}, altogether ${seconds(times.altogether)}`,
+    `times: ${made}, table ${seconds(times.table)}, altogether ${seconds(times.altogether)}`,
   ]
 }
 

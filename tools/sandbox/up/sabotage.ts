@@ -13,9 +13,10 @@ interface NftChain {
   readonly chain?: { readonly name: string; readonly hook?: string }
 }
 
-/** Flips one verdict in the kernel behind the agent's back: of the questions that should pass, the first is dropped
- *  by a rule put before all others. The table must then show that traffic and policy differ.
- *  Errors: PUR_INVALID when the policy lets nothing pass, so that there is nothing to flip. */
+/** Flips one verdict in the kernel behind the agent's back: of the questions that should pass, the
+ *  first is dropped by a rule put before all others. The table must then show that traffic and
+ *  policy differ. Errors: PUR_INVALID when the policy lets nothing pass, so that there is nothing
+ *  to flip. */
 export async function sabotage(
   host: PrivateHost,
   questions: readonly Question[],

@@ -12,8 +12,8 @@ const NAMED_PORTS_MAX = 16
 const UNNAMED_FROM = 7000
 const DNS_PORT = 53
 
-/** The services a policy speaks of: each port its rules name (of a range the first), then one TCP port that no rule
- *  names, DNS by UDP, and ping. Pure. */
+/** The services a policy speaks of: each port its rules name (of a range the first), then one TCP
+ *  port that no rule names, DNS by UDP, and ping. Pure. */
 export function servicesOf(groups: readonly Manifest<'SecurityGroup'>[]): readonly Service[] {
   const named = groups.flatMap(({ spec }) =>
     [...spec.inbound, ...spec.outbound].flatMap((rule) =>

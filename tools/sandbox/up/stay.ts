@@ -2,8 +2,8 @@ import { PurlinError } from '@purlin/base'
 import type { Event } from '@purlin/schema'
 import type { Sandbox } from '../sandbox.ts'
 
-/** Serves until `signal`: says where the API is and writes each event as it happens. Returns at the signal; errors
- *  when the sandbox ends by itself: PUR_AGENT_UNREACHABLE. */
+/** Serves until `signal`: says where the API is and writes each event as it happens. Returns at the
+ *  signal; errors when the sandbox ends by itself: PUR_AGENT_UNREACHABLE. */
 export async function stay(sandbox: Sandbox, signal: AbortSignal): Promise<void> {
   process.stderr.write(
     [

@@ -11,9 +11,9 @@ import { differences, madeLines, reportDocument, tableLines, type UpReport } fro
 import { sabotage } from './sabotage.ts'
 import { stay } from './stay.ts'
 
-/** Runs `./purlin up`: a manifest becomes a running sandbox, its traffic is measured, and it stays until `signal`.
- *  Gives the exit code: 0 when every verdict is right, else 1. What is for people to follow goes to standard error
- *  while it happens; the result goes to standard output. */
+/** Runs `./purlin up`: a manifest becomes a running sandbox, its traffic is measured, and it stays
+ *  until `signal`. Gives the exit code: 0 when every verdict is right, else 1. What is for people
+ *  to follow goes to standard error while it happens; the result goes to standard output. */
 export async function up(
   options: UpOptions,
   progress: Progress,

@@ -6,8 +6,8 @@ const GUEST_TIMEOUT_MS = 120_000
 const EXEC_TIMEOUT_MS = 10_000
 const POLL_MS = 150
 
-/** Waits until each guest's agent answers and its NIC has every address it was given; calls `onReady` with the name
- *  of each. Errors: PUR_DEADLINE_PASSED saying what is missing. */
+/** Waits until each guest's agent answers and its NIC has every address it was given; calls
+ *  `onReady` with the name of each. Errors: PUR_DEADLINE_PASSED saying what is missing. */
 export async function waitForGuests(
   client: Client,
   guests: readonly Endpoint[],

@@ -8,6 +8,8 @@ import type { FilteredNic } from '../../src/index.ts'
 
 const PROGRAM = fileURLToPath(new URL('./machine-program.ts', import.meta.url))
 export const NFT = '/usr/sbin/nft'
+/** Tables that the tests make; the next file finds the kernel without them. */
+const OWN_TABLES = ['inet purlin', 'bridge purlin', 'inet count', 'ip docker']
 
 /** A machine's stand-in: a namespace whose eth0 is the other end of the NIC's tap. */
 export interface LabMachine {
@@ -77,6 +79,12 @@ export async function startLab(nics: readonly FilteredNic[]): Promise<Lab> {
     stop: async () => {
       for (const child of children) child.kill('SIGKILL')
       await Promise.all([...children].map(ended))
+      for (const letter of machines.keys()) {
+        await host('ip', 'link', 'del', `pout-${letter}`)
+        await host('ip', 'link', 'del', `pbr-${letter}`)
+      }
+      await host('ip', 'link', 'del', 'sw0')
+      for (const table of OWN_TABLES) await nft(`add table ${table}\ndelete table ${table}`)
     },
   }
   for (const nic of nics) await lab.add(nic)

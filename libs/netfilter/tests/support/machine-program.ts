@@ -17,6 +17,7 @@ interface Request {
 const WAIT_MS = 700
 const TCP_PORTS = [9, 22, 80, 443, 1500, 2500, 3000, 3500]
 const UDP_PORTS = [54, 5353]
+const BURST = 4
 let flooding = false
 
 for (const port of TCP_PORTS) {
@@ -78,12 +79,13 @@ function refusal({ address, port }: Request): Promise<boolean> {
 /** Sends to each port from new source ports until told to stop: every packet is a new flow. */
 function flood(request: Request): void {
   if (!flooding) return
-  for (const port of request.ports ?? []) {
+  const burst = Array.from({ length: BURST }, () => request.ports ?? []).flat()
+  for (const port of burst) {
     const socket = createSocket('udp4')
     socket.on('error', () => undefined)
     socket.send('x', port, request.address, () => socket.close())
   }
-  setImmediate(flood, request)
+  setTimeout(flood, 1, request)
 }
 
 /** Keeps a connection open and says how often it was answered in half a second. */

@@ -2,7 +2,14 @@ import { rename } from 'node:fs/promises'
 import { PurlinError } from '@purlin/base'
 import { inNamespace } from '../links/batch.ts'
 import { configurationFingerprint } from '../plan/service.ts'
-import { filesOf, makeFolder, readText, removeAll, writeWhole } from '../services/folder.ts'
+import {
+  closedFolderAbove,
+  filesOf,
+  makeFolder,
+  readText,
+  removeAll,
+  writeWhole,
+} from '../services/folder.ts'
 import { type ProcessIdentity, stateOf } from '../services/process.ts'
 import type { ServiceDesired } from '../services/service.ts'
 import { viewNamespace } from '../services/sockets.ts'
@@ -22,8 +29,8 @@ export async function stopDnsmasq(
   await removeAll(filesOf(folder).dnsmasq)
 }
 
-/** Starts dnsmasq in the service's namespace, detached so that it outlives the agent, and returns when
- *  its sockets are open. Errors: PUR_DHCP_FAILED with the end of its log. */
+/** Starts dnsmasq in the service's namespace, detached so that it outlives the agent, and
+ *  returns when its sockets are open. Errors: PUR_DHCP_FAILED with the end of its log. */
 export async function startDnsmasq(
   context: ExecuteContext,
   service: ServiceDesired,
@@ -31,6 +38,7 @@ export async function startDnsmasq(
   folder: string,
 ): Promise<void> {
   const files = filesOf(folder)
+  await refuseClosedFolder(context, service)
   await stopDnsmasq(context, holder, folder)
   for (const needed of [files.reservations, files.names]) await makeFolder(needed)
   await writeWhole(folder, 'dnsmasq.conf', service.configuration ?? '')
@@ -54,6 +62,17 @@ export async function startDnsmasq(
   const found = stateOf(identity) === 'gone' ? 'it ended' : 'its sockets did not open'
   throw new PurlinError('PUR_DHCP_FAILED', {
     message: `start dnsmasq for port group ${service.portGroup}: ${found} within ${READY_DEADLINE_MS} ms: ${words || 'it said nothing'}`,
+    context: { portGroup: service.portGroup },
+  })
+}
+
+/** dnsmasq reads reservations after it has become its user, and would only log that it cannot. */
+async function refuseClosedFolder(context: ExecuteContext, service: ServiceDesired): Promise<void> {
+  const { runFolder, serviceUser } = context.settings
+  const closed = serviceUser === 'root' ? undefined : await closedFolderAbove(runFolder)
+  if (closed === undefined) return
+  throw new PurlinError('PUR_DHCP_FAILED', {
+    message: `start dnsmasq for port group ${service.portGroup}: its user ${serviceUser} cannot enter ${closed}; allow it: chmod o+x ${closed}`,
     context: { portGroup: service.portGroup },
   })
 }

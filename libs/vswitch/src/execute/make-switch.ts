@@ -73,8 +73,8 @@ export async function makeSwitch(
   }
 }
 
-/** Removes a switch that carries nothing any more but its own uplinks. Errors: PUR_SWITCH_IN_USE when
- *  ports of others are on it, PUR_OVS_REFUSED, PUR_OVS_UNREACHABLE. */
+/** Removes a switch that carries nothing any more but its own uplinks. Errors: PUR_SWITCH_IN_USE
+ *  when ports of others are on it, PUR_OVS_REFUSED, PUR_OVS_UNREACHABLE. */
 export async function removeSwitch(context: ExecuteContext, name: string): Promise<void> {
   const replica = await context.database.replica(context.signal)
   const bridge = bridgeNamed(replica, name)
@@ -99,8 +99,9 @@ export async function removeSwitch(context: ExecuteContext, name: string): Promi
   )
 }
 
-/** A link of the switch's name may be what a bridge that was just deleted leaves until ovs-vswitchd has
- *  looked; only one that stays after that is somebody's. Errors: PUR_SWITCH_NAME_TAKEN. */
+/** A link of the switch's name may be what a bridge that was just deleted leaves until
+ *  ovs-vswitchd has looked; only one that stays after that is somebody's. Errors:
+ *  PUR_SWITCH_NAME_TAKEN. */
 async function refuseForeignDevice(
   context: ExecuteContext,
   what: string,

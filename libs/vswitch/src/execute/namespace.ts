@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import { PurlinError } from '@purlin/base'
 import { inNamespace, linkFailed, runBatch } from '../links/batch.ts'
 import { finishChecksums } from '../links/checksum.ts'
@@ -12,8 +13,8 @@ import type { ExecuteContext } from './context.ts'
 const HOLDER_DEADLINE_MS = 5_000
 const SYSCTL_DEADLINE_MS = 5_000
 
-/** Settings of the namespace, made before its device comes so that the device is born with them: IPv6
- *  on whatever the host's default is, addresses usable at once, nothing learnt from others'
+/** Settings of the namespace, made before its device comes so that the device is born with them:
+ *  IPv6 on whatever the host's default is, addresses usable at once, nothing learnt from others'
  *  advertisements, nothing forwarded. */
 const SETTINGS = [
   'net.ipv4.ip_forward=0',
@@ -24,17 +25,19 @@ const SETTINGS = [
   'net.ipv6.conf.default.accept_dad=0',
 ]
 
-/** Starts the process that keeps a service's network namespace and puts the service's cable into it.
- *  The namespace has no name: a named one is a mount, and does not outlive the private mounts of the
- *  agent's unit. It lives as long as its processes, which outlive the agent. Errors: PUR_DHCP_FAILED,
- *  PUR_LINK_FAILED, PUR_EXEC_NOT_FOUND. */
+/** Starts the process that keeps a service's network namespace and puts the service's cable into
+ *  it. The namespace has no name: a named one is a mount, and does not outlive the private
+ *  mounts of the agent's unit. It lives as long as its processes, which outlive the agent.
+ *  Errors: PUR_DHCP_FAILED, PUR_LINK_FAILED, PUR_EXEC_NOT_FOUND. */
 export async function makeNamespace(
   context: ExecuteContext,
   service: ServiceDesired,
   folder: string,
 ): Promise<ProcessIdentity> {
   const what = `serve port group ${service.portGroup}`
-  await makeFolder(folder)
+  for (const needed of [context.settings.runFolder, dirname(folder), folder]) {
+    await makeFolder(needed)
+  }
   const files = filesOf(folder)
   const holder = context.launch('unshare', ['--net', '--', 'sleep', 'infinity'], files.log)
   await writeWhole(folder, 'holder.json', JSON.stringify({ ...holder, fingerprint: '' }))

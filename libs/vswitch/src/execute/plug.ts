@@ -51,8 +51,8 @@ export async function plug(context: ExecuteContext, port: PortDesired): Promise<
   }
 }
 
-/** Removes a port's switch port, cable and bridge; links that are not marked as its own stay. Errors:
- *  PUR_LINK_FAILED, PUR_OVS_REFUSED, PUR_OVS_UNREACHABLE. */
+/** Removes a port's switch port, cable and bridge; links that are not marked as its own stay.
+ *  Errors: PUR_LINK_FAILED, PUR_OVS_REFUSED, PUR_OVS_UNREACHABLE. */
 export async function unplug(
   context: ExecuteContext,
   port: string,

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { fileURLToPath } from 'node:url'
 import { PurlinError, parseAddress, parseCidr, rangeHolds } from '@purlin/base'
 import { inNamespace } from '../links/batch.ts'
 import { readText } from '../services/folder.ts'
 import { type Lease, parseLeases, releaseIpv4, releaseIpv6 } from '../services/lease.ts'
 import type { ProcessIdentity } from '../services/process.ts'
 import { INSIDE_DEVICE, type ServiceDesired } from '../services/service.ts'
+import { speakCommand } from '../services/speak.ts'
 import type { ExecuteContext } from './context.ts'
 
 const SPEAK_DEADLINE_MS = 5_000
@@ -23,9 +23,9 @@ interface Release {
   readonly bytes: Uint8Array
 }
 
-/** Releases every lease on an owed claim (`MAC ADDRESS`) as its client would, by a datagram from inside
- *  the namespace, and returns when dnsmasq's lease file has been seen without them three times.
- *  Errors: PUR_DHCP_FAILED, and those of `run`. */
+/** Releases every lease on an owed claim (`MAC ADDRESS`) as its client would, by a datagram from
+ *  inside the namespace, and returns when dnsmasq's lease file has been seen without them three
+ *  times. Errors: PUR_DHCP_FAILED, and those of `run`. */
 export async function releaseLeases(
   context: ExecuteContext,
   service: ServiceDesired,
@@ -54,7 +54,8 @@ export async function releaseLeases(
   }
 }
 
-/** A lease of DHCPv6 does not tell its MAC, so it goes by the address alone; the file of IPv4 tells it. */
+/** A lease of DHCPv6 does not tell its MAC, so it goes by the address alone; the file of IPv4
+ *  tells it. */
 function releasesOf(
   leaseFile: string,
   service: ServiceDesired,
@@ -91,17 +92,11 @@ async function speak(
   holder: ProcessIdentity,
   releases: readonly Release[],
 ): Promise<void> {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-  const speaker = fileURLToPath(new URL(`../services/speak.${extension}`, import.meta.url))
   const datagrams = releases.map(({ address, port, bytes }) => ({
     address,
     port,
     bytes: Buffer.from(bytes).toString('hex'),
   }))
-  const [program = '', ...args] = inNamespace(holder.processId, [
-    process.execPath,
-    speaker,
-    JSON.stringify(datagrams),
-  ])
+  const [program = '', ...args] = inNamespace(holder.processId, speakCommand(datagrams))
   await context.run(program, args, { timeoutMs: SPEAK_DEADLINE_MS, signal: context.signal })
 }

@@ -16,13 +16,14 @@ import { releaseLeases } from './release.ts'
 /** dnsmasq says a few lines at every change; its log is emptied when it has grown to this. */
 const LOG_LIMIT_BYTES = 1024 * 1024
 
-/** Brings dnsmasq's reservations and names to what is wanted, while it runs and without a lost answer.
+/** Brings dnsmasq's reservations and names to what is wanted, while it runs and without a lost
+ *  answer.
  *
- *  A new file is noticed by dnsmasq's own watch of the folder. A changed or removed one needs SIGHUP,
- *  which it handles between two packets. A removed machine's lease would keep its address and its name
- *  until it ends, and refuse the address to the next machine; so it is released as its client would.
- *  What is owed is written down first: a crash at any point is made good by the next run.
- *  Errors: PUR_DHCP_FAILED. */
+ *  A new file is noticed by dnsmasq's own watch of the folder. A changed or removed one needs
+ *  SIGHUP, which it handles between two packets. A removed machine's lease would keep its
+ *  address and its name until it ends, and refuse the address to the next machine; so it is
+ *  released as its client would. What is owed is written down first: a crash at any point is
+ *  made good by the next run. Errors: PUR_DHCP_FAILED. */
 export async function reserve(
   context: ExecuteContext,
   service: ServiceDesired,

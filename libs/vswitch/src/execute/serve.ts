@@ -14,9 +14,10 @@ import { reserve } from './reserve.ts'
 import { dropSwitchPort, ensureSwitchPort } from './switch-port.ts'
 import { refuseForeignLink } from './taken.ts'
 
-/** Makes or mends the service of a port group: namespace, cable, switch port, addresses, dnsmasq. What
- *  runs well is left running, whoever started it. Reads back. Errors: PUR_SWITCH_NAME_TAKEN,
- *  PUR_DHCP_FAILED, PUR_LINK_FAILED, PUR_OVS_REFUSED, PUR_OVS_UNREACHABLE. */
+/** Makes or mends the service of a port group: namespace, cable, switch port, addresses,
+ *  dnsmasq. What runs well is left running, whoever started it. Reads back. Errors:
+ *  PUR_SWITCH_NAME_TAKEN, PUR_DHCP_FAILED, PUR_LINK_FAILED, PUR_OVS_REFUSED,
+ *  PUR_OVS_UNREACHABLE. */
 export async function serve(context: ExecuteContext, service: ServiceDesired): Promise<void> {
   const what = `serve port group ${service.portGroup}`
   const folder = folderOf(context, service.portGroup)
@@ -87,8 +88,8 @@ async function ensureDnsmasq(
   await reserve(context, service, holder, folder)
 }
 
-/** Takes away the switch port, the cable and every process of a service, in the order in which nothing
- *  of it can answer half. */
+/** Takes away the switch port, the cable and every process of a service, in the order in which
+ *  nothing of it can answer half. */
 async function takeDown(context: ExecuteContext, found: ServiceObserved): Promise<void> {
   const device = serviceDevice(found.portGroup)
   await dropSwitchPort(context, device, { [PORT_GROUP_MARK]: found.portGroup })

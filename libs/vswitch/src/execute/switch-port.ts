@@ -9,8 +9,8 @@ import { nameTaken } from './taken.ts'
 
 const APPLY_DEADLINE_MS = 8_000
 
-/** Puts the device into the switch as wanted, in one transaction, and returns when ovs-vswitchd has it
- *  open. A port that stands is changed in place, so that its traffic goes on. Errors:
+/** Puts the device into the switch as wanted, in one transaction, and returns when ovs-vswitchd
+ *  has it open. A port that stands is changed in place, so that its traffic goes on. Errors:
  *  PUR_SWITCH_NAME_TAKEN, PUR_OVS_REFUSED, PUR_OVS_UNREACHABLE. */
 export async function ensureSwitchPort(
   context: ExecuteContext,
@@ -24,7 +24,8 @@ export async function ensureSwitchPort(
   if (standing !== undefined) refuseForeignPort(what, standing, wanted)
   const unopened = standing?.interface?.ofport === -1 || standing?.interface?.error !== undefined
   if (standing !== undefined && unopened) {
-    // ovs-vswitchd goes by the name and would keep the device it failed on; it must see it gone first.
+    // ovs-vswitchd goes by the name and would keep the device it failed on; it must see it gone
+    // first.
     await dropSwitchPort(context, name, wanted.externalIds)
   }
   const operations =

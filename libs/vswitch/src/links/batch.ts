@@ -3,8 +3,8 @@ import type { BridgeSettings } from './link.ts'
 
 const BATCH_DEADLINE_MS = 10_000
 
-/** Runs `ip` commands in one process, in order; the first that fails ends it. With `namespaceOf` they
- *  run in the network namespace of that process. Errors: PUR_LINK_FAILED with ip's words. */
+/** Runs `ip` commands in one process, in order; the first that fails ends it. With `namespaceOf`
+ *  they run in the network namespace of that process. Errors: PUR_LINK_FAILED with ip's words. */
 export async function runBatch(
   run: Run,
   what: string,

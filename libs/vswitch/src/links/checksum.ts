@@ -3,9 +3,9 @@ import { inNamespace, linkFailed } from './batch.ts'
 
 const ETHTOOL_DEADLINE_MS = 5_000
 
-/** Makes the kernel finish checksums before frames leave the link. Open vSwitch's userspace datapath
- *  reads frames as they are on the link, and a checksum left to hardware that does not exist would
- *  reach the other machine unfinished. Read back. Errors: PUR_LINK_FAILED. */
+/** Makes the kernel finish checksums before frames leave the link. Open vSwitch's userspace
+ *  datapath reads frames as they are on the link, and a checksum left to hardware that does not
+ *  exist would reach the other machine unfinished. Read back. Errors: PUR_LINK_FAILED. */
 export async function finishChecksums(
   run: Run,
   link: string,

@@ -26,8 +26,8 @@ export async function silenceIpv6(links: readonly string[]): Promise<void> {
   )
 }
 
-/** Whether frames that cross a Linux bridge can be given to netfilter: br_netfilter is there. Without
- *  it a bridge's own switch says yes and filters nothing. */
+/** Whether frames that cross a Linux bridge can be given to netfilter: br_netfilter is there.
+ *  Without it a bridge's own switch says yes and filters nothing. */
 export async function bridgesCanFilter(): Promise<boolean> {
   return await readFile('/proc/sys/net/bridge/bridge-nf-call-iptables').then(
     () => true,

@@ -40,8 +40,8 @@ export interface InterfaceRow {
   readonly externalIds: Readonly<Record<string, string>>
 }
 
-/** The columns that are watched. Statistics are left out on purpose: they change every 5 s and would
- *  wake whoever waits for drift. */
+/** The columns that are watched. Statistics are left out on purpose: they change every 5 s and
+ *  would wake whoever waits for drift. */
 export const watchedColumns: Readonly<Record<TableName, readonly string[]>> = {
   Open_vSwitch: ['bridges', 'next_cfg', 'cur_cfg'],
   Bridge: ['name', 'ports', 'datapath_type', 'fail_mode', 'external_ids'],

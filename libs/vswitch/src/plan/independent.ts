@@ -1,9 +1,9 @@
 import type { VswitchStep } from './step.ts'
 
-/** Whether `later` makes sense although `failed` of the same plan has failed. One port or service that
- *  cannot be made leaves the others to be made; what stands on a switch waits for the switch; a port
- *  that is still plugged elsewhere is not plugged again; a switch is removed once all of its ports
- *  are. Pure. */
+/** Whether `later` makes sense although `failed` of the same plan has failed. One port or
+ *  service that cannot be made leaves the others to be made; what stands on a switch waits for
+ *  the switch; a port that is still plugged elsewhere is not plugged again; a switch is removed
+ *  once all of its ports are. Pure. */
 export function independent(failed: VswitchStep, later: VswitchStep): boolean {
   switch (failed.kind) {
     case 'make-switch':

@@ -141,15 +141,8 @@ test('a host as it should be has an empty plan and the NIC is plugged', (t) => {
 test('what nobody wants is removed, ports first, and not while a machine uses them', (t) => {
   const steps = planVswitch({ switches: [], portGroups: [], ports: [] }, standing(), settings)
   t.deepEqual(
-    steps.map(({ kind, forbids }) => ({ kind, forbids })),
-    [
-      { kind: 'unplug', forbids: ['nic/web-1.eth0/in-use'] },
-      { kind: 'withdraw', forbids: [] },
-      { kind: 'remove-switch', forbids: ['nic/web-1.eth0/in-use'] },
-    ] as unknown as {
-      kind: (typeof steps)[number]['kind']
-      forbids: (typeof steps)[number]['forbids']
-    }[],
+    steps.map((step) => `${step.kind} ${step.forbids.join()}`),
+    ['unplug nic/web-1.eth0/in-use', 'withdraw ', 'remove-switch nic/web-1.eth0/in-use'],
   )
 })
 

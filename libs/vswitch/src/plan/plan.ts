@@ -10,7 +10,8 @@ import { deadlineMsOf, type VswitchStep } from './step.ts'
 import { switchDifferences } from './switch.ts'
 
 export interface PlanSettings extends ServiceSettings {
-  /** `auto`: a bridge that stands keeps its datapath, a new one gets the kernel's where it has one. */
+  /** `auto`: a bridge that stands keeps its datapath, a new one gets the kernel's where it has
+   *  one. */
   readonly datapath: 'auto' | 'system' | 'netdev'
 }
 

@@ -22,8 +22,9 @@ export function portDifferences(port: PortDesired, observed: VswitchObserved): r
   ]
 }
 
-/** What is wrong with the bridge and the cable of a port. The tap belongs to libvirt; it is looked at
- *  only once it is up, when libvirt has put it into the bridge, so that the two never race for it. */
+/** What is wrong with the bridge and the cable of a port. The tap belongs to libvirt; it is
+ *  looked at only once it is up, when libvirt has put it into the bridge, so that the two never
+ *  race for it. */
 export function cableDifferences(
   devices: PortDevices,
   observed: VswitchObserved,
@@ -97,8 +98,8 @@ function ownerDifferences(
   })
 }
 
-/** An access port names its mode even for VLAN 0: without a tag a port is a trunk, and a machine on it
- *  could send into every VLAN. */
+/** An access port names its mode even for VLAN 0: without a tag a port is a trunk, and a machine
+ *  on it could send into every VLAN. */
 function sameVlan(found: SwitchPortObserved, tag: number | undefined): boolean {
   if (tag === undefined) return found.tag === undefined && found.trunks === 0
   return found.tag === tag && found.vlanMode === 'access'

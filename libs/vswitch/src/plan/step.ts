@@ -3,8 +3,8 @@ import type { PortDevices } from '@purlin/schema'
 import type { PortDesired, SwitchDesired } from '../desired.ts'
 import type { ServiceDesired } from '../services/service.ts'
 
-/** What the switch lane does. Each step makes or mends the whole of its thing, so a step that was cut
- *  short is planned again and finishes. */
+/** What the switch lane does. Each step makes or mends the whole of its thing, so a step that
+ *  was cut short is planned again and finishes. */
 export type VswitchStep = LaneStep &
   (
     | {

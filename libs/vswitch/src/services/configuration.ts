@@ -18,10 +18,10 @@ export interface ConfigurationInput {
   readonly dns: PortGroupDesired['dns']
 }
 
-/** The file dnsmasq is started with. It changes only with the port group; machines come and go in the
- *  two host folders. Ranges are `static`: an address is given to a reservation or to nobody. The
- *  router and name server that DHCP tells are dnsmasq's defaults, its own address in each subnet,
- *  which is the gateway. Source: dnsmasq(8), version 2.90. */
+/** The file dnsmasq is started with. It changes only with the port group; machines come and go
+ *  in the two host folders. Ranges are `static`: an address is given to a reservation or to
+ *  nobody. The router and name server that DHCP tells are dnsmasq's defaults, its own address in
+ *  each subnet, which is the gateway. Source: dnsmasq(8), version 2.90. */
 export function configurationOf(input: ConfigurationInput): string {
   const ranges = input.leasing.flatMap((subnet) => rangeOf(subnet))
   const leasesIpv6 = input.leasing.some((subnet) => parseCidr(subnet.cidr)?.family === 'ipv6')

@@ -1,4 +1,5 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 
 /** Paths of a service's files. */
 export function filesOf(folder: string): {
@@ -23,16 +24,28 @@ export function filesOf(folder: string): {
   }
 }
 
-/** Makes a folder that the service's user can read. */
+/** Makes a folder that the service's user can read, whatever this process's file mask is. */
 export async function makeFolder(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o755 })
+  await mkdir(folder, { recursive: true })
+  await chmod(folder, 0o755)
 }
 
-/** Writes a file so that a reader sees the old or the new text, never a part. The passing name begins
- *  with a dot, which dnsmasq's folder watch ignores. */
+/** The folder above `folder` that another user than root cannot enter; undefined where it can reach
+ *  `folder`. Folders that do not exist yet are none of it. */
+export async function closedFolderAbove(folder: string): Promise<string | undefined> {
+  for (let above = dirname(folder); above !== '/'; above = dirname(above)) {
+    const mode = (await stat(above).catch(() => undefined))?.mode
+    if (mode !== undefined && (mode & 0o001) === 0) return above
+  }
+  return undefined
+}
+
+/** Writes a file so that a reader sees the old or the new text, never a part. The passing name
+ *  begins with a dot, which dnsmasq's folder watch ignores. */
 export async function writeWhole(folder: string, name: string, text: string): Promise<void> {
   const passing = `${folder}/.${name}`
-  await writeFile(passing, text, { mode: 0o644 })
+  await writeFile(passing, text)
+  await chmod(passing, 0o644)
   await rename(passing, `${folder}/${name}`)
 }
 

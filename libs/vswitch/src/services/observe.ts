@@ -19,8 +19,8 @@ export interface ServiceObserved {
   readonly owed: boolean
 }
 
-/** Every service that has a folder, by port group. It spawns nothing: processes by their numbers and
- *  start, addresses and sockets by /proc/PID/net. */
+/** Every service that has a folder, by port group. It spawns nothing: processes by their numbers
+ *  and start, addresses and sockets by /proc/PID/net. */
 export async function observeServices(
   runFolder: string,
 ): Promise<ReadonlyMap<string, ServiceObserved>> {
@@ -62,8 +62,8 @@ export async function observeService(
   }
 }
 
-/** Whether a process is in a network namespace other than ours: a holder that was never moved must not
- *  be given addresses. */
+/** Whether a process is in a network namespace other than ours: a holder that was never moved
+ *  must not be given addresses. */
 async function isApart(processId: number): Promise<boolean> {
   const [theirs, ours] = await Promise.all([namespaceOf(processId), namespaceOf('self')])
   return theirs !== undefined && theirs !== ours

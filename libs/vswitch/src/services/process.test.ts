@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '@purlin/base'
 import test from 'ava'
-import { identityOf, launch, signalProcess, stateOf } from './process.ts'
+import { identityOf, launch, type ProcessState, signalProcess, stateOf } from './process.ts'
 
 test('a process that runs, is stopped and ends is told as such', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'purlin-process-'))
   const identity = launch('sleep', ['60'], join(folder, 'log'))
   t.is(stateOf(identity), 'running')
-  const settles = async (wanted: string): Promise<void> => {
+  const settles = async (wanted: ProcessState): Promise<void> => {
     for (let round = 0; round < 500 && stateOf(identity) !== wanted; round++) {
       await systemClock.sleep(5)
     }

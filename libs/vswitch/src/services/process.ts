@@ -13,8 +13,8 @@ export interface ProcessIdentity {
 
 export type ProcessState = 'running' | 'stopped' | 'gone'
 
-/** The seam to processes that outlive this one. Starts `program` in a session of its own, its output
- *  appended to `logFile`, and returns at once. Errors: PUR_EXEC_NOT_FOUND. */
+/** The seam to processes that outlive this one. Starts `program` in a session of its own, its
+ *  output appended to `logFile`, and returns at once. Errors: PUR_EXEC_NOT_FOUND. */
 export type Launch = (program: string, args: readonly string[], logFile: string) => ProcessIdentity
 
 /** The machine's own launcher. The environment is kept small: a service must not hold the agent's
@@ -74,9 +74,9 @@ export async function namespaceOf(processId: number | 'self'): Promise<string | 
   return await readlink(`/proc/${processId}/ns/net`).catch(() => undefined)
 }
 
-/** Ends every process of a network namespace but `spared`: TERM, and KILL for those that stay. Going by
- *  the namespace finds also what was started and never written down. Errors: PUR_DHCP_FAILED when one
- *  survives. */
+/** Ends every process of a network namespace but `spared`: TERM, and KILL for those that stay.
+ *  Going by the namespace finds also what was started and never written down. Errors:
+ *  PUR_DHCP_FAILED when one survives. */
 export async function endNamespace(
   namespace: string,
   clock: Clock,

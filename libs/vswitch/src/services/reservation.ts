@@ -1,9 +1,10 @@
 import { formatAddress, parseAddress } from '@purlin/base'
 import type { ReservationDesired } from '../desired.ts'
 
-/** One file of dnsmasq's reservations for each MAC address. Lines are `MAC,ADDRESS,[ADDRESS6],NAME`
- *  and never carry a tag: dnsmasq 2.90 dies on SIGHUP once a tagged entry has served a lease. A line
- *  holds one IPv4 address. `leased` tells whether an address is in a subnet that is leased. */
+/** One file of dnsmasq's reservations for each MAC address. Lines are
+ *  `MAC,ADDRESS,[ADDRESS6],NAME` and never carry a tag: dnsmasq 2.90 dies on SIGHUP once a
+ *  tagged entry has served a lease. A line holds one IPv4 address. `leased` tells whether an
+ *  address is in a subnet that is leased. */
 export function reservationFiles(
   reservations: readonly ReservationDesired[],
   leased: (address: string) => boolean,
@@ -21,8 +22,8 @@ export function reservationFiles(
   })
 }
 
-/** One file of host names for each MAC address, in the form of /etc/hosts; none without a domain. The
- *  names do not depend on leases, so every host answers alike. */
+/** One file of host names for each MAC address, in the form of /etc/hosts; none without a
+ *  domain. The names do not depend on leases, so every host answers alike. */
 export function nameFiles(
   reservations: readonly ReservationDesired[],
   domain: string | undefined,

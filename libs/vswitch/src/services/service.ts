@@ -14,8 +14,8 @@ export interface ServiceSettings {
   readonly serviceUser: string
 }
 
-/** What answers for a port group on this host: a network namespace with the gateway's addresses, and
- *  dnsmasq in it where addresses or names are served. */
+/** What answers for a port group on this host: a network namespace with the gateway's addresses,
+ *  and dnsmasq in it where addresses or names are served. */
 export interface ServiceDesired {
   readonly portGroup: string
   readonly switch: string
@@ -53,8 +53,8 @@ export function serviceFolder(runFolder: string, portGroup: string): string {
   return `${runFolder}/port-groups/${portGroup}`
 }
 
-/** What this host must run for the port group; undefined where it serves nothing: it has no port here
- *  or no subnet of it has a gateway. Pure. */
+/** What this host must run for the port group; undefined where it serves nothing: it has no port
+ *  here or no subnet of it has a gateway. Pure. */
 export function serviceOf(
   group: PortGroupDesired,
   settings: ServiceSettings,

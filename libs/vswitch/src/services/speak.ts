@@ -1,17 +1,33 @@
-/** A program of its own: it sends the datagrams of its one argument, a JSON list of
- *  `{ address, port, bytes }` with the bytes in hexadecimal, and ends. It is started inside a
- *  service's network namespace, which this process cannot enter by itself. */
-import { createSocket } from 'node:dgram'
+/** A datagram to send from inside a service's network namespace; `bytes` is hexadecimal. */
+export interface Datagram {
+  readonly address: string
+  readonly port: number
+  readonly bytes: string
+}
 
-const datagrams: { address: string; port: number; bytes: string }[] = JSON.parse(
-  process.argv[2] ?? '[]',
-)
-for (const { address, port, bytes } of datagrams) {
+/** A program of its own, because a process cannot enter another network namespace and come back: it
+ *  sends the datagrams of its one argument and ends. It is kept as text, so that it is there however
+ *  the agent is bundled. */
+const PROGRAM = `
+import { createSocket } from 'node:dgram'
+for (const { address, port, bytes } of JSON.parse(process.argv[1])) {
   const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4')
-  await new Promise<void>((resolve, reject) => {
-    socket.send(Buffer.from(bytes, 'hex'), port, address, (error) =>
-      error ? reject(error) : resolve(),
-    )
+  await new Promise((resolve, reject) => {
+    socket.once('error', reject)
+    socket.send(Buffer.from(bytes, 'hex'), port, address, (error) => error ? reject(error) : resolve())
   })
   socket.close()
+}
+`
+
+/** The command that sends the datagrams. */
+export function speakCommand(datagrams: readonly Datagram[]): readonly string[] {
+  return [
+    process.execPath,
+    '--input-type=module',
+    '--eval',
+    PROGRAM,
+    '--',
+    JSON.stringify(datagrams),
+  ]
 }

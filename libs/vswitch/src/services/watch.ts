@@ -6,9 +6,9 @@ import { serviceFolder } from './service.ts'
 
 const POLL_INTERVAL_MS = 1_000
 
-/** Looks every second whether the processes of the services live, and tells when one that was written
- *  down does not run, until `signal`. Each end is told once: the tale starts again when the process
- *  is replaced. It reads a few small files and spawns nothing. */
+/** Looks every second whether the processes of the services live, and tells when one that was
+ *  written down does not run, until `signal`. Each end is told once: the tale starts again when
+ *  the process is replaced. It reads a few small files and spawns nothing. */
 export function watchServices(
   runFolder: string,
   clock: Clock,

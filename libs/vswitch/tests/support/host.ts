@@ -35,8 +35,8 @@ export interface TestHost {
   stop(): Promise<void>
 }
 
-/** Starts a database and a switch daemon of our own in a temporary folder. They and the machines end
- *  with `stop`. */
+/** Starts a database and a switch daemon of our own in a temporary folder. They and the machines
+ *  end with `stop`. */
 export async function startHost(): Promise<TestHost> {
   const folder = await mkdtemp(join(tmpdir(), 'purlin-vswitch-'))
   const children = new Set<ChildProcess>()
