@@ -7,12 +7,17 @@ import { readRestoreHead, writeRestoreFile } from './apply/restore-file.ts'
 import { type OpenNftSession, openNftSession } from './apply/session.ts'
 import { type FollowLines, followLines } from './observe/follow.ts'
 import { RulesetMonitor } from './observe/monitor.ts'
-import { digestOf, type NetfilterObserved, withoutObjects } from './observe/observed.ts'
+import {
+  digestOf,
+  type NetfilterObserved,
+  type ObservedTable,
+  withoutObjects,
+} from './observe/observed.ts'
 import { enforcedFacts } from './observe/status.ts'
 import { type CommitStep, type NetfilterStep, planSteps, type RemoveNicStep } from './plan.ts'
 import type { NetfilterDesired } from './policy/desired.ts'
 import type { KernelRuleset } from './target/kernel-ruleset.ts'
-import { TABLE_NAME, tableFamilies } from './target/names.ts'
+import { TABLE_NAME, type TableFamily, tableFamilies } from './target/names.ts'
 
 export interface NetfilterDriverOptions {
   readonly run: Run
@@ -199,7 +204,8 @@ export class NetfilterDriver {
   }
 
   async #look(signal: AbortSignal): Promise<NetfilterObserved> {
-    return this.#judged(await this.#nft.look(signal), new Map())
+    const found = await this.#nft.list(tableFamilies, signal)
+    return this.#judged({ bridge: found.bridge, inet: found.inet }, new Map())
   }
 
   /** Reads what the lines have touched; the rest too, unless a monitor has heard of no change of it.
@@ -215,9 +221,10 @@ export class NetfilterDriver {
         before?.[table] === undefined ||
         lines.some((line) => line.includes(` ${table} ${TABLE_NAME} `)),
     )
-    const fresh = await this.#nft.readBack(touched, signal)
-    const tables = { bridge: before?.bridge, inet: before?.inet, ...fresh }
-    return this.#judged(tables, written)
+    const fresh = await this.#nft.list(touched, signal)
+    const tableOf = (table: TableFamily): ObservedTable | undefined =>
+      touched.includes(table) ? fresh[table] : before?.[table]
+    return this.#judged({ bridge: tableOf('bridge'), inet: tableOf('inet') }, written)
   }
 
   #judged(

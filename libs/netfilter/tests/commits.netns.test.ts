@@ -106,6 +106,9 @@ for (const survived of [0, 1, 2]) {
         get spent() {
           return session.spent
         },
+        get answered() {
+          return session.answered
+        },
         load: async (lines, signal) => {
           if (loads++ >= survived) throw new Error('killed here')
           return await session.load(lines, signal)

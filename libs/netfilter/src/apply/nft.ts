@@ -7,12 +7,14 @@ import { type NftSession, type OpenNftSession, SESSION_TEXT_LIMIT } from './sess
 const LIST_DEADLINE_MS = 10_000
 const LOAD_DEADLINE_MS = 20_000
 
-/** The nft program, in the two ways it is used: one that stays for small transactions and their
- *  reading back, and one started for each large transaction and each first look. */
+/** The nft program, in the two ways it is used: one that stays for listings and small transactions, and
+ *  one started for each large transaction, or for everything where the first cannot be had (a program
+ *  built without its interactive mode). */
 export class Nft {
   readonly #run: Run
   readonly #openSession: OpenNftSession
   #session: NftSession | undefined
+  #sessionsWork = true
 
   constructor(run: Run, openSession: OpenNftSession) {
     this.#run = run
@@ -24,7 +26,7 @@ export class Nft {
   async load(what: string, lines: readonly string[], signal: AbortSignal): Promise<void> {
     const input = `${lines.join('\n')}\n`
     const complaint =
-      input.length <= SESSION_TEXT_LIMIT
+      this.#sessionsWork && input.length <= SESSION_TEXT_LIMIT
         ? await this.#currentSession().load(lines, signal)
         : await this.#loadAlone(input, signal)
     if (complaint === '') return
@@ -33,26 +35,15 @@ export class Nft {
     })
   }
 
-  /** Lists tables after a load, when both exist. Errors: as `look`. */
-  async readBack(
+  /** Lists our tables (or some of them), and no other.
+   *  Errors: PUR_NFT_UNREADABLE, PUR_NFT_REFUSED (a table of our name that is not ours), PUR_EXEC_*. */
+  async list(
     tables: readonly TableFamily[],
     signal: AbortSignal,
   ): Promise<Partial<NetfilterObserved['tables']>> {
-    const listings = await this.#currentSession().list(tables, signal)
-    return Object.fromEntries(
-      tables.map((table, at) => [table, ownTable(table, listings[at] ?? '')]),
-    )
-  }
-
-  /** Lists our two tables, and no other. They are two calls side by side: of two tables with one name
-   *  in one call nft 1.0.6 finds only the last.
-   *  Errors: PUR_NFT_UNREADABLE, PUR_NFT_REFUSED (a table of our name that is not ours), PUR_EXEC_*. */
-  async look(signal: AbortSignal): Promise<NetfilterObserved['tables']> {
-    const [bridge, inet] = await Promise.all([
-      this.#lookAt('bridge', signal),
-      this.#lookAt('inet', signal),
-    ])
-    return { bridge, inet }
+    const listings = await this.#listings(tables, signal)
+    const found = [...listings].map(([table, listing]) => [table, ownTable(table, listing)])
+    return Object.fromEntries(found)
   }
 
   close(): void {
@@ -77,16 +68,36 @@ export class Nft {
     }
   }
 
-  async #lookAt(table: TableFamily, signal: AbortSignal): Promise<ObservedTable | undefined> {
+  async #listings(
+    tables: readonly TableFamily[],
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<TableFamily, string>> {
+    if (this.#sessionsWork) {
+      try {
+        return await this.#currentSession().list(tables, signal)
+      } catch (thrown) {
+        if (toPurlinError(thrown).code !== 'PUR_EXEC_FAILED') throw thrown
+        // Ended before its first answer is no accident; ended later, a new one takes its place.
+        this.#sessionsWork = this.#session?.answered === true
+        this.close()
+      }
+    }
+    const found = await Promise.all(
+      tables.map(async (table) => [table, await this.#listAlone(table, signal)] as const),
+    )
+    return new Map(found.flatMap(([table, text]) => (text === '' ? [] : [[table, text]])))
+  }
+
+  /** The listing, empty where there is no such table. */
+  async #listAlone(table: TableFamily, signal: AbortSignal): Promise<string> {
     const { stdout, stderr, exitCode } = await this.#run(
       NFT_PROGRAM,
       ['-j', 'list', 'table', table, TABLE_NAME],
       { timeoutMs: LIST_DEADLINE_MS, signal, acceptedExitCodes: [1] },
     )
     // Of a missing table nft 1.0.6 says nothing at all in JSON, and its sentence only at times.
-    if (exitCode === 0 && stdout.trim() === '') return undefined
-    if (exitCode === 0) return ownTable(table, stdout)
-    if (stderr.includes('No such file or directory')) return undefined
+    if (exitCode === 0) return stdout.trim()
+    if (stderr.includes('No such file or directory')) return ''
     throw new PurlinError('PUR_NFT_UNREADABLE', {
       message: `nft -j list table ${table} ${TABLE_NAME}: ${stderr.trim().slice(0, 300)}`,
     })

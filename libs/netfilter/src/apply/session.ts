@@ -8,11 +8,16 @@ import { NFT_PROGRAM, TABLE_NAME, type TableFamily } from '../target/names.ts'
 export interface NftSession {
   /** Loads the lines as one transaction. Answers the program's complaint, empty where it had none. */
   load(lines: readonly string[], signal: AbortSignal): Promise<string>
-  /** Lists tables that exist, as `nft -j list table` would. */
-  list(tables: readonly TableFamily[], signal: AbortSignal): Promise<readonly string[]>
+  /** Lists those of our tables that exist, each as `nft -j list table` would. */
+  list(
+    tables: readonly TableFamily[],
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<TableFamily, string>>
   close(): void
   /** Whether it has ended, or has done enough to be replaced. */
   readonly spent: boolean
+  /** Whether it has answered at least once. */
+  readonly answered: boolean
 }
 
 export type OpenNftSession = () => NftSession
@@ -34,6 +39,8 @@ export const openNftSession: OpenNftSession = () => {
 class InteractiveSession implements NftSession {
   readonly #child: ChildProcessWithoutNullStreams
   #ended = false
+  #answered = false
+  #turn: Promise<unknown> = Promise.resolve()
   #lines = 0
   #complaints = ''
   #answers = ''
@@ -66,9 +73,17 @@ class InteractiveSession implements NftSession {
     return this.#ended || this.#lines >= LIFE_LINES
   }
 
+  get answered(): boolean {
+    return this.#answered
+  }
+
   /** The program says nothing when a transaction is done. A word that it does not know, in a line of
    *  its own, makes it complain; whatever it had to say about the transaction comes before that. */
   async load(lines: readonly string[], signal: AbortSignal): Promise<string> {
+    return await this.#inTurn(() => this.#load(lines, signal))
+  }
+
+  async #load(lines: readonly string[], signal: AbortSignal): Promise<string> {
     const mark = `end-of-${++this.#lines}`
     this.#complaints = ''
     this.#child.stdin.write(`${lines.join('; ')}\n${mark}\n`)
@@ -85,15 +100,44 @@ class InteractiveSession implements NftSession {
     })
   }
 
-  async list(tables: readonly TableFamily[], signal: AbortSignal): Promise<readonly string[]> {
+  /** Of a missing table the program says nothing, so it is asked first which there are. Of two tables
+   *  with one name it finds only the last when both are asked for in one line. */
+  async list(
+    tables: readonly TableFamily[],
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<TableFamily, string>> {
+    return await this.#inTurn(() => this.#list(tables, signal))
+  }
+
+  async #list(
+    tables: readonly TableFamily[],
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<TableFamily, string>> {
+    const [there = ''] = await this.#ask(['list tables'], signal)
+    const present = tables.filter((table) =>
+      there.includes(`{"family": "${table}", "name": "${TABLE_NAME}"`),
+    )
+    const lines = present.map((table) => `list table ${table} ${TABLE_NAME}`)
+    const listings = lines.length === 0 ? [] : await this.#ask(lines, signal)
+    return new Map(present.map((table, at) => [table, listings[at] ?? '']))
+  }
+
+  async #ask(lines: readonly string[], signal: AbortSignal): Promise<readonly string[]> {
     this.#answers = ''
-    this.#lines += tables.length
-    for (const table of tables) this.#child.stdin.write(`list table ${table} ${TABLE_NAME}\n`)
+    this.#lines += lines.length
+    this.#child.stdin.write(`${lines.join('\n')}\n`)
     return await this.#await(signal, () => {
       const complete = this.#answers.split('\n').slice(0, -1)
       const listings = complete.filter((line) => line.startsWith('{"nftables"'))
-      return listings.length < tables.length ? undefined : listings
+      return listings.length < lines.length ? undefined : listings
     })
+  }
+
+  /** One question at a time: the look for drift may come in the middle of a commit. */
+  async #inTurn<Value>(work: () => Promise<Value>): Promise<Value> {
+    const turn = this.#turn.then(work)
+    this.#turn = turn.catch(() => undefined)
+    return await turn
   }
 
   close(): void {
@@ -111,8 +155,10 @@ class InteractiveSession implements NftSession {
           new Promise<Value>((resolve, reject) => {
             this.#onNews = () => {
               const found = answer()
-              if (found !== undefined) resolve(found)
-              else if (this.#ended) reject(endedEarly())
+              if (found !== undefined) {
+                this.#answered = true
+                resolve(found)
+              } else if (this.#ended) reject(endedEarly())
             }
             this.#onNews()
           }),

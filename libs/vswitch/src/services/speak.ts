@@ -5,16 +5,17 @@ export interface Datagram {
   readonly bytes: string
 }
 
-/** A program of its own, because a process cannot enter another network namespace and come back: it
- *  sends the datagrams of its one argument and ends. It is kept as text, so that it is there however
- *  the agent is bundled. */
+/** A program of its own, because a process cannot enter another network namespace and come back:
+ *  it sends the datagrams of its one argument and ends. It is kept as text, so that it is there
+ *  however the agent is bundled. */
 const PROGRAM = `
 import { createSocket } from 'node:dgram'
 for (const { address, port, bytes } of JSON.parse(process.argv[1])) {
   const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4')
   await new Promise((resolve, reject) => {
     socket.once('error', reject)
-    socket.send(Buffer.from(bytes, 'hex'), port, address, (error) => error ? reject(error) : resolve())
+    const sent = (error) => (error ? reject(error) : resolve())
+    socket.send(Buffer.from(bytes, 'hex'), port, address, sent)
   })
   socket.close()
 }
