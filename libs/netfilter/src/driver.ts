@@ -59,7 +59,8 @@ export class NetfilterDriver {
   }
 
   /** What the kernel holds. The last reading serves as long as a monitor has heard of no change.
-   *  Errors: PUR_NFT_UNREADABLE, PUR_NFT_REFUSED (a table of our name that is not ours), PUR_EXEC_*. */
+   *  Errors: PUR_NFT_UNREADABLE, PUR_NFT_REFUSED (a table of our name that is not ours),
+   *  PUR_EXEC_*. */
   async observe(signal: AbortSignal): Promise<NetfilterObserved> {
     if (this.#last !== undefined && this.#monitor?.listening === true && !this.#touched) {
       return this.#last
@@ -110,7 +111,8 @@ export class NetfilterDriver {
         } while (this.#executing > 0)
         if (await this.#hasDrifted(signal)) onChange('drift')
       } catch {
-        // The kernel could not be read, or a foreign table stands there: the lane finds out and says so.
+        // The kernel could not be read, or a foreign table stands there: the lane finds out and
+        // says so.
         if (!signal.aborted) onChange('the tables could not be read')
       } finally {
         checking = false
@@ -208,8 +210,9 @@ export class NetfilterDriver {
     return this.#judged({ bridge: found.bridge, inet: found.inet }, new Map())
   }
 
-  /** Reads what the lines have touched; the rest too, unless a monitor has heard of no change of it.
-   *  `written`: faults that a commit has mended; chains it wrote are not held against what was before. */
+  /** Reads what the lines have touched; the rest too, unless a monitor has heard of no change
+   *  of it. `written`: faults that a commit has mended; chains it wrote are not held against
+   *  what was before. */
   async #readBack(
     lines: readonly string[],
     written: ReadonlyMap<string, string>,
@@ -243,7 +246,8 @@ export class NetfilterDriver {
     return { tables, altered, saved }
   }
 
-  /** After a start, what was read back before the stop tells whether anybody edited a rule since. */
+  /** After a start, what was read back before the stop tells whether anybody edited a rule
+   *  since. */
   async #readHead(): Promise<void> {
     if (this.#headRead || this.#options.restoreFile === undefined) return
     const head = await readRestoreHead(this.#options.restoreFile)

@@ -18,8 +18,8 @@ import {
 } from './target/names.ts'
 import { kernelRuleset, nicElementKeys, nicStems } from './target/nftables.ts'
 
-/** Brings the kernel to the desired rule set: members and new chains aside, then the flip, then what
- *  is left over. NICs that are to go stay as they are. */
+/** Brings the kernel to the desired rule set: members and new chains aside, then the flip, then
+ *  what is left over. NICs that are to go stay as they are. */
 export interface CommitStep extends LaneStep {
   readonly verb: 'commit'
   readonly difference: Difference

@@ -9,7 +9,9 @@ const prod = {
   name: 'prod',
   spec: {
     switch: 'dvs0',
-    subnets: [{ cidr: '10.0.0.0/24', dhcp: { from: '10.0.0.50', to: '10.0.0.99' } }],
+    subnets: [
+      { cidr: '10.0.0.0/24', gateway: '10.0.0.1', dhcp: { from: '10.0.0.50', to: '10.0.0.99' } },
+    ],
   },
 }
 const web = { kind: 'SecurityGroup', name: 'web', spec: {} }

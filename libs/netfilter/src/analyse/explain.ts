@@ -6,9 +6,10 @@ import { protocolNumber, protocolNumbers, protocolWord } from '../policy/protoco
 import { type End, familyOf, resolveEnd } from './ends.ts'
 import { type EndVerdict, type VerdictBetween, verdictBetween } from './verdict-between.ts'
 
-/** Answers whether a packet passes, which rule of which end decides, and why each earlier rule did
- *  not match. An ICMP question without a type is a ping. A packet of an established flow passes when
- *  the flow could begin, from either end. Pure. Errors: PUR_INVALID, naming what is known. */
+/** Answers whether a packet passes, which rule of which end decides, and why each earlier rule
+ *  did not match. An ICMP question without a type is a ping. A packet of an established flow
+ *  passes when the flow could begin, from either end. Pure.
+ *  Errors: PUR_INVALID, naming what is known. */
 export function explainPacket(
   desired: NetfilterDesired,
   question: PacketQuestion,

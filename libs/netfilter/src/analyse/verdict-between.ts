@@ -18,7 +18,8 @@ export interface VerdictBetween {
 }
 
 /** The verdict on the first packet of a flow between two ends: the sender's outbound and the
- *  receiver's inbound list must both allow it. An end outside is undefined and has no list. Pure. */
+ *  receiver's inbound list must both allow it. An end outside is undefined and has no list.
+ *  Pure. */
 export function verdictBetween(
   desired: NetfilterDesired,
   sender: FilteredNic | undefined,

@@ -19,9 +19,9 @@ import {
 import { chainFault, hookText, observedChain } from './health.ts'
 import { type Leftovers, leftovers } from './leftovers.ts'
 
-/** What separates the kernel from a rule set: the lines of two transactions, what a third deletes, and
- *  every object that is not as asked, with what is wrong. Keys of `faults`: `chain TABLE/NAME`, `set NAME`,
- *  `map NAME KEY`, `table TABLE`. */
+/** What separates the kernel from a rule set: the lines of two transactions, what a third
+ *  deletes, and every object that is not as asked, with what is wrong. Keys of `faults`: `chain
+ *  TABLE/NAME`, `set NAME`, `map NAME KEY`, `table TABLE`. */
 export interface Difference {
   /** Groups' members, and new chains that nothing leads to yet. */
   readonly aside: readonly string[]

@@ -1,9 +1,9 @@
 import type { NetfilterObserved, ObservedChain } from '../observe/observed.ts'
 import { chainKey, type KernelChain } from '../target/kernel-ruleset.ts'
 
-/** What is wrong with a chain in the kernel, or undefined where it is as asked. Its rules' ids must
- *  be the asked ones in order, and nobody may have changed it since it was read back: an edit inside
- *  a rule leaves the ids as they are. */
+/** What is wrong with a chain in the kernel, or undefined where it is as asked. Its rules' ids
+ *  must be the asked ones in order, and nobody may have changed it since it was read back: an
+ *  edit inside a rule leaves the ids as they are. */
 export function chainFault(chain: KernelChain, observed: NetfilterObserved): string | undefined {
   const found = observedChain(chain, observed)
   if (found === undefined) return 'is missing'

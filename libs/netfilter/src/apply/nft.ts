@@ -7,9 +7,9 @@ import { type NftSession, type OpenNftSession, SESSION_TEXT_LIMIT } from './sess
 const LIST_DEADLINE_MS = 10_000
 const LOAD_DEADLINE_MS = 20_000
 
-/** The nft program, in the two ways it is used: one that stays for listings and small transactions, and
- *  one started for each large transaction, or for everything where the first cannot be had (a program
- *  built without its interactive mode). */
+/** The nft program, in the two ways it is used: one that stays for listings and small
+ *  transactions, and one started for each large transaction, or for everything where the first
+ *  cannot be had (a program built without its interactive mode). */
 export class Nft {
   readonly #run: Run
   readonly #openSession: OpenNftSession
@@ -22,7 +22,8 @@ export class Nft {
   }
 
   /** Loads lines as one transaction: all of them take effect at once, or none.
-   *  Errors: PUR_NFT_REFUSED with the program's own words, PUR_EXEC_*, PUR_DEADLINE_PASSED, PUR_CANCELLED. */
+   *  Errors: PUR_NFT_REFUSED with the program's own words, PUR_EXEC_*, PUR_DEADLINE_PASSED,
+   *  PUR_CANCELLED. */
   async load(what: string, lines: readonly string[], signal: AbortSignal): Promise<void> {
     const input = `${lines.join('\n')}\n`
     const complaint =
@@ -36,7 +37,8 @@ export class Nft {
   }
 
   /** Lists our tables (or some of them), and no other.
-   *  Errors: PUR_NFT_UNREADABLE, PUR_NFT_REFUSED (a table of our name that is not ours), PUR_EXEC_*. */
+   *  Errors: PUR_NFT_UNREADABLE, PUR_NFT_REFUSED (a table of our name that is not ours),
+   *  PUR_EXEC_*. */
   async list(
     tables: readonly TableFamily[],
     signal: AbortSignal,

@@ -3,7 +3,8 @@ import { dirname } from 'node:path'
 import type { KernelRuleset } from '../target/kernel-ruleset.ts'
 import { wholeScript } from '../target/script.ts'
 
-/** What the head of a restore file says about the rule set that was read back when it was written. */
+/** What the head of a restore file says about the rule set that was read back when it was
+ *  written. */
 export interface RestoreHead {
   readonly digest: string
   /** Fingerprint of each chain, by `TABLE/NAME`. */

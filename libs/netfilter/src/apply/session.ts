@@ -6,7 +6,8 @@ import { NFT_PROGRAM, TABLE_NAME, type TableFamily } from '../target/names.ts'
  *  started, and the end of a program that deleted something, which waits for the kernel to free it,
  *  is not waited for: about 5 ms a commit against 50. */
 export interface NftSession {
-  /** Loads the lines as one transaction. Answers the program's complaint, empty where it had none. */
+  /** Loads the lines as one transaction. Answers the program's complaint, empty where it had
+   *  none. */
   load(lines: readonly string[], signal: AbortSignal): Promise<string>
   /** Lists those of our tables that exist, each as `nft -j list table` would. */
   list(
@@ -77,8 +78,9 @@ class InteractiveSession implements NftSession {
     return this.#answered
   }
 
-  /** The program says nothing when a transaction is done. A word that it does not know, in a line of
-   *  its own, makes it complain; whatever it had to say about the transaction comes before that. */
+  /** The program says nothing when a transaction is done. A word that it does not know, in a
+   *  line of its own, makes it complain; whatever it had to say about the transaction comes
+   *  before that. */
   async load(lines: readonly string[], signal: AbortSignal): Promise<string> {
     return await this.#inTurn(() => this.#load(lines, signal))
   }
@@ -100,8 +102,8 @@ class InteractiveSession implements NftSession {
     })
   }
 
-  /** Of a missing table the program says nothing, so it is asked first which there are. Of two tables
-   *  with one name it finds only the last when both are asked for in one line. */
+  /** Of a missing table the program says nothing, so it is asked first which there are. Of two
+   *  tables with one name it finds only the last when both are asked for in one line. */
   async list(
     tables: readonly TableFamily[],
     signal: AbortSignal,

@@ -5,8 +5,8 @@ import { chainFault, observedChain } from './health.ts'
 
 const VARIANTS_MAX = 1_000
 
-/** Chooses for each unit the variant that stands whole in the kernel, else the first whose names are
- *  free: a chain in force is never edited, its successor is made beside it. Pure. */
+/** Chooses for each unit the variant that stands whole in the kernel, else the first whose
+ *  names are free: a chain in force is never edited, its successor is made beside it. Pure. */
 export function chooseVariants(compiled: CompiledRuleset, observed: NetfilterObserved): VariantOf {
   const chosen = new Map(
     chainUnits(compiled).map((unit) => [unit.stem, chooseVariant(unit, observed)]),

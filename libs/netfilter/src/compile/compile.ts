@@ -84,7 +84,8 @@ function groupSets(
   const sets = new Map<string, GroupSet>()
   const membership = membershipOf(desired.members)
   const groups = new Set([...desired.groups.keys(), ...desired.members.keys()])
-  // A rule may name a group that has vanished; its set stays, empty, so that the rule matches nobody.
+  // A rule may name a group that has vanished; its set stays, empty, so that the rule matches
+  // nobody.
   for (const name of named) groups.add(name.slice('group-'.length, name.lastIndexOf('-')))
   for (const group of groups) {
     for (const family of FAMILIES) {

@@ -18,9 +18,9 @@ const START_MS = 300
 const GOOD_LIFE_MS = 60_000
 
 /** Follows `nft monitor` until the signal is aborted, and starts it again when it ends, with a
- *  bounded back-off. Changes of other tables cost nothing: a transaction is reported as a whole, and
- *  only one that names our tables is passed on. Whose it was is not asked: process ids of another
- *  pid namespace show as 0, so the listener compares what the kernel holds. */
+ *  bounded back-off. Changes of other tables cost nothing: a transaction is reported as a
+ *  whole, and only one that names our tables is passed on. Whose it was is not asked: process
+ *  ids of another pid namespace show as 0, so the listener compares what the kernel holds. */
 export class RulesetMonitor {
   readonly #options: MonitorOptions
   #listening = false
@@ -50,10 +50,10 @@ export class RulesetMonitor {
   async #follow(): Promise<void> {
     const { follow, clock, onTouched, signal } = this.#options
     const life = new AbortController()
-    const names = tableFamilies.map((table) => ` ${table} ${TABLE_NAME}`)
+    const names = tableFamilies.map((table) => new RegExp(` ${table} ${TABLE_NAME}(?: |$)`))
     let touched = false
     const onLine = (line: string): void => {
-      if (names.some((name) => line.includes(name)) || line.includes('lost')) touched = true
+      if (names.some((name) => name.test(line)) || line.includes('lost')) touched = true
       if (!line.startsWith('# ') || !touched) return
       touched = false
       onTouched()

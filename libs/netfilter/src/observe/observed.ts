@@ -42,7 +42,8 @@ export const nothingObserved: NetfilterObserved = {
   saved: true,
 }
 
-/** One hash of all that both tables hold, but for handles, counters and the moving set of loose NICs. */
+/** One hash of all that both tables hold, but for handles, counters and the moving set of loose
+ *  NICs. */
 export function digestOf(tables: NetfilterObserved['tables']): string {
   const lines = tableFamilies.flatMap((table) => {
     const found = tables[table]

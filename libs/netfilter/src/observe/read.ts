@@ -6,8 +6,8 @@ interface Listed {
   readonly [key: string]: unknown
 }
 
-/** What changes in a listing without anybody changing a rule. It is taken out of the text before it is
- *  parsed: a large host's listing is read after each commit. */
+/** What changes in a listing without anybody changing a rule. It is taken out of the text
+ *  before it is parsed: a large host's listing is read after each commit. */
 const VOLATILE = /"(?:handle|packets|bytes)": \d+(?:, )?/g
 
 /** Reads what `nft -j list table TABLE purlin` printed. Pure. Errors: PUR_NFT_UNREADABLE. */

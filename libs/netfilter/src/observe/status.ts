@@ -38,8 +38,8 @@ export function observedNics(observed: NetfilterObserved): readonly ObservedNic[
   })
 }
 
-/** Whether a NIC's rules stand in the kernel, whole and unchanged since they were read back. They may
- *  be those of the previous generation while a newer one is on its way. Pure. */
+/** Whether a NIC's rules stand in the kernel, whole and unchanged since they were read back.
+ *  They may be those of the previous generation while a newer one is on its way. Pure. */
 export function nicStatus(observed: NetfilterObserved, port: string): NicStatus {
   const skeleton = skeletonFault(observed)
   if (skeleton !== undefined) return { state: 'notEnforced', reason: skeleton }

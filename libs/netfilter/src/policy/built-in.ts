@@ -3,7 +3,8 @@ import type { Packet } from '../packet.ts'
 import type { Direction } from './desired.ts'
 import { protocolNumbers } from './protocol.ts'
 
-/** Traffic that always passes the lists of a filtered NIC: without it a machine has no addresses. */
+/** Traffic that always passes the lists of a filtered NIC: without it a machine has no
+ *  addresses. */
 export type BuiltIn =
   | {
       readonly name: string

@@ -16,7 +16,8 @@ export interface FilteredNic {
   readonly mac: string
   readonly ipv4: readonly string[]
   readonly ipv6: readonly string[]
-  /** In order: an earlier group decides before a later one. Empty: guards only, everything passes. */
+  /** In order: an earlier group decides before a later one. Empty: guards only, everything
+   *  passes. */
   readonly groups: readonly string[]
   readonly defaultPolicy: { readonly inbound: FilterAction; readonly outbound: FilterAction }
 }

@@ -5,9 +5,9 @@ import { anyOf } from './match.ts'
 
 const RARP = '0x8035'
 
-/** What a machine may send at all, whatever its groups: its own MAC and addresses, and nothing that
- *  only a router or a DHCP server says. RARP passes with the NIC's own MAC: QEMU announces a machine
- *  with it after a migration. */
+/** What a machine may send at all, whatever its groups: its own MAC and addresses, and nothing
+ *  that only a router or a DHCP server says. RARP passes with the NIC's own MAC: QEMU announces
+ *  a machine with it after a migration. */
 export function guardRules(nic: CompiledNic): readonly KernelRule[] {
   const { mac, ipv4, ipv6 } = nic
   const targets = ipv6.map((text) => `0x${addressHex(text)}`)
@@ -27,7 +27,9 @@ export function guardRules(nic: CompiledNic): readonly KernelRule[] {
     {
       id: 'guard/ipv4',
       text:
-        ipv4.length === 0 ? 'ether type ip counter drop' : `ip saddr != ${anyOf(ipv4)} counter drop`,
+        ipv4.length === 0
+          ? 'ether type ip counter drop'
+          : `ip saddr != ${anyOf(ipv4)} counter drop`,
     },
     { id: 'guard/dhcp-server', text: 'udp sport { 67, 547 } counter drop' },
     { id: 'guard/dhcp-answer', text: 'udp dport { 68, 546 } counter drop' },

@@ -26,8 +26,8 @@ export interface KernelSet {
   readonly elements: readonly string[]
 }
 
-/** What the two tables are to hold, in the kernel's terms. Keys of `chains` are `TABLE/NAME`; maps go
- *  from an interface name or a mark to a mark or a verdict, as nft writes them. */
+/** What the two tables are to hold, in the kernel's terms. Keys of `chains` are `TABLE/NAME`;
+ *  maps go from an interface name or a mark to a mark or a verdict, as nft writes them. */
 export interface KernelRuleset {
   readonly chains: ReadonlyMap<string, KernelChain>
   readonly sets: ReadonlyMap<string, KernelSet>

@@ -6,9 +6,9 @@ import { ruleText } from './match.ts'
 import { guardStem, hexadecimal, type MapName, markClass } from './names.ts'
 import { skeletonChains } from './skeleton.ts'
 
-/** Chains that belong together and are made and replaced as one. Their content is in the stem as a
- *  hash, or fixed by it; the variant lets the same content stand twice, where the first was tampered
- *  with. */
+/** Chains that belong together and are made and replaced as one. Their content is in the stem
+ *  as a hash, or fixed by it; the variant lets the same content stand twice, where the first
+ *  was tampered with. */
 export interface ChainUnit {
   readonly stem: string
   readonly chains: (variant: number) => readonly KernelChain[]
@@ -56,11 +56,7 @@ export function nicElementKeys(nic: CompiledNic): readonly [MapName, string][] {
     ['zone', hexadecimal(inbound)],
   ]
   if (nic.lists === undefined) return always
-  return [
-    ...always,
-    ['dispatch', hexadecimal(outbound)],
-    ['dispatch', hexadecimal(inbound)],
-  ]
+  return [...always, ['dispatch', hexadecimal(outbound)], ['dispatch', hexadecimal(inbound)]]
 }
 
 /** Stems of the chain units that a NIC uses. */

@@ -1,10 +1,10 @@
 import { chainKey, type KernelChain, type KernelRuleset } from './kernel-ruleset.ts'
 import {
+  LOOSE_SET,
   type MapName,
   mapNames,
   mapTypes,
   OWNER_COUNTER,
-  LOOSE_SET,
   TABLE_NAME,
   type TableFamily,
   tableFamilies,
@@ -38,8 +38,7 @@ export function addChainLine(chain: KernelChain): string {
 /** `add rule` for each rule, its id as comment. */
 export function ruleLines(chain: KernelChain): readonly string[] {
   return chain.rules.map(
-    ({ id, text }) =>
-      `add rule ${chain.table} ${TABLE_NAME} ${chain.name} ${text} comment "${id}"`,
+    ({ id, text }) => `add rule ${chain.table} ${TABLE_NAME} ${chain.name} ${text} comment "${id}"`,
   )
 }
 
@@ -68,8 +67,8 @@ export function mapKeyText(map: MapName, key: string): string {
   return mapTypes[map].table === 'bridge' ? `"${key}"` : key
 }
 
-/** The whole rule set as one script. Into an empty kernel it loads all of it; where the tables exist
- *  it replaces their content in one transaction, base chains and maps staying. */
+/** The whole rule set as one script. Into an empty kernel it loads all of it; where the tables
+ *  exist it replaces their content in one transaction, base chains and maps staying. */
 export function wholeScript(ruleset: KernelRuleset): string {
   const chains = [...ruleset.chains.values()]
   const lines = [

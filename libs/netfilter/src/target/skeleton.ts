@@ -14,8 +14,8 @@ import {
 const managed = `meta mark & ${hexadecimal(MANAGED_MASK)} == ${hexadecimal(markClass.outbound)}`
 const notFiltered = `meta mark & ${hexadecimal(FILTERED_MASK)} != ${hexadecimal(markClass.outbound)}`
 
-/** The chains that stand as long as the tables do. They are made once: recreating a base chain under
- *  traffic is where other ways of loading let single packets pass. */
+/** The chains that stand as long as the tables do. They are made once: recreating a base chain
+ *  under traffic is where other ways of loading let single packets pass. */
 export const skeletonChains: readonly KernelChain[] = versioned([
   {
     table: 'bridge',

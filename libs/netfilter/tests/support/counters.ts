@@ -1,7 +1,7 @@
 import { host, NFT, nft } from './lab.ts'
 
-/** Counts UDP packets to ports on a bridge before and after our lists, in a table of its own, so that
- *  what a busy switch loses does not blur the verdicts. */
+/** Counts UDP packets to ports on a bridge before and after our lists, in a table of its own,
+ *  so that what a busy switch loses does not blur the verdicts. */
 export async function countAround(bridge: string, ports: readonly number[]): Promise<void> {
   const rules = ports.map((port) => `iifname "${bridge}" udp dport ${port} counter`)
   const chain = (name: string, priority: number): string =>

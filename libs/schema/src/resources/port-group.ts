@@ -24,6 +24,10 @@ const subnet = z
     }
     const gateway = value.gateway === undefined ? undefined : inside(value.gateway, ['gateway'])
     if (value.dhcp === undefined) return
+    if (value.gateway === undefined) {
+      const message = 'must be given where addresses are leased: DHCP answers from it'
+      context.addIssue({ code: 'custom', path: ['gateway'], message })
+    }
     const from = inside(value.dhcp.from, ['dhcp', 'from'])
     const to = inside(value.dhcp.to, ['dhcp', 'to'])
     if (from === undefined || to === undefined) return
