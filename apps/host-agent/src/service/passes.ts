@@ -25,7 +25,7 @@ export function watchPasses(grounds: PassGrounds): PassListener {
     metrics.passes.inc({ lane, outcome })
     const before = state.view().machines
     const failure = failed && {
-      summary: failed.step?.summary ?? `${lane}: observe`,
+      summary: failed.step?.summary ?? 'observe',
       error: failed.error,
     }
     const outcomeOfPass = { lane, converged, desiredRevision: pass.desiredRevision }
@@ -36,7 +36,7 @@ export function watchPasses(grounds: PassGrounds): PassListener {
     )
     if (failure) {
       const { code } = failure.error
-      const message = `${failure.summary}: ${failure.error.message}`
+      const message = `${lane}: ${failure.summary}: ${failure.error.message}`
       alerts.raise({ code, severity: severityOf(code), subject, message })
     } else if (converged) {
       alerts.clear(subject)

@@ -31,7 +31,8 @@ export class Alerts {
       if (alert.clearedAtMs !== undefined) continue
       if (alert.subject.kind !== subject.kind || alert.subject.name !== subject.name) continue
       this.#alerts = clearAlert(this.#alerts, alert.id, this.#clock.nowMs())
-      this.#tell({ type: 'alert.cleared', ...eventOf(alert), severity: 'notice' })
+      const message = `over: ${alert.message}`
+      this.#tell({ type: 'alert.cleared', ...eventOf(alert), severity: 'notice', message })
     }
   }
 }
