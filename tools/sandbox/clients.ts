@@ -57,6 +57,8 @@ export async function plugClient(
   const input = `${commands.join('\n')}\n`
   const options = { timeoutMs: 10_000, input }
   await host.run('ip', ['-netns', namespace, '-batch', '-'], options)
+  // The host's end belongs to the switch: no address of the host's own on it.
+  await host.run('ip', ['link', 'set', device, 'addrgenmode', 'none'])
   await host.run('ip', ['link', 'set', device, 'up'])
   const { switch: bridge, vlan } = portGroup.spec
   const tag = vlan === 0 ? [] : [`tag=${vlan}`]

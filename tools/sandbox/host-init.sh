@@ -45,9 +45,6 @@ mount -n --bind "$STATE/hosts" /etc/hosts # libvirt looks the host's name up
 hostname "$HOST_NAME"
 ip link set lo up
 
-# Taps, bridges and cables of a host never speak IPv6 themselves; devices made from now on inherit
-# this.
-echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6
 # Frames of bridges pass the host's rules where a bridge asks for it, never globally.
 for family in iptables ip6tables arptables; do
   setting=/proc/sys/net/bridge/bridge-nf-call-$family

@@ -29,6 +29,7 @@ export class PrivateHost {
   readonly paths: HostPaths
   readonly #launched: ChildProcess
   readonly #firstProcess: string
+  #ending: Promise<void> | undefined
 
   private constructor(paths: HostPaths, launched: ChildProcess, firstProcess: string) {
     this.paths = paths
@@ -81,11 +82,20 @@ export class PrivateHost {
     return this.#launched.exitCode === null && this.#launched.signalCode === null
   }
 
-  /** Ends the host and all that is in it, and removes its folder. Can be called again. */
+  /** Ends the host and all that is in it, and removes its folder. Can be called again, also meanwhile. */
   async end(): Promise<void> {
+    this.#ending ??= this.#finish()
+    await this.#ending
+  }
+
+  async #finish(): Promise<void> {
     if (this.alive) {
       const ended = once(this.#launched, 'exit', { signal: AbortSignal.timeout(END_TIMEOUT_MS) })
-      process.kill(Number(this.#firstProcess), 'SIGKILL')
+      try {
+        process.kill(Number(this.#firstProcess), 'SIGKILL')
+      } catch {
+        // It has ended by itself just now.
+      }
       await ended
     }
     await removeStateFolder(this.paths.folder)

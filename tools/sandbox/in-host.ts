@@ -6,10 +6,15 @@ import { parseArgs } from 'node:util'
 import { PurlinError } from '@purlin/base'
 import { PrivateHost } from './host.ts'
 
+/** At these the host ends, and the command with it. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
 /** The exit code of `command` run in a host that lives as long as the command; its streams are this
  *  process's. */
 export async function runInHost(command: readonly string[], folder: string): Promise<number> {
   const host = await PrivateHost.start({ name: 'test-host' })
+  const stop = (): void => void host.end()
+  for (const signal of SIGNALS) process.once(signal, stop)
   try {
     // nsenter opens the host's root folder and stands there; env goes where the command belongs.
     const [program, ...args] = host.enter(['env', '--chdir', folder, ...command])
@@ -17,6 +22,7 @@ export async function runInHost(command: readonly string[], folder: string): Pro
     const [exitCode] = await once(child, 'exit')
     return typeof exitCode === 'number' ? exitCode : 1
   } finally {
+    for (const signal of SIGNALS) process.off(signal, stop)
     await host.end()
   }
 }

@@ -1,5 +1,5 @@
-import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chmod, mkdir, mkdtemp, rm, statfs } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { PurlinError } from '@purlin/base'
 
 /** The paths of a private host, all below one folder that is removed with it. */
@@ -49,6 +49,7 @@ export function hostPaths(folder: string): HostPaths {
  *  services' files can be walked by all, since dnsmasq gives its rights up. Errors: PUR_HOST_UNFIT
  *  when the disk is full. */
 export async function makeStateFolder(): Promise<HostPaths> {
+  await assertSpace()
   try {
     const paths = hostPaths(await mkdtemp(STATE_FOLDER_PREFIX))
     const { etc, lib, cache, log, sockets } = paths.libvirt
@@ -68,6 +69,20 @@ export async function removeStateFolder(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
 }
 
+/** What logs, switch database and agent state take at most in a sandbox of some hours. */
+const SPACE_NEEDED_BYTES = 64 * 1024 * 1024
+
+/** Daemons on a full disk fail late and say little, so the space is looked at first. */
+async function assertSpace(): Promise<void> {
+  const parent = dirname(STATE_FOLDER_PREFIX)
+  const { bavail, bsize } = await statfs(parent)
+  if (bavail * bsize >= SPACE_NEEDED_BYTES) return
+  const found = Math.floor((bavail * bsize) / 1024 / 1024)
+  throw new PurlinError('PUR_HOST_UNFIT', {
+    message: `${parent} has ${found} MiB of free space, and a sandbox needs ${SPACE_NEEDED_BYTES / 1024 / 1024} MiB: free some and call again`,
+  })
+}
+
 /** A full disk as a sentence; anything else as it is. */
 export function diskError(cause: unknown): unknown {
   const full =
@@ -75,7 +90,7 @@ export function diskError(cause: unknown): unknown {
     ('code' in cause ? cause.code === 'ENOSPC' || cause.code === 'EDQUOT' : false)
   if (!full) return cause
   return new PurlinError('PUR_HOST_UNFIT', {
-    message: `no space is left for the sandbox’s files (${cause.message}); a sandbox needs some 50 MB below /tmp: free some and call again`,
+    message: `no space is left for the sandbox’s files (${cause.message}); free some and call again`,
     cause,
   })
 }

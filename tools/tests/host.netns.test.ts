@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { systemClock } from '@purlin/base'
+import { run, systemClock } from '@purlin/base'
 import { portGroup } from '@purlin/schema'
 import test from 'ava'
 import { chooseClientAddresses } from '../sandbox/client-addresses.ts'
@@ -92,6 +92,18 @@ test('two clients of a port group reach each other through the switch, by both f
   } finally {
     await host.end()
   }
+})
+
+test('a disk without room is one sentence, and nothing starts', async (t) => {
+  const script = join(import.meta.dirname, 'launch-host.ts')
+  const mount = 'mount -n -t tmpfs -o size=1m tmpfs /tmp && exec "$@"'
+  const start = [process.execPath, '--conditions=purlin-source', script]
+  const words = ['--mount', '--propagation', 'private', 'bash', '-c', mount, 'full', ...start]
+  const error = await t.throwsAsync(run('unshare', words, { timeoutMs: END_LIMIT_MS }))
+  t.regex(
+    error?.message ?? '',
+    /\/tmp has [01] MiB of free space, and a sandbox needs 64 MiB: free/,
+  )
 })
 
 /** Starts a launcher in a process of its own, kills it with -9 and gives its host's folder. */

@@ -3,7 +3,7 @@ import type { InboundRule } from '@purlin/schema'
 import test from 'ava'
 import { verdictBetween } from './analyse/verdict-between.ts'
 import { flatten } from './flatten.ts'
-import { interpret } from './interpret.ts'
+import { type Decision, interpret } from './interpret.ts'
 import type { Packet } from './packet.ts'
 import { desiredOf, sampleDesired, sampleGroup, sampleNic } from './testing/sample.ts'
 
@@ -105,9 +105,22 @@ test(
 const nicOf = (letter: string) => sampleDesired.nics.find((nic) => nic.port === `${letter}.eth0`)
 
 const flow = test.macro({
-  title: (_title, from: string, to: string, port: number, expected: string, by: string) =>
-    `${from} to ${to} port ${port}: ${expected} by ${by}`,
-  exec(t, from: string, to: string, port: number, expected: 'allow' | 'deny', by: string) {
+  title: (
+    _title,
+    from: string,
+    to: string,
+    port: number,
+    expected: 'allow' | 'deny',
+    by: Decision['type'],
+  ) => `${from} to ${to} port ${port}: ${expected} by ${by}`,
+  exec(
+    t,
+    from: string,
+    to: string,
+    port: number,
+    expected: 'allow' | 'deny',
+    by: Decision['type'],
+  ) {
     for (const family of ['ipv4', 'ipv6'] as const) {
       const sender = nicOf(from)
       const receiver = nicOf(to)

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { PurlinError } from '@purlin/base'
 import test from 'ava'
 import { type NftSession, openNftSession } from '../src/apply/session.ts'
 import { nicStatus } from '../src/index.ts'
@@ -115,6 +116,7 @@ for (const survived of [0, 1, 2]) {
         },
         list: async (tables, signal) => await session.list(tables, signal),
         close: () => session.close(),
+        retire: () => session.retire(),
       }
     }
     const wanted = alternatePolicy(sampleDesired, 1_000 + survived)
@@ -242,10 +244,14 @@ test.serial(
           get spent() {
             return session.spent
           },
+          get answered() {
+            return session.answered
+          },
           load: async (lines, signal) =>
             await session.load([...lines, 'add rule inet purlin no-such-chain accept'], signal),
           list: async (tables, signal) => await session.list(tables, signal),
           close: () => session.close(),
+          retire: () => session.retire(),
         }
       },
     })
@@ -259,6 +265,23 @@ test.serial(
     t.is(await host(NFT, '-s', 'list', 'table', 'inet', 'purlin'), before)
   },
 )
+
+test.serial('without an interactive mode of nft, programs are started one by one', async (t) => {
+  const gone = async (): Promise<never> => {
+    throw new PurlinError('PUR_EXEC_FAILED', { message: 'no interactive mode' })
+  }
+  const noop = (): void => undefined
+  let opened = 0
+  const openSession = (): NftSession => {
+    opened++
+    return { spent: false, answered: false, load: gone, list: gone, close: noop, retire: noop }
+  }
+  const driver = newDriver({ restoreFile, openSession })
+  t.not((await enforce(driver, alternatePolicy(sampleDesired, 10))).length, 0)
+  await enforce(driver, sampleDesired)
+  t.deepEqual(await planned(driver, sampleDesired), [])
+  t.is(opened, 1)
+})
 
 test.serial('other tables are never touched', async (t) => {
   await nft(

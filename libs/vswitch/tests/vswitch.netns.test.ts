@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { createVswitchDriver, serviceDevice, type VswitchDesired } from '../src/index.ts'
@@ -60,7 +60,11 @@ async function whileWatched(desired: VswitchDesired, work: () => Promise<void>):
   }
 }
 
+const IPV6_DEFAULT = '/proc/sys/net/ipv6/conf/default/disable_ipv6'
+
 test.before(async () => {
+  // Links speak IPv6 unless the driver silences each of its own: that is what is looked at.
+  await writeFile(IPV6_DEFAULT, '0')
   host = await startHost()
   driver = newDriver()
 })
@@ -91,7 +95,7 @@ test.serial('a switch, its ports and its service stand after one round', async (
     'standalone\nnetdev',
   )
   t.notRegex(await ip('-6', 'address', 'show'), /fe80/, 'the host has no address on these links')
-  t.is(await readFile('/proc/sys/net/ipv6/conf/default/disable_ipv6', 'utf8'), '0\n')
+  t.is(await readFile(IPV6_DEFAULT, 'utf8'), '0\n')
   ;[a, b, c] = await Promise.all([
     host.machine(keyOf(50), macOf(50)),
     host.machine(keyOf(51), macOf(51)),

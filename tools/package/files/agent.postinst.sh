@@ -5,7 +5,6 @@ if [ "$1" = configure ]; then
 fi
 if [ "$1" = configure ] || [ "$1" = abort-remove ]; then
   for unit in purlin-host-agent.service purlin-restore.service; do
-    deb-systemd-helper unmask "$unit" >/dev/null || true
     if deb-systemd-helper --quiet was-enabled "$unit"; then
       deb-systemd-helper enable "$unit" >/dev/null || true
     else

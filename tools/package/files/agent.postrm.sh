@@ -1,14 +1,12 @@
 #!/bin/sh
 set -e
-units="purlin-host-agent.service purlin-restore.service"
-if [ "$1" = remove ] && command -v deb-systemd-helper >/dev/null; then
-  deb-systemd-helper mask $units >/dev/null || true
+if [ "$1" = remove ] || [ "$1" = purge ]; then
+  if command -v deb-systemd-helper >/dev/null; then
+    # The links of enabled units go with the package, or they would point at nothing.
+    deb-systemd-helper purge purlin-host-agent.service purlin-restore.service >/dev/null || true
+  fi
 fi
 if [ "$1" = purge ]; then
-  if command -v deb-systemd-helper >/dev/null; then
-    deb-systemd-helper purge $units >/dev/null || true
-    deb-systemd-helper unmask $units >/dev/null || true
-  fi
   rm -rf /var/lib/purlin /var/log/purlin /run/purlin
   if [ -d /etc/purlin ]; then rmdir --ignore-fail-on-non-empty /etc/purlin; fi
   if getent group purlin >/dev/null; then groupdel purlin; fi

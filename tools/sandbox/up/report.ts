@@ -71,15 +71,16 @@ export function tableLines({ cells, measured, times }: UpReport): readonly strin
   const seconds = (value: number): string => `${value.toFixed(1)} s`
   const passing = cells.filter(({ passes }) => passes).length
   const verdicts = `${passing} pass, ${cells.length - passing} do not`
+  const each = measured
+    .map(({ asker, sent, received }) => `${asker.name} ${sent}/${received}`)
+    .join(', ')
   const made = `set-up ${seconds(times.setUp)}, up ${seconds(times.up)}`
   return [
     `Who reaches whom (${TABLE_LEGEND})`,
     ...indented(reachabilityTable(cells)),
     ...wrong.map(sentenceOf),
     `${cells.length} verdicts measured: ${verdicts}; ${wrong.length} differ from the policy`,
-    `packets: ${sum(({ sent }) => sent)} sent, ${sum(({ received }) => received)} received (${measured
-      .map(({ asker, sent, received }) => `${asker.name} ${sent}/${received}`)
-      .join(', ')})`,
+    `packets: ${sum(({ sent }) => sent)} sent, ${sum(({ received }) => received)} received (${each})`,
     `times: ${made}, table ${seconds(times.table)}, altogether ${seconds(times.altogether)}`,
   ]
 }

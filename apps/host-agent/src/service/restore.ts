@@ -1,5 +1,6 @@
 import { access } from 'node:fs/promises'
 import type { Run } from '@purlin/base'
+import { NFT_PROGRAM } from '@purlin/netfilter'
 import type { Configuration } from '../config/config.ts'
 
 const LOAD_DEADLINE_MS = 30_000
@@ -18,6 +19,6 @@ export async function restoreRules(configuration: Configuration, run: Run): Prom
     () => true,
     () => false,
   )
-  if (there) await run('nft', ['-f', file], { timeoutMs: LOAD_DEADLINE_MS })
+  if (there) await run(NFT_PROGRAM, ['-f', file], { timeoutMs: LOAD_DEADLINE_MS })
   return there
 }

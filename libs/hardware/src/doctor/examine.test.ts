@@ -76,7 +76,7 @@ test('a check that fails or hangs is unknown, and the others are made', async (t
   })
   const of = (check: string) => findings.find((one) => one.check === check)
   t.is(of('iommu')?.found, 'could not be checked: EIO')
-  t.is(of('other-firewalls')?.found, 'could not be checked: nft: not found')
+  t.is(of('other-firewalls')?.found, 'could not be checked: /usr/sbin/nft: not found')
   t.is(of('disk-space')?.found, 'could not be checked: disk-space: no answer within 50 ms')
   for (const check of ['iommu', 'other-firewalls', 'disk-space']) t.is(of(check)?.status, 'unknown')
   t.is(of('kernel-modules')?.status, 'ok')

@@ -54,7 +54,10 @@ export class Nft {
   }
 
   #currentSession(): NftSession {
-    if (this.#session?.spent === true) this.close()
+    if (this.#session?.spent === true) {
+      this.#session.retire()
+      this.#session = undefined
+    }
     this.#session ??= this.#openSession()
     return this.#session
   }
@@ -75,13 +78,13 @@ export class Nft {
     signal: AbortSignal,
   ): Promise<ReadonlyMap<TableFamily, string>> {
     if (this.#sessionsWork) {
+      const session = this.#currentSession()
       try {
-        return await this.#currentSession().list(tables, signal)
+        return await session.list(tables, signal)
       } catch (thrown) {
         if (toPurlinError(thrown).code !== 'PUR_EXEC_FAILED') throw thrown
         // Ended before its first answer is no accident; ended later, a new one takes its place.
-        this.#sessionsWork = this.#session?.answered === true
-        this.close()
+        this.#sessionsWork = session.answered
       }
     }
     const found = await Promise.all(

@@ -15,6 +15,8 @@ export interface NftSession {
     signal: AbortSignal,
   ): Promise<ReadonlyMap<TableFamily, string>>
   close(): void
+  /** Closes it once the questions that it was asked are answered. */
+  retire(): void
   /** Whether it has ended, or has done enough to be replaced. */
   readonly spent: boolean
   /** Whether it has answered at least once. */
@@ -140,6 +142,10 @@ class InteractiveSession implements NftSession {
     const turn = this.#turn.then(work)
     this.#turn = turn.catch(() => undefined)
     return await turn
+  }
+
+  retire(): void {
+    void this.#turn.then(() => this.close())
   }
 
   close(): void {
