@@ -1,4 +1,5 @@
-/** One configuration for every workspace: TypeScript by type stripping, workspace packages by source. */
+/** One configuration for every workspace: TypeScript by type stripping, workspace packages by
+ *  source. */
 export default {
   extensions: ['ts'],
   nodeArguments: ['--conditions=purlin-source', '--disable-warning=ExperimentalWarning'],

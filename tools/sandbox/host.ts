@@ -82,7 +82,8 @@ export class PrivateHost {
     return this.#launched.exitCode === null && this.#launched.signalCode === null
   }
 
-  /** Ends the host and all that is in it, and removes its folder. Can be called again, also meanwhile. */
+  /** Ends the host and all that is in it, and removes its folder. Can be called again, also
+   *  meanwhile. */
   async end(): Promise<void> {
     this.#ending ??= this.#finish()
     await this.#ending

@@ -16,9 +16,10 @@ interface LockFile {
 const OPERATING_SYSTEMS = ['android', 'darwin', 'win32', 'freebsd', 'linux', 'openharmony', 'sunos']
 const PROCESSORS = ['x64', 'arm64', 'arm', 'ia32', 'riscv64', 'ppc64', 's390x', 'wasm32', 'loong64']
 
-/** Adds the optional packages of other platforms that a partial registry left out of the lock file: a
- *  mirror often carries only the platforms its users have, npm then leaves the others out, and `npm ci`
- *  refuses a lock file without them. Their versions are exact in the packages that ask for them. Pure. */
+/** Adds the optional packages of other platforms that a partial registry left out of the lock file:
+ *  a mirror often carries only the platforms its users have, npm then leaves the others out, and
+ *  `npm ci` refuses a lock file without them. Their versions are exact in the packages that ask for
+ *  them. Pure. */
 export function completeLock(lock: LockFile): { lock: LockFile; added: readonly string[] } {
   const packages = { ...lock.packages }
   const added: string[] = []
@@ -34,7 +35,8 @@ export function completeLock(lock: LockFile): { lock: LockFile; added: readonly 
   return { lock: { ...lock, packages: Object.fromEntries(sorted) }, added }
 }
 
-/** A package's platform, from its name: `@x/cli-darwin-arm64`, `@x/y-linux-x64-musl`, `@x/y-wasm32-wasi`. */
+/** A package's platform, from its name: `@x/cli-darwin-arm64`, `@x/y-linux-x64-musl`,
+ *  `@x/y-wasm32-wasi`. */
 function platformOf(name: string): Pick<LockedPackage, 'os' | 'cpu'> {
   const words = name.split(/[/-]/)
   const os = OPERATING_SYSTEMS.filter((each) => words.includes(each))

@@ -46,8 +46,9 @@ test.serial('a guest runs', async (t) => {
   t.is((await driver.observe(signal)).machines[0]?.state, 'running')
 })
 
-// Several calls at a time on one connection that keep-alive ended, then a daemon that went on, once killed
-// the process: libvirt before 10.4 kept a pointer into the stack of another thread (CVE-2024-4418).
+// Several calls at a time on one connection that keep-alive ended, then a daemon that went on, once
+// killed the process: libvirt before 10.4 kept a pointer into the stack of another thread
+// (CVE-2024-4418).
 test.serial(
   'a stopped daemon fails calls by keep-alive and openings by their deadline',
   async (t) => {

@@ -65,7 +65,8 @@ export function admitApply(
   return closeChange(catalogue, records, [], nowMs)
 }
 
-/** Says what deleting a resource changes. Pure. Errors: PUR_RESOURCE_MISSING, PUR_RESOURCE_IN_USE. */
+/** Says what deleting a resource changes. Pure. Errors: PUR_RESOURCE_MISSING, PUR_RESOURCE_IN_USE.
+ *  */
 export function admitDelete(
   catalogue: Catalogue,
   kind: Kind,
@@ -92,7 +93,8 @@ export function admitDelete(
   return closeChange(catalogue, [], [standing], nowMs)
 }
 
-/** Adds what follows from a change: the ports its machines gain and lose; guards for all it rests on. */
+/** Adds what follows from a change: the ports its machines gain and lose; guards for all it rests
+ *  on. */
 function closeChange(
   catalogue: Catalogue,
   records: readonly ResourceRecord[],

@@ -7,8 +7,8 @@ export interface FieldDifference {
   readonly after: unknown
 }
 
-/** The deepest fields in which two JSON values differ, in the order of the text. Lists of equal length
- *  are compared item by item, others as a whole. Pure. */
+/** The deepest fields in which two JSON values differ, in the order of the text. Lists of equal
+ *  length are compared item by item, others as a whole. Pure. */
 export function fieldDifferences(before: unknown, after: unknown, path = ''): FieldDifference[] {
   if (isDeepStrictEqual(before, after)) return []
   if (Array.isArray(before) && Array.isArray(after) && before.length === after.length) {

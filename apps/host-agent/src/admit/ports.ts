@@ -24,10 +24,11 @@ export interface PortGrounds {
 
 const ZONE_LIMIT = 65_535
 
-/** The ports that the machines' NICs need, by name. A port that exists keeps its identity; its addresses
- *  stay as long as its port group and its fixed addresses allow. New ones get the lowest free of each
- *  DHCP range, in the machines' order. Pure.
- *  Errors: PUR_ADDRESS_POOL_EMPTY, PUR_NIC_LIMIT, PUR_INVALID (a fixed address or MAC that cannot be). */
+/** The ports that the machines' NICs need, by name. A port that exists keeps its identity; its
+ *  addresses stay as long as its port group and its fixed addresses allow. New ones get the lowest
+ *  free of each DHCP range, in the machines' order. Pure.
+ *  Errors: PUR_ADDRESS_POOL_EMPTY, PUR_NIC_LIMIT, PUR_INVALID (a fixed address or MAC that cannot
+ *  be). */
 export function allotPorts(grounds: PortGrounds): ReadonlyMap<string, PortSpec> {
   const wanted = grounds.machines.flatMap((machine) =>
     machine.spec.nics.map((nic) => ({

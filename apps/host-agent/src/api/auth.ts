@@ -13,7 +13,8 @@ interface TokenRecord {
 const PREFIX = '/token/'
 const RANK: Readonly<Record<Role, number>> = { viewer: 0, operator: 1, admin: 2 }
 
-/** Bearer tokens. The store keeps SHA-256 of 32 random bytes, never the text: nothing to guess, nothing to leak. */
+/** Bearer tokens. The store keeps SHA-256 of 32 random bytes, never the text: nothing to guess,
+ *  nothing to leak. */
 export interface Tokens {
   create(name: string, role: Role): Promise<TokenAnswer>
   remove(name: string): Promise<void>

@@ -4,7 +4,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
 import type { z } from 'zod'
 
-/** Answers any error as `application/problem+json` (RFC 9457); faults of ours are logged with their stack. */
+/** Answers any error as `application/problem+json` (RFC 9457); faults of ours are logged with their
+ *  stack. */
 export function answerProblem(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const error = purlinErrorOf(thrown, request)
   const problem = error.toProblem()

@@ -52,7 +52,8 @@ const configuration = z.strictObject({
 })
 export type Configuration = z.output<typeof configuration>
 
-/** Checks a configuration given as TOML text. Errors: PUR_CONFIG_INVALID with a problem for each field. */
+/** Checks a configuration given as TOML text. Errors: PUR_CONFIG_INVALID with a problem for each
+ *  field. */
 export function parseConfiguration(text: string, fileName: string): Configuration {
   let table: unknown
   try {

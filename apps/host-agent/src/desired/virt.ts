@@ -11,8 +11,8 @@ export interface MachineGrounds {
   readonly logFolder: string
 }
 
-/** What the machines of this host should be. A machine whose image is not here is left out: its status
- *  says so. Pure. */
+/** What the machines of this host should be. A machine whose image is not here is left out: its
+ *  status says so. Pure. */
 export function virtDesired(catalogue: Catalogue, grounds: MachineGrounds): VirtDesired {
   return {
     machines: catalogue.list('VirtualMachine').flatMap((record): MachineDesired[] => {

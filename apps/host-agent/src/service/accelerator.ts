@@ -8,8 +8,8 @@ interface KeptVerdict extends AcceleratorFinding {
   readonly bootId: string
 }
 
-/** How machines run here: as configured, else as found by a real boot. The verdict is kept until the
- *  host boots again. `kernel` is any image's; without one there is no machine to run yet. */
+/** How machines run here: as configured, else as found by a real boot. The verdict is kept until
+ *  the host boots again. `kernel` is any image's; without one there is no machine to run yet. */
 export async function findAccelerator(
   configured: 'auto' | 'kvm' | 'tcg',
   stateFolder: string,

@@ -4,7 +4,8 @@ import { type Logger, pino } from 'pino'
 const PRIORITY: Readonly<Record<number, number>> = { 10: 7, 20: 7, 30: 6, 40: 4, 50: 3, 60: 2 }
 const REDACTED = ['*.token', '*.password', '*.secret', 'req.headers.authorization']
 
-/** Structured logs on standard output: one JSON object a line, with a priority for journald when it listens. */
+/** Structured logs on standard output: one JSON object a line, with a priority for journald when it
+ *  listens. */
 export function openLog(level: string, journal: boolean): Logger {
   const options = { level, base: null, redact: REDACTED, timestamp: pino.stdTimeFunctions.isoTime }
   if (!journal) return pino(options)

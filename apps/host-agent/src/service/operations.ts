@@ -191,7 +191,8 @@ async function examine({ run, reconciler, desired, configuration }: OperationGro
   return { findings: [...findings] }
 }
 
-/** Puts back what the task changed, then ends it. Where somebody changed it since, the task goes on. */
+/** Puts back what the task changed, then ends it. Where somebody changed it since, the task goes
+ *  on. */
 async function cancelTask(
   { tasks, changes, follower }: OperationGrounds,
   id: string,
@@ -258,7 +259,8 @@ async function backup(store: Store): Promise<NodeJS.ReadableStream> {
   return stream
 }
 
-/** Brings the resources of a backup back as one new change; tasks, events and tokens stay as they are. */
+/** Brings the resources of a backup back as one new change; tasks, events and tokens stay as they
+ *  are. */
 async function restore(
   grounds: OperationGrounds,
   body: unknown,

@@ -4,7 +4,8 @@ import { fieldDifferences } from '../admit/field-difference.ts'
 import { type Catalogue, catalogueOf } from '../resources/catalogue.ts'
 import { resourceKey, type StoredRecord } from '../resources/record.ts'
 
-/** What documents would change, and the catalogue as it would be. Pure. Errors: those of admitApply. */
+/** What documents would change, and the catalogue as it would be. Pure. Errors: those of
+ *  admitApply. */
 export function hypothetical(
   catalogue: Catalogue,
   documents: readonly unknown[],

@@ -37,7 +37,8 @@ export class Alerts {
   }
 }
 
-/** How grave a failed lane is: one that mends itself is a warning, one that needs a person is critical. */
+/** How grave a failed lane is: one that mends itself is a warning, one that needs a person is
+ *  critical. */
 export function severityOf(code: keyof typeof errorCatalogue): Alert['severity'] {
   return errorCatalogue[code].retry === 'later' ? 'warning' : 'critical'
 }

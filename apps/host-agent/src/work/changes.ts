@@ -37,8 +37,9 @@ type Admit = (catalogue: Catalogue, images: readonly string[]) => AdmittedChange
 
 const ATTEMPTS = 5
 
-/** Every way to change the desired state. Each change is admitted on fresh grounds and written, with its
- *  task, in one transaction; a conflict with another writer is tried again, at most five times. */
+/** Every way to change the desired state. Each change is admitted on fresh grounds and written,
+ *  with its task, in one transaction; a conflict with another writer is tried again, at most five
+ *  times. */
 export class Changes {
   readonly #grounds: ChangeGrounds
   #queue: Promise<unknown> = Promise.resolve()
@@ -74,7 +75,8 @@ export class Changes {
     })
   }
 
-  /** Deletes one resource. Errors: PUR_RESOURCE_MISSING, PUR_RESOURCE_IN_USE, PUR_RESOURCE_REVISION. */
+  /** Deletes one resource. Errors: PUR_RESOURCE_MISSING, PUR_RESOURCE_IN_USE,
+   *  PUR_RESOURCE_REVISION. */
   async remove({ kind, name, ifRevision }: Subject, once?: OnceRequest): Promise<Task> {
     const { clock } = this.#grounds
     return await this.#write({ verb: 'delete', documents: [], once }, (catalogue) => {
@@ -113,7 +115,8 @@ export class Changes {
     )
   }
 
-  /** Puts back what a task's change replaced. Errors: PUR_STORE_CONFLICT where it was changed since. */
+  /** Puts back what a task's change replaced. Errors: PUR_STORE_CONFLICT where it was changed
+   *  since. */
   async takeBack(taskId: string): Promise<void> {
     const { store, catalogue } = this.#grounds
     const entry = await store.get(pursuitKey(taskId))

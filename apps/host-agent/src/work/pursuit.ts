@@ -4,8 +4,8 @@ import type { AdmittedChange } from '../admit/change.ts'
 import { type ResourceRecord, resourceKey } from '../resources/record.ts'
 import type { TaskTarget } from './target.ts'
 
-/** What a task is after, and how to take it back; written in the transaction of the change, so that an
- *  agent that starts again goes on with the task, and a cancel knows what was there before. */
+/** What a task is after, and how to take it back; written in the transaction of the change, so that
+ *  an agent that starts again goes on with the task, and a cancel knows what was there before. */
 export interface Pursuit {
   readonly targets: readonly (Omit<TaskTarget, 'revision'> & {
     /** Absent: the revision of this very transaction. */
@@ -55,8 +55,8 @@ export function namedTargets(pursuit: Pursuit): Task['targets'] {
   return pursuit.targets.map(({ kind, name }) => ({ kind, name }))
 }
 
-/** The transaction that puts back what was there before, as long as nobody changed it since. A spec that
- *  comes back is a new generation. Pure. */
+/** The transaction that puts back what was there before, as long as nobody changed it since. A spec
+ *  that comes back is a new generation. Pure. */
 export function undoOf(entry: StoreEntry): {
   readonly guards: readonly Guard[]
   readonly writes: readonly Write[]

@@ -21,8 +21,8 @@ export interface TaskStanding {
   readonly error?: PurlinError
 }
 
-/** Judges a task's targets. A target that was changed or deleted again since is done: the newer change
- *  has a task of its own. Pure. */
+/** Judges a task's targets. A target that was changed or deleted again since is done: the newer
+ *  change has a task of its own. Pure. */
 export function standingOf(
   targets: readonly TaskTarget[],
   catalogue: Catalogue,

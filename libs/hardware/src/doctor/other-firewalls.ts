@@ -24,7 +24,10 @@ const OUR_TABLE = 'purlin'
 export const otherFirewalls = doctorCheck<OtherFirewallsReading>({
   name: 'other-firewalls',
   read: async (host, _knowledge, signal) => {
-    const listed = await host.run('/usr/sbin/nft', ['-j', 'list', 'chains'], { timeoutMs: 4_000, signal })
+    const listed = await host.run('/usr/sbin/nft', ['-j', 'list', 'chains'], {
+      timeoutMs: 4_000,
+      signal,
+    })
     const legacy = await Promise.all(
       ['/proc/net/ip_tables_names', '/proc/net/ip6_tables_names'].map(host.readFile),
     )

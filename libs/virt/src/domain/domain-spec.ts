@@ -1,4 +1,5 @@
-/** How the guest's processor is made: by the host's own, or by QEMU's translator (slow, works everywhere). */
+/** How the guest's processor is made: by the host's own, or by QEMU's translator (slow, works
+ *  everywhere). */
 export type Accelerator = 'kvm' | 'tcg'
 
 export interface NicSpec {
@@ -7,7 +8,8 @@ export interface NicSpec {
   readonly mac: string
   /** Name of the Linux bridge of this NIC; it stands before the machine starts. */
   readonly bridgeDevice: string
-  /** Name of the tap that libvirt makes; rules are keyed by it, so it is fixed. At most 15 characters. */
+  /** Name of the tap that libvirt makes; rules are keyed by it, so it is fixed. At most 15
+   *  characters. */
   readonly tapDevice: string
   readonly mtu: number
 }
@@ -27,7 +29,8 @@ export interface BootSpec {
   readonly commandLine: string
 }
 
-/** Everything of a machine that its libvirt domain is made of; what is not here is the same for all. */
+/** Everything of a machine that its libvirt domain is made of; what is not here is the same for
+ *  all. */
 export interface DomainSpec {
   readonly name: string
   readonly uuid: string

@@ -26,7 +26,8 @@ export interface VirtDriver {
   execute(step: VirtStep, signal: AbortSignal): Promise<void>
   /** Pure. */
   facts(observed: VirtObserved): ReadonlySet<Fact>
-  /** Calls `onChange` with a reason whenever the domains may have changed, until the signal is aborted. */
+  /** Calls `onChange` with a reason whenever the domains may have changed, until the signal is
+   *  aborted. */
   watch(onChange: (reason: string) => void, signal: AbortSignal): void
   /** Steps of other machines go on when one fails. Pure. */
   independent(failed: VirtStep, later: VirtStep): boolean

@@ -16,7 +16,8 @@ export interface PlanOptions {
 
 export const DEFAULT_PLAN_OPTIONS: PlanOptions = { graceMs: 20_000 }
 
-/** Deadlines of the steps. A `stop` has its grace on top: it ends with `destroy` when the guest does not. */
+/** Deadlines of the steps. A `stop` has its grace on top: it ends with `destroy` when the guest
+ *  does not. */
 const DEADLINE_MS: Readonly<Record<VirtVerb, number>> = {
   define: 15_000,
   redefine: 15_000,
@@ -28,9 +29,10 @@ const DEADLINE_MS: Readonly<Record<VirtVerb, number>> = {
   undefine: 15_000,
 }
 
-/** The steps from what is to what should be, in order: first what leaves, then what comes. Pure; empty
- *  when nothing differs. A running machine is never restarted for a change of its spec: it is redefined,
- *  and `status` says that a restart is pending. A machine whose name a foreign domain has gets its
+/** The steps from what is to what should be, in order: first what leaves, then what comes. Pure;
+ *  empty when nothing differs. A running machine is never restarted for a change of its spec: it is
+ *  redefined, and `status` says that a restart is pending. A machine whose name a foreign domain
+ *  has gets its
  *  `define` step, which fails with PUR_VIRT_NAME_TAKEN and touches nothing. */
 export function planVirt(
   desired: VirtDesired,
@@ -62,7 +64,8 @@ function removal(machine: ObservedMachine): VirtStep[] {
   return machine.persistent ? [destroy, undefine] : [destroy]
 }
 
-/** A step of a machine whose former domain of the same name leaves first: it waits for that as well. */
+/** A step of a machine whose former domain of the same name leaves first: it waits for that as
+ *  well. */
 function afterRemoval(step: VirtStep): VirtStep {
   return { ...step, forbids: [...step.forbids, fact('vm', step.machine, 'running')] }
 }

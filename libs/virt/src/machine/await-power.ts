@@ -12,8 +12,9 @@ const READ_DEADLINE_MS = 5_000
 /** Readings without an event, for events that were lost with a connection. */
 const READ_EVERY_MS = 2_000
 
-/** Resolves when the machine is in one of `wanted`. Follows libvirt's events from a reading made after
- *  subscribing, and reads again at long intervals, so neither a lost event nor an early one matters.
+/** Resolves when the machine is in one of `wanted`. Follows libvirt's events from a reading made
+ *  after subscribing, and reads again at long intervals, so neither a lost event nor an early one
+ *  matters.
  *  Errors: PUR_DEADLINE_PASSED, PUR_CANCELLED. */
 export async function awaitPower(
   libvirt: LibvirtPort,

@@ -1,8 +1,8 @@
 import { stateTable } from '@purlin/base'
 import type { LifecycleEvent } from '../port/event.ts'
 
-/** What a machine is doing. `absent`: no domain. `stopping`: the guest is powering off. `sleeping`: the
- *  guest put itself to sleep. `crashed`: the guest is dead and its domain kept for a look. */
+/** What a machine is doing. `absent`: no domain. `stopping`: the guest is powering off. `sleeping`:
+ *  the guest put itself to sleep. `crashed`: the guest is dead and its domain kept for a look. */
 export type PowerState =
   | 'absent'
   | 'stopped'
@@ -12,8 +12,8 @@ export type PowerState =
   | 'sleeping'
   | 'crashed'
 
-/** How libvirt's events move a persistent domain. libvirt may say `resumed` before `started`, repeats
- *  itself, and a definition may change or go in any state without touching what runs.
+/** How libvirt's events move a persistent domain. libvirt may say `resumed` before `started`,
+ *  repeats itself, and a definition may change or go in any state without touching what runs.
  *
  *  ```text
  *            defined            started             suspended
@@ -84,7 +84,8 @@ export const powerStates = stateTable({
   },
 })
 
-/** The state after an event of libvirt; an event that is impossible there leaves it to a new reading. */
+/** The state after an event of libvirt; an event that is impossible there leaves it to a new
+ *  reading. */
 export function powerStateAfter(state: PowerState, event: LifecycleEvent): PowerState | 'unclear' {
   return powerStates.allows(state, event) ? powerStates.next(state, event) : 'unclear'
 }
@@ -101,8 +102,8 @@ const BY_NUMBER: readonly PowerState[] = [
   'sleeping',
 ]
 
-/** The power state of libvirt's number; an unknown number of an existing domain counts as running, so
- *  that nothing is started twice. */
+/** The power state of libvirt's number; an unknown number of an existing domain counts as running,
+ *  so that nothing is started twice. */
 export function readPowerState(virDomainState: number): PowerState {
   return BY_NUMBER[virDomainState] ?? 'running'
 }

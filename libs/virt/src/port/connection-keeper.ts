@@ -71,7 +71,8 @@ export class ConnectionKeeper {
     }
   }
 
-  /** A call on this connection was late: unless a small question is answered, the connection is given up. */
+  /** A call on this connection was late: unless a small question is answered, the connection is
+   *  given up. */
   suspect(connection: AddonConnection): void {
     if (this.#probing || connection !== this.#connection) return
     this.#probing = true

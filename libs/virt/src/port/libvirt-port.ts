@@ -50,9 +50,10 @@ export interface PortState {
   readonly stuckCall?: { readonly call: string; readonly ageMs: number }
 }
 
-/** libvirt as the rest of Purlin sees it. Domains go by name. Every call rejects with a PurlinError:
- *  PUR_VIRT_UNREACHABLE, PUR_VIRT_TIMEOUT, PUR_VIRT_NO_DOMAIN, PUR_VIRT_DOMAIN_EXISTS, PUR_VIRT_REFUSED,
- *  PUR_VIRT_AGENT_UNRESPONSIVE, PUR_VIRT_FAILED, PUR_CANCELLED. A call given up may still take effect. */
+/** libvirt as the rest of Purlin sees it. Domains go by name. Every call rejects with a
+ *  PurlinError: PUR_VIRT_UNREACHABLE, PUR_VIRT_TIMEOUT, PUR_VIRT_NO_DOMAIN, PUR_VIRT_DOMAIN_EXISTS,
+ *  PUR_VIRT_REFUSED, PUR_VIRT_AGENT_UNRESPONSIVE, PUR_VIRT_FAILED, PUR_CANCELLED. A call given up
+ *  may still take effect. */
 export interface LibvirtPort {
   state(): PortState
   /** Hands on every event until the returned function is called. */
@@ -77,7 +78,8 @@ export interface LibvirtPort {
   /** Wakes a guest that put itself to sleep. */
   wakeup(name: string, options: CallOptions): Promise<void>
   undefine(name: string, options: CallOptions): Promise<void>
-  /** One JSON command for the guest agent and its answer; libvirt itself gives up after `timeoutSeconds`. */
+  /** One JSON command for the guest agent and its answer; libvirt itself gives up after
+   *  `timeoutSeconds`. */
   agentCommand(
     name: string,
     command: string,

@@ -15,8 +15,8 @@ export interface NativeLibvirtOptions {
   readonly openDeadlineMs?: number
   /** Calls on a hung daemon fail after about interval x count. Default 2 s x 3. */
   readonly keepAlive?: { readonly intervalSeconds: number; readonly count: number }
-  /** Connections for guest agents beside the one for control: so many guests may keep a call waiting at
-   *  a time, while the others' calls go on. Default 2. */
+  /** Connections for guest agents beside the one for control: so many guests may keep a call
+   *  waiting at a time, while the others' calls go on. Default 2. */
   readonly agentConnections?: number
   /** Pauses between attempts to open. Default 100 ms to 5 s. */
   readonly backoff?: { readonly firstMs: number; readonly longestMs: number }
@@ -25,7 +25,8 @@ export interface NativeLibvirtOptions {
 }
 
 /** Opens libvirt by the official library and keeps the connection open. Returns at once: the first
- *  call waits for the connection. Errors of the calls: see LibvirtPort; loading: PUR_NATIVE_MISSING. */
+ *  call waits for the connection. Errors of the calls: see LibvirtPort; loading:
+ *  PUR_NATIVE_MISSING. */
 export function createNativeLibvirt(options: NativeLibvirtOptions): LibvirtPort {
   const listeners = new Set<(event: LibvirtEvent) => void>()
   const keeper = new ConnectionKeeper({
@@ -176,7 +177,8 @@ async function stillOpen(connection: AddonConnection): Promise<boolean> {
   }
 }
 
-/** The promise, or PUR_CANCELLED as soon as the signal says so; the call itself cannot be called back. */
+/** The promise, or PUR_CANCELLED as soon as the signal says so; the call itself cannot be called
+ *  back. */
 async function abandonable<Value>(
   tried: string,
   work: Promise<Value>,

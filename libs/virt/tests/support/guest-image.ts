@@ -5,7 +5,8 @@ import type { BootSpec } from '../../src/index.ts'
 
 const REPOSITORY = fileURLToPath(new URL('../../../../', import.meta.url))
 
-/** Kernel and initrd of the probe guest: from `PURLIN_IMAGES`, else from the repository's own folder. */
+/** Kernel and initrd of the probe guest: from `PURLIN_IMAGES`, else from the repository's own
+ *  folder. */
 export function probeImage(): BootSpec {
   const images = process.env.PURLIN_IMAGES ?? join(REPOSITORY, '.purlin/images')
   const kernel = join(images, 'probe/vmlinux')

@@ -8,9 +8,9 @@ import { uuidOf } from '@purlin/base'
 
 const execute = promisify(execFile)
 
-/** First process of the host: mounts, then a loop that collects orphans. `mount -n`, and /run before all
- *  else, so that nothing is written to the real /run. libvirt looks its compiled-in user up before it
- *  reads qemu.conf, so a machine without that user needs private lines. */
+/** First process of the host: mounts, then a loop that collects orphans. `mount -n`, and /run
+ *  before all else, so that nothing is written to the real /run. libvirt looks its compiled-in user
+ *  up before it reads qemu.conf, so a machine without that user needs private lines. */
 const FIRST_PROCESS = `
 set -e
 mount -n -t tmpfs -o mode=755,size=64m tmpfs /run
@@ -54,7 +54,8 @@ export interface PrivateHost {
   remove(): Promise<void>
 }
 
-/** Makes the host and starts its libvirtd; everything in it ends with `remove`, or with this process. */
+/** Makes the host and starts its libvirtd; everything in it ends with `remove`, or with this
+ *  process. */
 export async function createPrivateHost(): Promise<PrivateHost> {
   const state = await mkdtemp(join(tmpdir(), 'purlin-virt-'))
   for (const folder of ['etc', 'lib', 'cache', 'log', 'sock']) await mkdir(join(state, folder))

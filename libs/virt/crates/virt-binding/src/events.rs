@@ -95,7 +95,8 @@ impl Registration {
     }
 }
 
-/// Subscribes to lifecycle, reboot and guest agent of all domains; what is subscribed to is put into
+/// Subscribes to lifecycle, reboot and guest agent of all domains; what is subscribed to is put
+/// into
 /// `registered` even when a later one fails.
 pub fn register_domains(
     connect: &Connect,
@@ -108,8 +109,8 @@ pub fn register_domains(
     let lifecycle: Lifecycle = on_lifecycle;
     let agent: Agent = on_agent;
     // SAFETY: libvirt takes every event callback as a generic one and calls it with the arguments
-    // that belong to the event id (documentation of virConnectDomainEventRegisterAny); each function
-    // below has the signature of the id it is registered for.
+    // that belong to the event id (documentation of virConnectDomainEventRegisterAny); each
+    // function below has the signature of the id it is registered for.
     let callbacks = unsafe {
         [
             (

@@ -5,8 +5,8 @@
 //! JavaScript            threads of this addon                     libvirt
 //! connection.list() --> call.rs: promise + deadline entry
 //!                       pool.rs: queue -> worker ---------------> virConnectListAllDomains
-//!                       deadline.rs: passes first? rejects VIR_TIMEOUT, the worker's answer is dropped
-//! onEvent <------------ events.rs <---- event_loop.rs <---------- virEventRunDefaultImpl
+//! deadline.rs: passes first? rejects VIR_TIMEOUT, the worker's answer is dropped onEvent
+//! <------------ events.rs <---- event_loop.rs <---------- virEventRunDefaultImpl
 //! ```
 
 mod call;

@@ -1,5 +1,5 @@
-//! One connection to libvirt: opened with keep-alive and events, used by one thread at a time, closed
-//! when it is dropped.
+//! One connection to libvirt: opened with keep-alive and events, used by one thread at a time,
+//! closed when it is dropped.
 
 use std::mem::ManuallyDrop;
 use std::sync::Arc;

@@ -73,7 +73,8 @@ impl Pool {
         Ok(())
     }
 
-    /// Forgets what waits and lets each worker end, and close its connection, after what it does now.
+    /// Forgets what waits and lets each worker end, and close its connection, after what it does
+    /// now.
     pub fn close(&self) {
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.closed = true;
