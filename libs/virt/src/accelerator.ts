@@ -3,8 +3,8 @@ import type { Accelerator } from './domain/domain-spec.ts'
 
 export interface AcceleratorProbe {
   readonly run: Run
-  /** File of a Linux kernel that logs to its first serial port; it needs neither initrd nor disk.
-   *  */
+  /** File of a Linux kernel that logs to its first serial port; it needs neither initrd nor
+   *  disk. */
   readonly kernel: string
   /** Default `/usr/bin/qemu-system-x86_64`. */
   readonly qemu?: string
@@ -26,8 +26,8 @@ const REASON_CHARACTERS = 200
 
 /** Whether KVM runs guests here, found by booting a kernel. /dev/kvm alone means nothing: there are
  *  hosts where it opens and QEMU aborts, or where firmware runs under it and a kernel stands still.
- *  The kernel has no root file system, so it panics, and is told to reboot then, which ends QEMU.
- *  */
+ *  The kernel has no root file system, so it panics, and is told to reboot then, which ends
+ *  QEMU. */
 export async function probeAccelerator(probe: AcceleratorProbe): Promise<AcceleratorFinding> {
   const { accelerator = 'kvm', limitMs = 3_000 } = probe
   try {

@@ -65,8 +65,8 @@ export function admitApply(
   return closeChange(catalogue, records, [], nowMs)
 }
 
-/** Says what deleting a resource changes. Pure. Errors: PUR_RESOURCE_MISSING, PUR_RESOURCE_IN_USE.
- *  */
+/** Says what deleting a resource changes. Pure. Errors: PUR_RESOURCE_MISSING,
+ *  PUR_RESOURCE_IN_USE. */
 export function admitDelete(
   catalogue: Catalogue,
   kind: Kind,

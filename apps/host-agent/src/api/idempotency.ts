@@ -17,8 +17,8 @@ export interface OnceRequest {
   remember(taskId: string): Write
 }
 
-/** Makes a repeated request give the first one's task: a client that lost the answer may ask again.
- *  */
+/** Makes a repeated request give the first one's task: a client that lost the answer may ask
+ *  again. */
 export class IdempotencyLog {
   readonly #store: Store
   readonly #clock: Clock

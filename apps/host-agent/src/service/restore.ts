@@ -12,8 +12,8 @@ export function restoreFileOf(configuration: Configuration): string {
 
 /** Puts the last rule set in force back into the kernel, before any machine starts: what
  *  `purlin-restore.service` runs at boot. A host that never enforced anything has nothing to
- *  restore. Answers whether something was loaded. Errors: PUR_EXEC_FAILED (the kernel refused it).
- *  */
+ *  restore. Answers whether something was loaded. Errors: PUR_EXEC_FAILED (the kernel refused
+ *  it). */
 export async function restoreRules(configuration: Configuration, run: Run): Promise<boolean> {
   const file = restoreFileOf(configuration)
   const there = await access(file).then(

@@ -26,8 +26,8 @@ export interface GuestAgent {
   /** Resolves when the agent answered; by libvirt's event, not by asking over and over. */
   waitForAgent(machine: string, deadlineMs: number, signal?: AbortSignal): Promise<void>
   ping(machine: string, options: CallOptions): Promise<void>
-  /** Runs a program in the guest to its end. A program whose deadline passes goes on in the guest.
-   *  */
+  /** Runs a program in the guest to its end. A program whose deadline passes goes on in the
+   *  guest. */
   exec(machine: string, command: GuestCommand, options: CallOptions): Promise<GuestOutcome>
   interfaces(machine: string, options: CallOptions): Promise<readonly GuestInterface[]>
 }

@@ -34,8 +34,8 @@ const parser = new XMLParser({
   isArray: (name, path) => LISTS.has(name) && String(path) === `domain.devices.${name}`,
 })
 
-/** Reads domain XML of libvirt. Undefined where the text is no domain: such a one is not Purlin's.
- *  */
+/** Reads domain XML of libvirt. Undefined where the text is no domain: such a one is not
+ *  Purlin's. */
 export function readDomain(xml: string): DomainReading | undefined {
   let parsed: unknown
   try {

@@ -3,8 +3,8 @@ import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { PurlinError } from '@purlin/base'
 
-/** The addon as it is: libvirt's numbers, one promise a call, errors with `code` and `libvirtCode`.
- *  */
+/** The addon as it is: libvirt's numbers, one promise a call, errors with `code` and
+ *  `libvirtCode`. */
 export interface Addon {
   openConnection(
     options: AddonOpenOptions,
@@ -97,8 +97,8 @@ export interface HostResources {
 /** Where a person or a package may name another file. */
 const ADDON_VARIABLE = 'PURLIN_VIRT_ADDON'
 
-/** Where the addon lies: beside `src` and `dist` in the repository, beside the bundle in a package.
- *  */
+/** Where the addon lies: beside `src` and `dist` in the repository, beside the bundle in a
+ *  package. */
 const FILE = `virt-binding.linux-${process.arch}-gnu.node`
 const CANDIDATES = [`../../native/${FILE}`, `./native/${FILE}`]
 

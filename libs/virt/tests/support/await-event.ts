@@ -1,7 +1,7 @@
 import type { LibvirtEvent, LibvirtPort } from '../../src/index.ts'
 
-/** Records events from now on; `next` gives the first that fits, of those that came or will come.
- *  */
+/** Records events from now on; `next` gives the first that fits, of those that came or will
+ *  come. */
 export function recordEvents(libvirt: LibvirtPort): {
   readonly events: readonly LibvirtEvent[]
   next(fits: (event: LibvirtEvent) => boolean): Promise<LibvirtEvent>
