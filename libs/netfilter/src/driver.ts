@@ -62,9 +62,9 @@ export class NetfilterDriver {
    *  Errors: PUR_NFT_UNREADABLE, PUR_NFT_REFUSED (a table of our name that is not ours),
    *  PUR_EXEC_*. */
   async observe(signal: AbortSignal): Promise<NetfilterObserved> {
-    if (this.#last !== undefined && this.#monitor?.listening === true && !this.#touched) {
-      return this.#last
-    }
+    // A change that the monitor has heard of, be it our own, is looked at by `watch` soon: it tells
+    // of what differs. To look here too would only delay whoever waits for a commit.
+    if (this.#last !== undefined && this.#monitor?.listening === true) return this.#last
     await this.#readHead()
     this.#touched = false
     const observed = await this.#look(signal)
@@ -113,6 +113,7 @@ export class NetfilterDriver {
       } catch {
         // The kernel could not be read, or a foreign table stands there: the lane finds out and
         // says so.
+        this.#last = undefined
         if (!signal.aborted) onChange('the tables could not be read')
       } finally {
         checking = false
@@ -165,9 +166,16 @@ export class NetfilterDriver {
     }
     // Only now: a packet that was inside an old chain at the turn has long left it. What the kernel
     // holds after it is known, and the monitor's next look compares.
-    await this.#nft.load('deletion of what is left over', deletions, signal)
     const tables = withoutObjects(observed.tables, remove)
-    await this.#settle({ ...observed, tables }, step.wanted)
+    try {
+      await Promise.all([
+        this.#nft.load('deletion of what is left over', deletions, signal),
+        this.#settle({ ...observed, tables }, step.wanted),
+      ])
+    } catch (thrown) {
+      this.#last = undefined
+      throw thrown
+    }
   }
 
   async #removeNic(step: RemoveNicStep, signal: AbortSignal): Promise<void> {

@@ -1,4 +1,4 @@
-import { PurlinError, toPurlinError } from '@purlin/base'
+import { errorCatalogue, PurlinError, toPurlinError } from '@purlin/base'
 import { problemsOfIssue } from '@purlin/schema'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
@@ -9,7 +9,8 @@ import type { z } from 'zod'
 export function answerProblem(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const error = purlinErrorOf(thrown, request)
   const problem = error.toProblem()
-  if (problem.status >= 500) request.log.error({ err: thrown, code: error.code }, error.message)
+  if (errorCatalogue[error.code].kind === 'failed')
+    request.log.error({ err: thrown, code: error.code }, error.message)
   void reply.status(problem.status).type('application/problem+json').send(JSON.stringify(problem))
 }
 

@@ -16,6 +16,7 @@ import { Alerts } from '../status/alerts.ts'
 import { ConditionHistory } from '../status/conditions.ts'
 import { HostState } from '../status/host-state.ts'
 import { Changes } from '../work/changes.ts'
+import { EventTeller } from '../work/event-teller.ts'
 import { TaskFollower } from '../work/task-follower.ts'
 import { DesiredState } from './desired-state.ts'
 import { lanesOf } from './lanes.ts'
@@ -68,9 +69,12 @@ async function startAgent(
   const store = await openSqliteStore({ file: `${configuration.state.folder}/state.db`, clock })
   const events = createEventLog(store, clock)
   const tasks = createTaskLog(store, clock)
+  const teller = new EventTeller(events, clock, (thrown) =>
+    log.error({ err: thrown }, 'events were not written'),
+  )
   const tell = (event: NewEvent): void => {
     log[event.severity === 'notice' ? 'info' : 'warn']({ event }, event.message)
-    events.append([event]).catch((thrown) => log.error({ err: thrown }, 'an event was not written'))
+    teller.tell(event)
   }
   const [tokens, catalogue] = await Promise.all([
     openTokens(store, clock),
@@ -184,7 +188,8 @@ async function startAgent(
       await listener.close()
       await reconciler.stop()
       libvirt.close()
-      await vswitch.close()
+      vswitch.close()
+      await teller.flushed()
       await store.close()
     },
   }

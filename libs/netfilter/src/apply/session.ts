@@ -1,6 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { PurlinError, withDeadline } from '@purlin/base'
-import { NFT_PROGRAM, TABLE_NAME, type TableFamily } from '../target/names.ts'
+import { NFT_PROGRAM, TABLE_NAME, type TableFamily, tableFamilies } from '../target/names.ts'
 
 /** One nft program that stays and takes transactions line by line. Between two commits nothing is
  *  started, and the end of a program that deleted something, which waits for the kernel to free it,
@@ -29,6 +29,8 @@ export type OpenNftSession = () => NftSession
 export const SESSION_TEXT_LIMIT = 32_768
 /** The program remembers every line it was given, so it does not live for ever. */
 const LIFE_LINES = 500
+/** Answered with chains alone, whatever there is; the listing of a table names the table first. */
+const LAST_QUESTION = 'list chains arp'
 const ANSWER_DEADLINE_MS = 10_000
 
 /** Starts `nft -i`. */
@@ -48,6 +50,8 @@ class InteractiveSession implements NftSession {
   #complaints = ''
   #answers = ''
   #onNews: () => void = () => undefined
+  /** Our tables that were there when they were last asked for. */
+  #seen: ReadonlySet<TableFamily> = new Set()
 
   constructor(child: ChildProcessWithoutNullStreams) {
     this.#child = child
@@ -104,8 +108,8 @@ class InteractiveSession implements NftSession {
     })
   }
 
-  /** Of a missing table the program says nothing, so it is asked first which there are. Of two
-   *  tables with one name it finds only the last when both are asked for in one line. */
+  /** Of a missing table the program only complains, so it is asked first which there are, unless they
+   *  were there the last time. */
   async list(
     tables: readonly TableFamily[],
     signal: AbortSignal,
@@ -117,23 +121,42 @@ class InteractiveSession implements NftSession {
     tables: readonly TableFamily[],
     signal: AbortSignal,
   ): Promise<ReadonlyMap<TableFamily, string>> {
-    const [there = ''] = await this.#ask(['list tables'], signal)
-    const present = tables.filter((table) =>
-      there.includes(`{"family": "${table}", "name": "${TABLE_NAME}"`),
-    )
+    if (!tables.every((table) => this.#seen.has(table))) {
+      const [there = ''] = await this.#ask(['list tables'], 1, signal)
+      this.#seen = new Set(tableFamilies.filter((table) => there.includes(tableStart(table))))
+    }
+    const present = tables.filter((table) => this.#seen.has(table))
+    if (present.length === 0) return new Map()
+    // Of two tables with one name it finds only the last when both are asked for in one line.
     const lines = present.map((table) => `list table ${table} ${TABLE_NAME}`)
-    const listings = lines.length === 0 ? [] : await this.#ask(lines, signal)
-    return new Map(present.map((table, at) => [table, listings[at] ?? '']))
+    const listings = await this.#ask([...lines, LAST_QUESTION], undefined, signal)
+    const found = present.flatMap((table): [TableFamily, string][] => {
+      const listing = listings.find((each) => each.includes(tableStart(table)))
+      return listing === undefined ? [] : [[table, listing]]
+    })
+    if (found.length < present.length) {
+      // One has gone since: the complaint about it must not be taken for an answer to what follows.
+      this.#seen = new Set()
+      await this.#load([], signal)
+    }
+    return new Map(found)
   }
 
-  async #ask(lines: readonly string[], signal: AbortSignal): Promise<readonly string[]> {
+  /** The answers to lines that ask: so many, or all before that to LAST_QUESTION. */
+  async #ask(
+    lines: readonly string[],
+    count: number | undefined,
+    signal: AbortSignal,
+  ): Promise<readonly string[]> {
     this.#answers = ''
     this.#lines += lines.length
     this.#child.stdin.write(`${lines.join('\n')}\n`)
     return await this.#await(signal, () => {
       const complete = this.#answers.split('\n').slice(0, -1)
-      const listings = complete.filter((line) => line.startsWith('{"nftables"'))
-      return listings.length < lines.length ? undefined : listings
+      const answers = complete.filter((line) => line.startsWith('{"nftables"'))
+      if (count !== undefined) return answers.length < count ? undefined : answers
+      const last = answers.at(-1)
+      return last === undefined || last.includes('{"table": ') ? undefined : answers.slice(0, -1)
     })
   }
 
@@ -179,6 +202,11 @@ class InteractiveSession implements NftSession {
       this.#onNews = () => undefined
     }
   }
+}
+
+/** How a table's listing, and its place in the list of tables, begin. */
+function tableStart(table: TableFamily): string {
+  return `{"table": {"family": "${table}", "name": "${TABLE_NAME}"`
 }
 
 function endedEarly(): PurlinError {
