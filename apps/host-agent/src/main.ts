@@ -24,8 +24,7 @@ async function main(): Promise<number> {
   try {
     const configuration = await readConfiguration(parsed.values.config)
     if (verb === 'serve') return await serve(configuration)
-    const loaded = await restoreRules(configuration, run)
-    process.stdout.write(loaded ? 'rules restored\n' : 'nothing to restore\n')
+    process.stdout.write(`${await restoreRules(configuration, run)}\n`)
     return 0
   } catch (thrown) {
     const error = toPurlinError(thrown)

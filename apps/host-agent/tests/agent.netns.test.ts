@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { request } from 'node:http'
 import { join } from 'node:path'
-import { systemClock } from '@purlin/base'
+import { run, systemClock } from '@purlin/base'
 import { createClient } from '@purlin/sdk'
 import test from 'ava'
 import { removeFolder, startAgent } from './start-agent.ts'
@@ -141,6 +141,29 @@ test.serial('a backup brings resources back as they were; what came later goes',
   await agent.stop()
   await removeFolder(agent)
 })
+
+test.serial(
+  'restore puts the last rules into an empty kernel, and leaves those that stand alone',
+  async (t) => {
+    const agent = await startAgent()
+    await (await agent.client.apply([group('web')])).wait()
+    await agent.stop()
+    const restore = async (): Promise<string> =>
+      (await run(process.execPath, agent.command('restore'), { timeoutMs: 20_000 })).stdout
+    t.is(await restore(), 'rules are in force already\n')
+    const nft = (...args: string[]) => run('/usr/sbin/nft', args, { timeoutMs: 10_000 })
+    const before = (await nft('list', 'table', 'inet', 'purlin')).stdout
+    await nft('delete', 'table', 'inet', 'purlin')
+    await nft('delete', 'table', 'bridge', 'purlin')
+    t.is(await restore(), 'rules restored\n')
+    const counters = /packets \d+ bytes \d+/g
+    t.is(
+      (await nft('list', 'table', 'inet', 'purlin')).stdout.replaceAll(counters, ''),
+      before.replaceAll(counters, ''),
+    )
+    await removeFolder(agent)
+  },
+)
 
 test.serial('two agents on one state folder: the second is refused in one sentence', async (t) => {
   const agent = await startAgent()

@@ -13,6 +13,8 @@ export interface TestAgent {
   readonly tcpPort: number
   readonly client: Client
   readonly process: ChildProcess
+  /** Arguments of Node that run another of its verbs with its configuration. */
+  command(verb: string): string[]
   /** What it wrote so far. */
   output(): string
   stop(signal?: NodeJS.Signals): Promise<number | null>
@@ -50,11 +52,14 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
       options.configuration ?? '',
     ].join('\n'),
   )
-  const agent = spawn(
-    process.execPath,
-    [...process.execArgv.filter((each) => each.startsWith('--conditions')), MAIN, '--config', file],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
-  )
+  const command = (verb: string): string[] => [
+    ...process.execArgv.filter((each) => each.startsWith('--conditions')),
+    MAIN,
+    verb,
+    '--config',
+    file,
+  ]
+  const agent = spawn(process.execPath, command('serve'), { stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   agent.stdout.on('data', (chunk) => (output += chunk))
   agent.stderr.on('data', (chunk) => (output += chunk))
@@ -66,6 +71,7 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
     tcpPort,
     client,
     process: agent,
+    command,
     output: () => output,
     stop: async (signal = 'SIGTERM') => {
       await client.close()

@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises'
+import { systemClock } from '@purlin/base'
 import test from 'ava'
 import { desiredOf, sampleDesired, sampleGroup, sampleNic } from '../src/testing/sample.ts'
 import { enforce, newDriver, planned } from './support/enforce.ts'
@@ -207,3 +209,17 @@ test.serial(
     t.true((await packetsOf('bridge purlin', 'base/host-closed-tap')) > before)
   },
 )
+
+test.serial('the host says nothing to a machine through its tap', async (t) => {
+  const before = await packetsOf('inet purlin', 'base/silent-host')
+  await writeFile('/proc/sys/net/ipv6/conf/ptap-b/disable_ipv6', '0')
+  await host('ip', 'link', 'set', 'ptap-b', 'down')
+  await host('ip', 'link', 'set', 'ptap-b', 'up')
+  // Its own address makes the kernel join groups and look for routers there, within some seconds.
+  let said = before
+  for (let attempt = 0; attempt < 50 && said === before; attempt++) {
+    await systemClock.sleep(100)
+    said = await packetsOf('inet purlin', 'base/silent-host')
+  }
+  t.true(said > before)
+})

@@ -3,7 +3,7 @@ import type { MapName, TableFamily } from './names.ts'
 
 /** Where a base chain is attached. */
 export interface Hook {
-  readonly hook: 'prerouting' | 'input' | 'forward' | 'postrouting'
+  readonly hook: 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting'
   readonly priority: number
 }
 

@@ -67,6 +67,14 @@ export const skeletonChains: readonly KernelChain[] = versioned([
     rules: [{ id: 'base/zone', text: 'meta mark vmap @zone' }],
   },
   {
+    // The host has nothing to say to a machine through its tap: without this its own IPv6 would
+    // greet the machine there (MLD, router solicitations), past the switch.
+    table: 'inet',
+    name: 'base-output',
+    hook: { hook: 'output', priority: 0 },
+    rules: [{ id: 'base/silent-host', text: `oifname "${TAP_PREFIX}*" counter drop` }],
+  },
+  {
     table: 'inet',
     name: 'base-filter',
     hook: { hook: 'forward', priority: 0 },
