@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { run, systemClock } from '@purlin/base'
 import { portGroup } from '@purlin/schema'
 import test from 'ava'
+import { repository } from '../repository.ts'
 import { chooseClientAddresses } from '../sandbox/client-addresses.ts'
 import { askFromClient, describeClient, plugClient, serveInClient } from '../sandbox/clients.ts'
 import { PrivateHost } from '../sandbox/host.ts'
@@ -96,9 +97,16 @@ test('two clients of a port group reach each other through the switch, by both f
 
 test('a disk without room is one sentence, and nothing starts', async (t) => {
   const script = join(import.meta.dirname, 'launch-host.ts')
-  const mount = 'mount -n -t tmpfs -o size=1m tmpfs /tmp && exec "$@"'
+  // The clone stays where it is, also when that is below /tmp.
+  const mount = [
+    'mount -n --rbind "$0" /mnt',
+    'mount -n -t tmpfs -o size=1m tmpfs /tmp',
+    'mkdir -p "$0"',
+    'mount -n --rbind /mnt "$0"',
+    'exec "$@"',
+  ].join(' && ')
   const start = [process.execPath, '--conditions=purlin-source', script]
-  const words = ['--mount', '--propagation', 'private', 'bash', '-c', mount, 'full', ...start]
+  const words = ['--mount', '--propagation', 'private', 'bash', '-c', mount, repository, ...start]
   const error = await t.throwsAsync(run('unshare', words, { timeoutMs: END_LIMIT_MS }))
   t.regex(
     error?.message ?? '',

@@ -12,8 +12,8 @@ export function restoreFileOf(configuration: Configuration): string {
 }
 
 /** Puts the last rule set in force back into the kernel, before any machine starts: what
- *  `purlin-restore.service` runs at boot. Rules that stand already are left alone: loading the file over
- *  them could drop a packet on the way. Answers what was done, for people.
+ *  `purlin-restore.service` runs at boot. Rules that stand already are left alone: loading the file
+ *  over them could drop a packet on the way. Answers what was done, for people.
  *  Errors: PUR_EXEC_FAILED (the kernel refused it). */
 export async function restoreRules(configuration: Configuration, run: Run): Promise<string> {
   const file = restoreFileOf(configuration)

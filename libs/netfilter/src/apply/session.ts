@@ -108,8 +108,8 @@ class InteractiveSession implements NftSession {
     })
   }
 
-  /** Of a missing table the program only complains, so it is asked first which there are, unless they
-   *  were there the last time. */
+  /** Of a missing table the program only complains, so it is asked first which there are, unless
+   *  they were there the last time. */
   async list(
     tables: readonly TableFamily[],
     signal: AbortSignal,
