@@ -4,8 +4,8 @@ import type { FastifyReply } from 'fastify'
 const KEEP_ALIVE_MS = 15_000
 
 /** Sends events as server-sent events until they end or the reader goes. Each carries its sequence
- *  as `id:`, so that a reader resumes with Last-Event-ID; `after` is the number to resume from before
- *  the first. A comment every 15 s keeps the connection alive. */
+ *  as `id:`, so that a reader resumes with Last-Event-ID; `after` is the number to resume from
+ *  before the first. A comment every 15 s keeps the connection alive. */
 export async function sendEvents(
   reply: FastifyReply,
   after: number,
