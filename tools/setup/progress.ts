@@ -21,10 +21,11 @@ export class Progress {
   }
 
   /** Runs `work` as a step. `what` may be followed by the step's own words, given through
-   *  `tell`. */
+   *  `tell`; `isGood` says whether what came of it is a success. */
   async step<Value>(
     what: string,
     work: (tell: (detail: string) => void) => Promise<Value>,
+    isGood: (value: Value) => boolean = () => true,
   ): Promise<Value> {
     const startedMs = this.#clock.monotonicMs()
     let detail = ''
@@ -38,7 +39,7 @@ export class Progress {
       const value = await work((text) => {
         detail = text
       })
-      this.#end(line('✓'))
+      this.#end(line(isGood(value) ? '✓' : '✗'))
       return value
     } catch (thrown) {
       detail = ''

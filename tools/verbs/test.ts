@@ -23,11 +23,15 @@ export async function runTest(words: readonly string[], signal: AbortSignal): Pr
   }
   const all: Results[] = []
   for (const suite of suites) {
-    const results = await progress.step(suite.name, async (tell) => {
-      const found = await runSuite(suite, signal)
-      tell(`${found.passed} passed, ${found.failures.length} failed`)
-      return found
-    })
+    const results = await progress.step(
+      suite.name,
+      async (tell) => {
+        const found = await runSuite(suite, signal)
+        tell(`${found.passed} passed, ${found.failures.length} failed`)
+        return found
+      },
+      ({ failures }) => failures.length === 0,
+    )
     all.push(results)
     for (const { title, detail } of results.failures) {
       process.stdout.write(`\nfailed: ${suite.name}: ${title}\n${detail}\n`)

@@ -1,7 +1,5 @@
-import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { fileURLToPath } from 'node:url'
-import { PurlinError } from '@purlin/base'
+import { findAddon } from '@purlin/base'
 
 /** An operating error as the addon returns it. */
 export interface CacheFailure {
@@ -28,28 +26,18 @@ export interface CacheAddon {
   decodeSuperblock(region: Uint8Array): NativeReading | CacheFailure
 }
 
-/** Where the addon lies: beside `src` and `dist` in the repository, beside the bundle in a
- *  package. */
-const file = `cache-binding.linux-${process.arch}-gnu.node`
-const candidates = [`../native/${file}`, `./native/${file}`]
-
 let loaded: CacheAddon | undefined
 
 /** The addon, loaded by path at the first call. Errors: PUR_NATIVE_MISSING. */
 export function cacheAddon(): CacheAddon {
-  loaded ??= load()
+  loaded ??= createRequire(import.meta.url)(
+    findAddon({
+      purpose: 'SSD cache',
+      library: 'cache-native',
+      binding: 'cache-binding',
+      from: import.meta.url,
+      folders: ['../native/', './native/'],
+    }),
+  ) as CacheAddon
   return loaded
-}
-
-function load(): CacheAddon {
-  const paths = candidates.map((candidate) => fileURLToPath(new URL(candidate, import.meta.url)))
-  const path = paths.find((candidate) => existsSync(candidate))
-  if (path === undefined) {
-    const command = 'node --conditions=purlin-source tools/native/build.ts cache-native'
-    throw new PurlinError('PUR_NATIVE_MISSING', {
-      message: `SSD cache: no addon at ${paths.join(' or ')}; build it by \`${command}\``,
-      context: { paths },
-    })
-  }
-  return createRequire(import.meta.url)(path)
 }

@@ -1,7 +1,5 @@
-import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { fileURLToPath } from 'node:url'
-import { PurlinError } from '@purlin/base'
+import { findAddon } from '@purlin/base'
 
 /** An operating error as the addon returns it. */
 export interface EcFailure {
@@ -30,28 +28,18 @@ export interface EcAddon {
   ): readonly RebuiltShard[] | EcFailure
 }
 
-/** Where the addon lies: beside `src` and `dist` in the repository, beside the bundle in a
- *  package. */
-const file = `ec-binding.linux-${process.arch}-gnu.node`
-const candidates = [`../native/${file}`, `./native/${file}`]
-
 let loaded: EcAddon | undefined
 
 /** The addon, loaded by path at the first call. Errors: PUR_NATIVE_MISSING. */
 export function ecAddon(): EcAddon {
-  loaded ??= load()
+  loaded ??= createRequire(import.meta.url)(
+    findAddon({
+      purpose: 'erasure coding',
+      library: 'ec-native',
+      binding: 'ec-binding',
+      from: import.meta.url,
+      folders: ['../native/', './native/'],
+    }),
+  ) as EcAddon
   return loaded
-}
-
-function load(): EcAddon {
-  const paths = candidates.map((candidate) => fileURLToPath(new URL(candidate, import.meta.url)))
-  const path = paths.find((candidate) => existsSync(candidate))
-  if (path === undefined) {
-    const command = 'node --conditions=purlin-source tools/native/build.ts ec-native'
-    throw new PurlinError('PUR_NATIVE_MISSING', {
-      message: `erasure coding: no addon at ${paths.join(' or ')}; build it by \`${command}\``,
-      context: { paths },
-    })
-  }
-  return createRequire(import.meta.url)(path)
 }

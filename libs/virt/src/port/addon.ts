@@ -1,7 +1,5 @@
-import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { fileURLToPath } from 'node:url'
-import { PurlinError } from '@purlin/base'
+import { findAddon, PurlinError } from '@purlin/base'
 
 /** The addon as it is: libvirt's numbers, one promise a call, errors with `code` and
  *  `libvirtCode`. */
@@ -97,23 +95,17 @@ export interface HostResources {
 /** Where a person or a package may name another file. */
 const ADDON_VARIABLE = 'PURLIN_VIRT_ADDON'
 
-/** Where the addon lies: beside `src` and `dist` in the repository, beside the bundle in a
- *  package. */
-const FILE = `virt-binding.linux-${process.arch}-gnu.node`
-const CANDIDATES = [`../../native/${FILE}`, `./native/${FILE}`]
-
 /** The addon's file: as `PURLIN_VIRT_ADDON` says, else where it was built or packaged.
  *  Errors: PUR_NATIVE_MISSING. */
 export function addonPath(environment: NodeJS.ProcessEnv = process.env): string {
   const named = environment[ADDON_VARIABLE]
   if (named !== undefined && named !== '') return named
-  const paths = CANDIDATES.map((candidate) => fileURLToPath(new URL(candidate, import.meta.url)))
-  const path = paths.find((candidate) => existsSync(candidate))
-  if (path !== undefined) return path
-  const command = 'node --conditions=purlin-source tools/native/build.ts virt'
-  throw new PurlinError('PUR_NATIVE_MISSING', {
-    message: `libvirt: no addon at ${paths.join(' or ')}; build it by \`${command}\``,
-    context: { paths },
+  return findAddon({
+    purpose: 'libvirt',
+    library: 'virt',
+    binding: 'virt-binding',
+    from: import.meta.url,
+    folders: ['../../native/', './native/'],
   })
 }
 
