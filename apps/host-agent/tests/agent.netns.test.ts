@@ -165,6 +165,27 @@ test.serial(
   },
 )
 
+test.serial(
+  'a cancelled apply puts back what was there, unless somebody changed it since',
+  async (t) => {
+    const agent = await startAgent()
+    await (await agent.client.apply([group('web')])).wait()
+    // Without Open vSwitch a switch is never made, so that its task stays open.
+    const dvs = { kind: 'DistributedSwitch', name: 'dvs0', spec: {} }
+    const open = await agent.client.apply([dvs, group('web', { allowWithinGroup: false })])
+    t.is((await agent.client.tasks.cancel(open.id)).state, 'cancelled')
+    t.deepEqual(await agent.client.distributedSwitches.list(), [])
+    t.true((await agent.client.securityGroups.get('web')).spec.allowWithinGroup)
+    await t.throwsAsync(agent.client.tasks.cancel(open.id), { code: 'PUR_TASK_ENDED' })
+    const second = await agent.client.apply([dvs, group('web', { allowWithinGroup: false })])
+    await (await agent.client.apply([group('web')])).wait()
+    await t.throwsAsync(agent.client.tasks.cancel(second.id), { code: 'PUR_STORE_CONFLICT' })
+    t.is((await agent.client.distributedSwitches.list()).length, 1)
+    await agent.stop()
+    await removeFolder(agent)
+  },
+)
+
 test.serial('two agents on one state folder: the second is refused in one sentence', async (t) => {
   const agent = await startAgent()
   const error = await t.throwsAsync(startAgent({ folder: agent.folder, socketName: 'second.sock' }))
