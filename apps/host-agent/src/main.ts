@@ -40,4 +40,5 @@ function parse() {
   })
 }
 
-process.exitCode = await main()
+// Libraries may still hold threads and timers, above all after a start that failed half-way.
+process.exit(await main())

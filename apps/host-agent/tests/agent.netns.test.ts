@@ -186,6 +186,43 @@ test.serial(
   },
 )
 
+test.serial('a TCP port that is taken ends the agent with one sentence', async (t) => {
+  const agent = await startAgent()
+  const busy = `[log]\nlevel = "error"`
+  const error = await t.throwsAsync(startAgent({ tcpPort: agent.tcpPort, configuration: busy }))
+  t.regex(
+    error?.message ?? '',
+    /ended with 1: .*PUR_AGENT_BUSY: 127\.0\.0\.1:\d+ cannot be listened/,
+  )
+  await agent.stop()
+  await removeFolder(agent)
+})
+
+test.serial(
+  'a table of our name that is not ours is left alone, and the doctor names it',
+  async (t) => {
+    const agent = await startAgent()
+    await (await agent.client.apply([group('web')])).wait()
+    const nft = (...args: string[]) => run('/usr/sbin/nft', args, { timeoutMs: 10_000 })
+    await nft('delete', 'table', 'inet', 'purlin')
+    await nft('add', 'table', 'inet', 'purlin')
+    const findings = await eventually(
+      () => agent.client.doctor(),
+      (found) => found.some(({ check, status }) => check === 'taken-names' && status === 'problem'),
+    )
+    const taken = findings.find(({ check }) => check === 'taken-names')
+    t.regex(taken?.found ?? '', /table inet purlin exists and does not carry Purlin's mark/)
+    await nft('delete', 'table', 'inet', 'purlin')
+    const well = await eventually(
+      () => agent.client.doctor(),
+      (found) => found.some(({ check, status }) => check === 'taken-names' && status === 'ok'),
+    )
+    t.true(well.some(({ check, status }) => check === 'taken-names' && status === 'ok'))
+    await agent.stop()
+    await removeFolder(agent)
+  },
+)
+
 test.serial('two agents on one state folder: the second is refused in one sentence', async (t) => {
   const agent = await startAgent()
   const error = await t.throwsAsync(startAgent({ folder: agent.folder, socketName: 'second.sock' }))

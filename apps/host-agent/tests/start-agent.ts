@@ -25,6 +25,8 @@ export interface TestAgentOptions {
   readonly folder?: string
   /** Another name than `agent.sock`, beside an agent that runs in the same folder. */
   readonly socketName?: string
+  /** Absent: a free one. */
+  readonly tcpPort?: number
   /** TOML added to the configuration. */
   readonly configuration?: string
 }
@@ -36,7 +38,7 @@ const START_LIMIT_MS = 20_000
 export async function startAgent(options: TestAgentOptions = {}): Promise<TestAgent> {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'agent-')))
   const socket = join(folder, options.socketName ?? 'agent.sock')
-  const tcpPort = await freePort()
+  const tcpPort = options.tcpPort ?? (await freePort())
   const file = join(folder, 'host-agent.toml')
   await writeFile(
     file,

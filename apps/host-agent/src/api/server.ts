@@ -78,6 +78,8 @@ export async function listen(
   tcpPort: number,
   group: string,
 ): Promise<{ readonly close: () => Promise<void> }> {
+  // The port first: an agent that cannot have it must not have answered on its socket before.
+  const loopback = tcpPort === 0 ? undefined : await listenLoopback(app, tcpPort)
   await mkdir(dirname(socket), { recursive: true })
   await removeStaleSocket(socket)
   const before = process.umask(0o117)
@@ -89,7 +91,6 @@ export async function listen(
   await chmod(socket, 0o660)
   const groupId = await groupIdOf(group)
   if (groupId !== undefined) await chown(socket, 0, groupId)
-  const loopback = tcpPort === 0 ? undefined : await listenLoopback(app, tcpPort)
   return {
     close: async () => {
       loopback?.close()
@@ -103,7 +104,10 @@ export async function listen(
 async function listenLoopback(app: FastifyInstance, port: number): Promise<Server> {
   const server = createServer((request, response) => app.routing(request, response))
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
+    server.once('error', (cause) => {
+      const message = `127.0.0.1:${port} cannot be listened on: ${cause.message}; give another api.tcpPort, or end who listens there`
+      reject(new PurlinError('PUR_AGENT_BUSY', { message, cause }))
+    })
     server.listen({ port, host: '127.0.0.1' }, resolve)
   })
   return server

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { run, systemClock, toPurlinError } from '@purlin/base'
 import { createNetfilterDriver } from '@purlin/netfilter'
 import { startReconciler } from '@purlin/reconcile'
-import { type NewEvent, type Task, taskEnded } from '@purlin/schema'
+import { kindNames, type NewEvent, type Task, taskEnded } from '@purlin/schema'
 import { createEventLog, createTaskLog, openSqliteStore } from '@purlin/store'
 import { createGuestAgent, createNativeLibvirt, createVirtDriver } from '@purlin/virt'
 import { createVswitchDriver } from '@purlin/vswitch'
@@ -11,7 +11,7 @@ import { openTokens } from '../api/auth.ts'
 import { IdempotencyLog } from '../api/idempotency.ts'
 import { buildApi, listen } from '../api/server.ts'
 import type { Configuration } from '../config/config.ts'
-import { followCatalogue } from '../resources/catalogue.ts'
+import { type Catalogue, followCatalogue } from '../resources/catalogue.ts'
 import { Alerts } from '../status/alerts.ts'
 import { ConditionHistory } from '../status/conditions.ts'
 import { HostState } from '../status/host-state.ts'
@@ -21,7 +21,7 @@ import { TaskFollower } from '../work/task-follower.ts'
 import { DesiredState } from './desired-state.ts'
 import { lanesOf } from './lanes.ts'
 import { openLog } from './log.ts'
-import { openMetrics } from './metrics.ts'
+import { type AgentMetrics, openMetrics } from './metrics.ts'
 import { openNotifier } from './notify.ts'
 import { type OperationGrounds, operationHandlers, resourceHandlers } from './operations.ts'
 import { watchPasses } from './passes.ts'
@@ -41,7 +41,10 @@ export async function serve(configuration: Configuration): Promise<number> {
   const log = openLog(configuration.log.level, process.env.JOURNAL_STREAM !== undefined)
   const stopping = new AbortController()
   const stopped = untilStopped(stopping, log)
-  const agent = await startAgent(configuration, log, stopping.signal)
+  const agent = await startAgent(configuration, log, stopping.signal).catch((thrown) => {
+    stopping.abort()
+    throw thrown
+  })
   const reason = await Promise.race([stopped, agent.broken])
   log.info({ reason }, 'stopping; machines, rules and switch stay as they are')
   stopping.abort()
@@ -62,9 +65,9 @@ async function startAgent(
 ): Promise<RunningAgent> {
   const clock = systemClock
   const startedAtMs = clock.monotonicMs()
-  for (const folder of [configuration.state.folder, configuration.network.runFolder]) {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
-  }
+  await mkdir(configuration.state.folder, { recursive: true, mode: 0o700 })
+  // dnsmasq walks through it as a user of its own.
+  await mkdir(configuration.network.runFolder, { recursive: true, mode: 0o711 })
   await mkdir(configuration.machines.logFolder, { recursive: true, mode: 0o750 })
   const store = await openSqliteStore({ file: `${configuration.state.folder}/state.db`, clock })
   const events = createEventLog(store, clock)
@@ -107,11 +110,12 @@ async function startAgent(
     log: ({ level, message, ...rest }) => log[level === 'warning' ? 'warn' : level](rest, message),
   })
   catalogue.onChange((current) => {
-    metrics.storeRevision.set(current.revision)
+    countResources(metrics, current)
     const changed = desired.advance(current)
     state.advance()
     for (const lane of changed) reconciler.wake('desired state changed', lane)
   })
+  countResources(metrics, catalogue.current())
   const onEnd = (task: Task): void => {
     const seconds = ((task.endedAtMs ?? 0) - task.createdAtMs) / 1000
     metrics.taskSeconds.observe({ verb: task.verb, state: task.state }, seconds)
@@ -134,7 +138,9 @@ async function startAgent(
     clock,
     images: (wanted) => desired.imageNames(wanted),
     onChange: (change, task) => {
-      void follower.follow(task)
+      follower
+        .follow(task)
+        .catch((thrown) => log.error({ err: thrown }, `task ${task.id} is not followed`))
       for (const { action, kind, name } of change.changes) {
         const message = `${kind} ${name}: ${action}d`
         tell({ type: `resource.${action}d`, severity: 'notice', subject: { kind, name }, message })
@@ -173,7 +179,7 @@ async function startAgent(
   })
   const listener = await listen(api, configuration.api.socket, configuration.api.tcpPort, 'purlin')
   const notifier = openNotifier(run, process.env)
-  notifier.watch(() => true, signal)
+  notifier.watch(signal)
   await notifier.ready(`serving ${configuration.api.socket}`)
   log.info({ version: VERSION, readyMs: Math.round(clock.monotonicMs() - startedAtMs) }, 'ready')
   void trimForever(signal)
@@ -206,6 +212,11 @@ async function startAgent(
       ]).catch((thrown) => log.warn({ err: thrown }, 'old events and tasks were not trimmed'))
     }
   }
+}
+
+function countResources(metrics: AgentMetrics, catalogue: Catalogue): void {
+  metrics.storeRevision.set(catalogue.revision)
+  for (const kind of kindNames) metrics.resources.set({ kind }, catalogue.list(kind).length)
 }
 
 function taskEvent(task: Task): NewEvent {

@@ -4,8 +4,9 @@ import type { Run } from '@purlin/base'
 export interface ServiceNotifier {
   ready(status: string): Promise<void>
   stopping(): Promise<void>
-  /** Tells the watchdog that the agent lives, at half its interval, as long as `alive` says so. */
-  watch(alive: () => boolean, signal: AbortSignal): void
+  /** Tells the watchdog at half its interval that the event loop turns; a lane that is stuck is no
+   *  reason to restart the agent. */
+  watch(signal: AbortSignal): void
 }
 
 const NOTIFY_DEADLINE_MS = 5_000
@@ -20,12 +21,10 @@ export function openNotifier(run: Run, environment: NodeJS.ProcessEnv): ServiceN
   return {
     ready: (status) => tell('--ready', `--status=${status}`, `--pid=${process.pid}`),
     stopping: () => tell('--stopping'),
-    watch(alive, signal) {
+    watch(signal) {
       const intervalMs = Number(environment.WATCHDOG_USEC ?? 0) / 2_000
       if (!listens || !(intervalMs > 0)) return
-      const timer = setInterval(() => {
-        if (alive()) void tell('WATCHDOG=1')
-      }, intervalMs)
+      const timer = setInterval(() => void tell('WATCHDOG=1'), intervalMs)
       signal.addEventListener('abort', () => clearInterval(timer), { once: true })
     },
   }

@@ -26,6 +26,7 @@ import { RESOURCE_PREFIX, type ResourceRecord, type StoredRecord } from '../reso
 import type { Alerts } from '../status/alerts.ts'
 import type { ConditionHistory } from '../status/conditions.ts'
 import type { HostState } from '../status/host-state.ts'
+import { takenNames } from '../status/taken-names.ts'
 import type { Changes } from '../work/changes.ts'
 import type { TaskFollower } from '../work/task-follower.ts'
 import type { DesiredState } from './desired-state.ts'
@@ -178,13 +179,15 @@ function onceOf({ idempotency, tasks }: OperationGrounds) {
 }
 
 /** Loaded when somebody asks: an agent at rest has no use for it. */
-async function examine({ run, reconciler, desired, configuration }: OperationGrounds) {
+async function examine(grounds: OperationGrounds) {
+  const { run, reconciler, desired, configuration, state } = grounds
   const { examineHost, systemHostReader } = await import('@purlin/hardware')
   const accelerator = desired.accelerator()
   const findings = await examineHost({
     ...systemHostReader,
     run,
     lanes: reconciler.health(),
+    taken: takenNames(state.view()),
     kvmVerdict: { works: accelerator.kind === 'kvm', found: accelerator.reason },
     stateFolder: configuration.state.folder,
   })

@@ -13,6 +13,8 @@ export interface TakenName {
   /** Such as `bridge`, `nft table`, `domain`. */
   readonly what: string
   readonly name: string
+  /** The driver's own sentence, where it has one: what is taken, by what, and how to mend it. */
+  readonly told?: string
 }
 
 /** What the caller knows and a check cannot read by itself. */

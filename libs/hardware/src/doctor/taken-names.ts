@@ -10,9 +10,9 @@ export const takenNames = doctorCheck<readonly TakenName[]>({
 /** Pure. */
 export function judgeTakenNames(taken: readonly TakenName[]): Opinion[] {
   if (taken.length === 0) return [{ status: 'ok', found: 'every name is free or Purlin’s' }]
-  return taken.map(({ what, name }) => ({
+  return taken.map(({ what, name, told }) => ({
     status: 'problem',
-    found: `${what} ${name} exists and is not Purlin’s`,
+    found: told ?? `${what} ${name} exists and is not Purlin’s`,
     advice: 'Rename or remove it, or give the resource another name; Purlin does not touch it.',
   }))
 }
