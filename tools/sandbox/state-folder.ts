@@ -22,8 +22,9 @@ export interface HostPaths {
 }
 
 /** Where state folders lie: short, since a unix socket's path has at most 107 bytes, and outside of
- *  /run, which a host has of its own. */
-export const STATE_FOLDER_PREFIX = '/tmp/purlin-host-'
+ *  /run, which a host has of its own. Tests name a prefix of their own, so that they see what they
+ *  leave and not what other sandboxes of the machine have. */
+export const STATE_FOLDER_PREFIX = process.env.PURLIN_STATE_PREFIX ?? '/tmp/purlin-host-'
 
 /** The paths below `folder`. */
 export function hostPaths(folder: string): HostPaths {

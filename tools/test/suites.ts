@@ -53,5 +53,7 @@ async function privileged(folder: string, ending: 'netns' | 'long'): Promise<Com
   const tests = [...NODE, bin('ava'), '--config', config, '--serial', '--tap'] as const
   if (ending === 'long') return await asRoot(tests)
   const script = join(repository, 'tools/sandbox/in-host.ts')
-  return await asRoot([...NODE, script, '--folder', join(repository, folder), '--', ...tests])
+  const prefix = `PURLIN_STATE_PREFIX=/tmp/purlin-test-${process.pid}-`
+  const inside = ['env', prefix, ...tests]
+  return await asRoot([...NODE, script, '--folder', join(repository, folder), '--', ...inside])
 }
