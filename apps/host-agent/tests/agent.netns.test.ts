@@ -204,8 +204,8 @@ test.serial(
     const agent = await startAgent()
     await (await agent.client.apply([group('web')])).wait()
     const nft = (...args: string[]) => run('/usr/sbin/nft', args, { timeoutMs: 10_000 })
-    await nft('delete', 'table', 'inet', 'purlin')
-    await nft('add', 'table', 'inet', 'purlin')
+    // In one transaction, so that no repair fits between the two.
+    await nft('delete table inet purlin; add table inet purlin')
     const findings = await eventually(
       () => agent.client.doctor(),
       (found) => found.some(({ check, status }) => check === 'taken-names' && status === 'problem'),
