@@ -54,7 +54,7 @@ export function flatten(
 ): FlatList {
   return {
     direction,
-    filtered: nic.groups.length > 0,
+    filtered: nic.filtered,
     rules: nic.groups.flatMap((name) => flattenGroup(name, direction, desired)),
     defaultAction: nic.defaultPolicy[direction],
     membership: membershipOf(desired.members),

@@ -1,3 +1,5 @@
+export * from './allotment/gateway.ts'
+export * from './allotment/ports.ts'
 export * from './api/apply.ts'
 export * from './api/explain.ts'
 export * from './api/host.ts'

@@ -49,6 +49,8 @@ export interface PortDesired {
   readonly switch: string
   /** Access VLAN, 1 to 4094; 0: untagged. */
   readonly vlan: number
+  /** VLANs that pass tagged beside it. */
+  readonly trunk: readonly number[]
   readonly mac: string
   readonly mtu: number
   readonly devices: PortDevices

@@ -16,7 +16,6 @@ export type { VswitchStep } from './plan/step.ts'
 export type { ServiceObserved } from './services/observe.ts'
 export { type Launch, launch, type ProcessIdentity } from './services/process.ts'
 export {
-  gatewayMac,
   type ServiceDesired,
   type ServiceSettings,
   serviceDevice,

@@ -7,7 +7,7 @@ export interface SwitchPortObserved {
   readonly bridge: string
   readonly tag: number | undefined
   readonly vlanMode: string | undefined
-  readonly trunks: number
+  readonly trunks: readonly number[]
   /** Marks and other keys of the Port row. */
   readonly externalIds: Readonly<Record<string, string>>
   /** Keys of its Interface row: iface-id, attached-mac. */

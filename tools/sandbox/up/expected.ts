@@ -1,12 +1,13 @@
 import { type AddressFamily, parseAddress } from '@purlin/base'
 import {
   type FilteredNic,
+  filteredNicOf,
   type NetfilterDesired,
   type Packet,
   protocolNumber,
   verdictBetween,
 } from '@purlin/netfilter'
-import { devicesOf, type Manifest } from '@purlin/schema'
+import type { Manifest } from '@purlin/schema'
 import type { Question } from './question.ts'
 
 const ECHO_REQUEST: Readonly<Record<AddressFamily, number>> = { ipv4: 8, ipv6: 128 }
@@ -22,22 +23,7 @@ export function policyOf(
     machine.spec.nics.flatMap((nic): FilteredNic[] => {
       const port = ports.find(({ name }) => name === `${machine.name}.${nic.name}`)
       if (port === undefined) return []
-      const { deviceKey, conntrackZone: zone, mac, ipv4, ipv6 } = port.spec
-      const { tap, inner } = devicesOf(deviceKey)
-      const { securityGroups, defaultPolicy } = nic
-      return [
-        {
-          port: port.name,
-          tap,
-          inner,
-          zone,
-          mac,
-          ipv4,
-          ipv6,
-          groups: securityGroups,
-          defaultPolicy,
-        },
-      ]
+      return [filteredNicOf(port.name, port.spec, nic, { servers: [], trunk: false })]
     }),
   )
   const membersOf = (group: string) => nics.filter((nic) => nic.groups.includes(group))

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { newIdentifier, type Problem, PurlinError } from '@purlin/base'
 import {
+  allotPorts,
   checkManifest,
   type Kind,
   kinds,
@@ -12,7 +13,7 @@ import {
 import type { Guard, Write } from '@purlin/store'
 import { type Catalogue, knownNamesOf } from '../resources/catalogue.ts'
 import { type ResourceRecord, resourceKey, type StoredRecord } from '../resources/record.ts'
-import { allotPorts } from './ports.ts'
+import { unenforceableNics } from './enforceable.ts'
 
 /** One resource that an admitted change creates, updates or deletes. */
 export interface ResourceChange {
@@ -110,15 +111,19 @@ function closeChange(
     return !gone.has(key) && !changed.has(key)
   })
   const after = [...standing, ...records]
+  const machines = after.flatMap(({ manifest }) =>
+    manifest.kind === 'VirtualMachine' ? [manifest] : [],
+  )
+  const portGroups = new Map(
+    after.flatMap(({ manifest }): [string, PortGroupSpec][] =>
+      manifest.kind === 'PortGroup' ? [[manifest.name, manifest.spec]] : [],
+    ),
+  )
+  const unenforceable = unenforceableNics(machines, portGroups)
+  if (unenforceable.length > 0) throw invalid(unenforceable)
   const ports = allotPorts({
-    machines: after.flatMap(({ manifest }) =>
-      manifest.kind === 'VirtualMachine' ? [manifest] : [],
-    ),
-    portGroups: new Map(
-      after.flatMap(({ manifest }): [string, PortGroupSpec][] =>
-        manifest.kind === 'PortGroup' ? [[manifest.name, manifest.spec]] : [],
-      ),
-    ),
+    machines,
+    portGroups,
     existing: new Map(catalogue.list('Port').map(({ manifest }) => [manifest.name, manifest.spec])),
   })
   const portRecords = [...ports].map(([name, spec]) =>

@@ -26,6 +26,14 @@ const configuration = z.strictObject({
     })
     .prefault({}),
   images: z.strictObject({ folder: absolutePath.default('/var/lib/purlin/images') }).prefault({}),
+  securityGroups: z
+    .strictObject({
+      inbound: z.enum(['allow', 'deny']).default('deny'),
+      outbound: z.enum(['allow', 'deny']).default('allow'),
+      withoutGroups: z.enum(['allow', 'deny']).default('allow'),
+    })
+    .prefault({})
+    .meta({ description: 'What holds for NICs that do not say otherwise.' }),
   openvswitch: z
     .strictObject({
       databaseSocket: absolutePath.default('/run/openvswitch/db.sock'),

@@ -46,6 +46,7 @@ export function vswitchDesired(catalogue: Catalogue): VswitchDesired {
           portGroup: nic.portGroup,
           switch: group.switch,
           vlan: group.vlan,
+          trunk: group.trunk ?? [],
           mac: port.spec.mac,
           mtu: mtuOf(group.switch),
           devices: devicesOf(port.spec.deviceKey),

@@ -107,7 +107,10 @@ export class DesiredState {
       logFolder: this.#configuration.machines.logFolder,
     }
     return {
-      netfilter: { value: netfilterDesired(catalogue), revision },
+      netfilter: {
+        value: netfilterDesired(catalogue, this.#configuration.securityGroups),
+        revision,
+      },
       vswitch: { value: vswitchDesired(catalogue), revision },
       virt: { value: virtDesired(catalogue, grounds), revision },
     }

@@ -116,7 +116,11 @@ export function operationHandlers(grounds: OperationGrounds): OperationHandlers 
       await sendEvents(reply, from, eventsOf(grounds.events, from, query.follow === 'true', signal))
       return undefined
     },
-    explainPacket: async ({ body }) => explainPacket(netfilterDesired(catalogue.current()), body),
+    explainPacket: async ({ body }) =>
+      explainPacket(
+        netfilterDesired(catalogue.current(), grounds.configuration.securityGroups),
+        body,
+      ),
     startMachine: (call) =>
       once(call, (request) => changes.setPowerState(call.params.name ?? '', 'running', request)),
     stopMachine: (call) =>

@@ -40,7 +40,7 @@ export function compile(desired: NetfilterDesired): CompiledRuleset {
     return list.key
   }
   const nics = desired.nics.map((nic): CompiledNic => {
-    const filtered = nic.groups.length > 0
+    const { filtered } = nic
     return {
       port: nic.port,
       tap: nic.tap,

@@ -1,4 +1,4 @@
-import type { SecurityGroupSpec } from '@purlin/schema'
+import type { AlwaysOpen, NicGuards, SecurityGroupSpec } from '@purlin/schema'
 
 export type Direction = 'inbound' | 'outbound'
 export type FilterAction = 'allow' | 'deny'
@@ -16,10 +16,26 @@ export interface FilteredNic {
   readonly mac: string
   readonly ipv4: readonly string[]
   readonly ipv6: readonly string[]
-  /** In order: an earlier group decides before a later one. Empty: guards only, everything
-   *  passes. */
+  /** In order: an earlier group decides before a later one. */
   readonly groups: readonly string[]
+  /** Whether its lists apply; false: whatever its guards let through passes. */
+  readonly filtered: boolean
   readonly defaultPolicy: { readonly inbound: FilterAction; readonly outbound: FilterAction }
+  readonly guards: NicGuards
+  readonly alwaysOpen: AlwaysOpen
+  /** Addresses, networks and MACs it may send from beside its own. */
+  readonly allowedAddresses: readonly string[]
+  /** The port group's own DHCP servers and router: from nobody else do answers and router
+   *  advertisements pass by themselves. */
+  readonly servers: readonly NicServer[]
+  /** Whether it carries tagged frames, into which no list can see. */
+  readonly trunk: boolean
+}
+
+/** A server that the switch runs for a port group: one for each subnet. */
+export interface NicServer {
+  readonly mac: string
+  readonly address: string
 }
 
 /** The addresses of one member NIC of a group, wherever it runs. */

@@ -2,6 +2,7 @@ import { type AddressFamily, formatAddress, parseAddress } from '@purlin/base'
 import { type InboundRule, type RulePeer, rulePeer, type SecurityGroupSpec } from '@purlin/schema'
 import type { Packet } from '../packet.ts'
 import type { FilteredNic, MemberAddresses, NetfilterDesired } from '../policy/desired.ts'
+import { allGuards, allOpen } from '../policy/filtered-nic.ts'
 import type { Generator } from './generator.ts'
 
 const GROUPS = ['web', 'app', 'db', 'ops']
@@ -45,6 +46,7 @@ export function randomPacket(random: Generator): Packet {
 
 function randomNic(random: Generator, index: number): FilteredNic {
   const action = (): 'allow' | 'deny' => random.pick(['allow', 'deny'])
+  const groups = random.several(0, 3, () => random.pick(GROUPS))
   return {
     port: `vm-${index}.eth0`,
     tap: `ptap-${index}`,
@@ -53,8 +55,14 @@ function randomNic(random: Generator, index: number): FilteredNic {
     mac: `52:54:00:00:00:0${index}`,
     ipv4: [`10.9.0.${index}`],
     ipv6: [`fd09::${index}`],
-    groups: random.several(0, 3, () => random.pick(GROUPS)),
+    groups,
+    filtered: groups.length > 0,
     defaultPolicy: { inbound: action(), outbound: action() },
+    guards: allGuards,
+    alwaysOpen: allOpen,
+    allowedAddresses: [],
+    servers: [],
+    trunk: false,
   }
 }
 
@@ -74,6 +82,7 @@ function randomGroup(random: Generator): SecurityGroupSpec {
     })
   return {
     allowWithinGroup: random.chance(40),
+    keepEstablished: false,
     inbound: rules('source'),
     outbound: rules('destination'),
   }
@@ -103,6 +112,7 @@ function randomRule(random: Generator, family: AddressFamily): Omit<InboundRule,
     protocol,
     action: random.pick(['allow', 'deny']),
     enabled: random.chance(90),
+    log: false,
     ...(hasPorts && random.chance(70) && { ports: random.several(1, 3, span) }),
     ...(protocol === 'icmp' &&
       random.chance(60) && {

@@ -1,5 +1,6 @@
 import { type SecurityGroupSpec, securityGroupSpec } from '@purlin/schema'
 import type { FilteredNic, NetfilterDesired } from '../policy/desired.ts'
+import { allGuards, allOpen } from '../policy/filtered-nic.ts'
 
 /** A NIC by a letter: machine a has zone 10, addresses 10.9.0.10 and fd09::a. */
 export function sampleNic(letter: string, groups: readonly string[]): FilteredNic {
@@ -13,7 +14,13 @@ export function sampleNic(letter: string, groups: readonly string[]): FilteredNi
     ipv4: [`10.9.0.${number}`],
     ipv6: [`fd09::${letter}`],
     groups,
+    filtered: groups.length > 0,
     defaultPolicy: { inbound: 'deny', outbound: 'allow' },
+    guards: allGuards,
+    alwaysOpen: allOpen,
+    allowedAddresses: [],
+    servers: [],
+    trunk: false,
   }
 }
 

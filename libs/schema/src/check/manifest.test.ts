@@ -36,7 +36,7 @@ test('a sound manifest comes back with its defaults', (t) => {
   t.deepEqual(checked.problems, [])
   const [, , web, , vm] = checked.manifests ?? []
   t.true(web?.kind === 'SecurityGroup' && web.spec.allowWithinGroup)
-  t.true(vm?.kind === 'VirtualMachine' && vm.spec.nics[0]?.defaultPolicy.inbound === 'deny')
+  t.true(vm?.kind === 'VirtualMachine' && vm.spec.nics[0]?.guards.mac === true)
 })
 
 test('an unknown kind, a missing kind and a kind of the agent’s own are told apart', (t) => {

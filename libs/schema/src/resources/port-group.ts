@@ -55,6 +55,10 @@ export const portGroupSpec = z
       .max(4094)
       .default(0)
       .meta({ description: 'Access VLAN; 0: untagged.' }),
+    trunk: z.array(z.number().int().min(1).max(4094)).min(1).max(256).optional().meta({
+      description:
+        'VLANs that pass tagged beside the access VLAN. Groups cannot see into tagged frames.',
+    }),
     subnets: z.array(subnet).max(16).default([]),
     dns: z
       .strictObject({

@@ -33,6 +33,13 @@ export type RulePeer = z.infer<typeof rulePeer>
 const PORT_PROTOCOLS = ['tcp', 'udp', 'sctp']
 
 const ruleFields = {
+  id: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/, 'must be 1 to 40 of a-z, 0-9 and -')
+    .optional()
+    .meta({
+      description: 'Stays with the rule when it moves or changes. Given out when absent.',
+    }),
   family: z.enum(['ipv4', 'ipv6']),
   protocol: z
     .union([z.enum(['all', 'tcp', 'udp', 'sctp', 'icmp']), z.number().int().min(0).max(255)])
@@ -52,6 +59,9 @@ const ruleFields = {
     .optional(),
   action: z.enum(['allow', 'deny']),
   enabled: z.boolean().default(true),
+  log: z.boolean().default(false).meta({
+    description: 'New flows that the rule decides become events, at most ten a second and rule.',
+  }),
   description: z.string().max(255).optional(),
 } as const
 
@@ -122,9 +132,23 @@ export const securityGroupSpec = z
     allowWithinGroup: z.boolean().default(true).meta({
       description: 'The members rule: members reach each other; stands before the rules.',
     }),
+    keepEstablished: z.boolean().default(false).meta({
+      description:
+        'Whether connections that a change of this group refuses go on until they end by themselves.',
+    }),
     inbound: z.array(inboundRule).default([]),
     outbound: z.array(outboundRule).default([]),
     description: z.string().max(255).optional(),
+  })
+  .superRefine((spec, context) => {
+    for (const direction of ['inbound', 'outbound'] as const) {
+      const identifiers = spec[direction].map((rule) => rule.id)
+      identifiers.forEach((id, index) => {
+        if (id === undefined || identifiers.indexOf(id) === index) return
+        const message = `duplicate id ${id}: rules of a list have ids of their own`
+        context.addIssue({ code: 'custom', path: [direction, index, 'id'], message })
+      })
+    }
   })
   .meta({ id: 'SecurityGroupSpec' })
 export type SecurityGroupSpec = z.infer<typeof securityGroupSpec>

@@ -1,16 +1,53 @@
 import { z } from 'zod'
-import { ipAddress } from '../fields/addresses.ts'
+import { cidr, ipAddress } from '../fields/addresses.ts'
 import { macAddress, resourceName } from '../fields/names.ts'
 import { manifestOf } from './envelope.ts'
 
-/** What happens to a packet of a filtered NIC that no rule decides. */
+const action = z.enum(['allow', 'deny'])
+
+/** What happens to a packet of a NIC that no rule decides; what is absent follows the
+ *  installation, which has inbound deny, outbound allow, without groups allow unless it says
+ *  otherwise. */
 export const defaultPolicy = z
   .strictObject({
-    inbound: z.enum(['allow', 'deny']).default('deny'),
-    outbound: z.enum(['allow', 'deny']).default('allow'),
+    inbound: action.optional(),
+    outbound: action.optional(),
+    withoutGroups: action.optional().meta({
+      description: 'Of a NIC that names no group: allow leaves it to its guards alone.',
+    }),
   })
   .meta({ id: 'DefaultPolicy' })
 export type DefaultPolicy = z.infer<typeof defaultPolicy>
+
+const on = z.boolean().default(true)
+
+/** What a NIC may not send, whatever its groups say. */
+export const nicGuards = z
+  .strictObject({
+    mac: on.meta({ description: 'No other source MAC than its own.' }),
+    ipv4Source: on.meta({ description: 'No other IPv4 source than its own.' }),
+    ipv6Source: on.meta({ description: 'No other IPv6 source than its own.' }),
+    arp: on.meta({ description: 'No ARP for other addresses than its own.' }),
+    neighbourAdvertisement: on.meta({
+      description: 'No neighbour advertisement of other addresses than its own.',
+    }),
+    router: on.meta({ description: 'No router advertisements, no redirects.' }),
+    dhcpServer: on.meta({ description: 'No answers of a DHCP or DHCPv6 server.' }),
+  })
+  .meta({ id: 'NicGuards' })
+export type NicGuards = z.infer<typeof nicGuards>
+
+/** What passes without a rule of its own on a NIC with groups. */
+export const alwaysOpen = z
+  .strictObject({
+    dhcpRequests: on.meta({ description: "The DHCP and DHCPv6 client's requests." }),
+    dhcpAnswers: on.meta({ description: "Answers of the port group's own server." }),
+    routerAdvertisements: on.meta({ description: "Of the port group's own server." }),
+    neighbourDiscovery: on.meta({ description: 'IPv6 neighbour discovery, both ways.' }),
+    icmpErrors: on.meta({ description: 'ICMP errors about allowed flows.' }),
+  })
+  .meta({ id: 'AlwaysOpen' })
+export type AlwaysOpen = z.infer<typeof alwaysOpen>
 
 const nic = z
   .strictObject({
@@ -22,6 +59,19 @@ const nic = z
       .default([])
       .meta({ description: 'In order: an earlier group decides before a later one.' }),
     defaultPolicy: defaultPolicy.prefault({}),
+    guards: nicGuards.prefault({}),
+    alwaysOpen: alwaysOpen.prefault({}),
+    allowedAddresses: z
+      .array(z.union([ipAddress, cidr, macAddress]))
+      .max(64)
+      .default([])
+      .meta({
+        description:
+          'Addresses, networks and MACs it may send from beside its own, as keepalived needs.',
+      }),
+    allowUnfiltered: z.boolean().default(false).meta({
+      description: 'Take a path on which its groups cannot be enforced; shown as notEnforced.',
+    }),
     mac: macAddress.optional().meta({ description: 'Given out when absent.' }),
     addresses: z
       .array(ipAddress)

@@ -40,6 +40,7 @@ export async function plug(context: ExecuteContext, port: PortDesired): Promise<
   await ensureSwitchPort(context, devices.outer, {
     bridge: port.switch,
     tag: port.vlan,
+    trunks: port.trunk,
     externalIds: { [PORT_MARK]: port.port },
     interfaceIds: { 'iface-id': port.port, 'attached-mac': port.mac },
   })

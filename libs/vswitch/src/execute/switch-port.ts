@@ -3,7 +3,7 @@ import { SWITCH_MARK } from '../mark.ts'
 import { insert, mutate, type Operation, setKeys, update } from '../ovsdb/operation.ts'
 import type { BridgeRow, InterfaceRow, PortRow, Replica } from '../ovsdb/replica.ts'
 import { mapOf, namedUuid, setOf, uuid, type WireValue } from '../ovsdb/value.ts'
-import type { SwitchPortWanted } from '../plan/port.ts'
+import { type SwitchPortWanted, vlanMode } from '../plan/port.ts'
 import type { ExecuteContext } from './context.ts'
 import { nameTaken } from './taken.ts'
 
@@ -104,11 +104,12 @@ function refuseForeignPort(what: string, standing: StandingPort, wanted: SwitchP
   )
 }
 
-/** Access ports name their mode and tag, trunks name neither. */
-function vlanColumns(tag: number | undefined): Readonly<Record<string, WireValue>> {
+/** A machine's port names its mode, its VLAN and those it carries tagged; an uplink names none and
+ *  carries all. */
+function vlanColumns({ tag, trunks }: SwitchPortWanted): Readonly<Record<string, WireValue>> {
   return tag === undefined
     ? { tag: setOf([]), vlan_mode: setOf([]), trunks: setOf([]) }
-    : { tag, vlan_mode: 'access', trunks: setOf([]) }
+    : { tag, vlan_mode: vlanMode(trunks), trunks: setOf(trunks) }
 }
 
 function insertion(name: string, bridge: BridgeRow, wanted: SwitchPortWanted): Operation[] {
@@ -118,7 +119,7 @@ function insertion(name: string, bridge: BridgeRow, wanted: SwitchPortWanted): O
       name,
       interfaces: namedUuid('device'),
       external_ids: mapOf(wanted.externalIds),
-      ...vlanColumns(wanted.tag),
+      ...vlanColumns(wanted),
     }),
     mutate('Bridge', bridge.id, [['ports', 'insert', namedUuid('port')]]),
   ]
@@ -128,7 +129,7 @@ function changes(standing: StandingPort, bridge: BridgeRow, wanted: SwitchPortWa
   const { port } = standing
   const moved = standing.bridge !== undefined && standing.bridge.id !== bridge.id
   return [
-    update('Port', port.id, vlanColumns(wanted.tag)),
+    update('Port', port.id, vlanColumns(wanted)),
     mutate('Port', port.id, setKeys('external_ids', wanted.externalIds)),
     ...(standing.interface === undefined || Object.keys(wanted.interfaceIds).length === 0
       ? []

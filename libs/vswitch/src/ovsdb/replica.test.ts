@@ -18,7 +18,7 @@ test('a row is told whole, changed and told gone', (t) => {
     interfaces: ['i1'],
     tag: 100,
     vlanMode: 'access',
-    trunks: 0,
+    trunks: [],
     externalIds: { 'purlin:port': 'web-1.eth0' },
   })
   const changed = applyUpdates(told, { Port: { p1: { new: { ...port, tag: ['set', []] } } } })

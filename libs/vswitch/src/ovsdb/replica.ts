@@ -25,7 +25,7 @@ export interface PortRow {
   readonly interfaces: readonly string[]
   readonly tag: number | undefined
   readonly vlanMode: string | undefined
-  readonly trunks: number
+  readonly trunks: readonly number[]
   readonly externalIds: Readonly<Record<string, string>>
 }
 
@@ -131,7 +131,7 @@ function portRow(id: string, columns: Columns): PortRow {
     interfaces: referencesOf(columns.interfaces),
     tag: numberOf(columns.tag),
     vlanMode: textOf(columns.vlan_mode),
-    trunks: atomsOf(columns.trunks).length,
+    trunks: atomsOf(columns.trunks).map(Number),
     externalIds: textMapOf(columns.external_ids),
   }
 }

@@ -16,6 +16,7 @@ const port: PortDesired = {
   portGroup: 'prod',
   switch: 'dvs0',
   vlan: 100,
+  trunk: [],
   mac: '52:54:00:00:00:0a',
   mtu: 1500,
   devices,
@@ -51,7 +52,7 @@ function link(name: string, alias: string, rest: Partial<Link> = {}): [string, L
 }
 
 function switchPort(name: string, rest: Partial<SwitchPortObserved>): [string, SwitchPortObserved] {
-  const plain = { tag: 100, vlanMode: 'access', trunks: 0, interfaceIds: {}, externalIds: {} }
+  const plain = { tag: 100, vlanMode: 'access', trunks: [], interfaceIds: {}, externalIds: {} }
   return [name, { name, bridge: 'dvs0', ofport: 1, error: undefined, ...plain, ...rest }]
 }
 

@@ -14,6 +14,7 @@ export function portDifferences(port: PortDesired, observed: VswitchObserved): r
       {
         bridge: port.switch,
         tag: port.vlan,
+        trunks: port.trunk,
         externalIds: { [PORT_MARK]: port.port },
         interfaceIds: { 'iface-id': port.port, 'attached-mac': port.mac },
       },
@@ -59,6 +60,8 @@ export interface SwitchPortWanted {
   readonly bridge: string
   /** Access VLAN; undefined: a trunk of every VLAN. */
   readonly tag: number | undefined
+  /** VLANs that an access port carries tagged beside its own. */
+  readonly trunks: readonly number[]
   readonly externalIds: Readonly<Record<string, string>>
   readonly interfaceIds: Readonly<Record<string, string>>
 }
@@ -73,7 +76,7 @@ export function switchPortDifferences(
   if (found === undefined) return [`${name} is not in the switch`]
   return [
     ...(found.bridge === wanted.bridge ? [] : [`${name} is in ${found.bridge}`]),
-    ...(sameVlan(found, wanted.tag) ? [] : [`${name} has VLAN ${found.tag ?? 'none'}`]),
+    ...(sameVlan(found, wanted) ? [] : [`${name} has VLAN ${found.tag ?? 'none'}`]),
     ...(holdsKeys(found.externalIds, wanted.externalIds) ? [] : [`${name} has other marks`]),
     ...(holdsKeys(found.interfaceIds, wanted.interfaceIds) ? [] : [`${name} has another identity`]),
     ...(opened(found) ? [] : [`${name} is not open: ${found.error ?? 'no port number'}`]),
@@ -100,9 +103,16 @@ function ownerDifferences(
 
 /** An access port names its mode even for VLAN 0: without a tag a port is a trunk, and a machine
  *  on it could send into every VLAN. */
-function sameVlan(found: SwitchPortObserved, tag: number | undefined): boolean {
-  if (tag === undefined) return found.tag === undefined && found.trunks === 0
-  return found.tag === tag && found.vlanMode === 'access'
+function sameVlan(found: SwitchPortObserved, { tag, trunks }: SwitchPortWanted): boolean {
+  const sameTrunks =
+    found.trunks.length === trunks.length && found.trunks.every((vlan) => trunks.includes(vlan))
+  if (tag === undefined) return found.tag === undefined && sameTrunks
+  return found.tag === tag && found.vlanMode === vlanMode(trunks) && sameTrunks
+}
+
+/** How a port with a VLAN of its own treats tagged frames. */
+export function vlanMode(trunks: readonly number[]): 'access' | 'native-untagged' {
+  return trunks.length === 0 ? 'access' : 'native-untagged'
 }
 
 function holdsKeys(

@@ -9,6 +9,7 @@ export function servicePortWanted(service: ServiceDesired): SwitchPortWanted {
   return {
     bridge: service.switch,
     tag: service.vlan,
+    trunks: [],
     externalIds: { [PORT_GROUP_MARK]: service.portGroup },
     interfaceIds: { 'attached-mac': service.mac },
   }

@@ -8,6 +8,7 @@ export function uplinkWanted(switchName: string): SwitchPortWanted {
   return {
     bridge: switchName,
     tag: undefined,
+    trunks: [],
     externalIds: { [UPLINK_MARK]: switchName },
     interfaceIds: {},
   }

@@ -1,4 +1,5 @@
 import { parseAddress, parseCidr, rangeHolds, shortHash } from '@purlin/base'
+import { gatewayMac } from '@purlin/schema'
 import type { PortGroupDesired } from '../desired.ts'
 import { configurationOf } from './configuration.ts'
 import { nameFiles, reservationFiles } from './reservation.ts'
@@ -40,12 +41,6 @@ export interface ServiceDesired {
 /** Name of the service's device on the host. */
 export function serviceDevice(portGroup: string): string {
   return `pgs-${shortHash(portGroup, 8)}`
-}
-
-/** MAC address of a port group's gateway: locally administered, from its name. */
-export function gatewayMac(portGroup: string): string {
-  const digits = shortHash(`gateway of ${portGroup}`, 10)
-  return `02:${digits.match(/../g)?.join(':') ?? ''}`
 }
 
 /** The folder of a port group's service. */

@@ -24,6 +24,7 @@ export function portOf(number: number, vlan: number): PortDesired {
     portGroup: 'prod',
     switch: 'dvs0',
     vlan,
+    trunk: [],
     mac: macOf(number),
     mtu: 1500,
     devices: devicesOf(keyOf(number)),

@@ -7,7 +7,9 @@ import {
   rangeHolds,
   shortHash,
 } from '@purlin/base'
-import type { PortGroupSpec, PortSpec, VirtualMachineNic, VirtualMachineSpec } from '@purlin/schema'
+import type { PortSpec } from '../resources/port.ts'
+import type { PortGroupSpec } from '../resources/port-group.ts'
+import type { VirtualMachineNic, VirtualMachineSpec } from '../resources/virtual-machine.ts'
 
 /** A machine as far as its ports go. */
 export interface MachineNics {

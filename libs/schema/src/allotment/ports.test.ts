@@ -1,6 +1,8 @@
-import type { PortGroupSpec, PortSpec, VirtualMachineSpec } from '@purlin/schema'
-import { kinds } from '@purlin/schema'
 import test from 'ava'
+import { kinds } from '../resources/kinds.ts'
+import type { PortSpec } from '../resources/port.ts'
+import type { PortGroupSpec } from '../resources/port-group.ts'
+import type { VirtualMachineSpec } from '../resources/virtual-machine.ts'
 import { allotPorts, type PortGrounds } from './ports.ts'
 
 const prod: PortGroupSpec = kinds.PortGroup.manifest.parse({
