@@ -314,6 +314,11 @@ test.serial('a VLAN and an MTU change in place, without a new port', async (t) =
   await reconcileOnce(driver, { ...everything, ports: untagged })
   const columns = await host.vsctl('get', 'port', `pout-${keyOf(52)}`, 'tag', 'vlan_mode')
   t.is(columns, '0\naccess', 'untagged is an access port too, never a trunk')
+  const tagged = { ...portOf(52, 200), trunk: [100, 300] }
+  await reconcileOnce(driver, { ...everything, ports: [portOf(50, 100), portOf(51, 100), tagged] })
+  const trunk = await host.vsctl('get', 'port', `pout-${keyOf(52)}`, 'tag', 'vlan_mode', 'trunks')
+  t.is(trunk, '200\nnative-untagged\n[100, 300]', 'tagged frames of these VLANs, no others')
+  t.is(await number(), before)
   await reconcileOnce(driver, everything)
 })
 
