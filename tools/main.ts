@@ -16,6 +16,10 @@ const HELP = `usage: ./purlin VERB ...
                  set the machine up and run every test
   bench agent [-o json]
                  measure the agent: rule edits, start, memory
+  bench netfilter [--rounds N] [--quick] [-o json]
+                 measure the firewall beside iptables and plain nft
+  bench ec [--quick] [-o json]
+                 measure erasure coding beside its peers; --worker: Purlin's side alone
   package [--out FOLDER]
                  make the .deb and .rpm packages
   setup [--yes]  only set the machine up

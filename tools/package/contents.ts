@@ -32,6 +32,10 @@ const file = (source: string, path: string, mode: PackageFile['mode'] = 0o644): 
   mode,
 })
 
+/** An addon in the folder where a bundle looks for it. */
+const addon = (source: string, bundleFolder: string, binding: string): PackageFile =>
+  file(source, `${bundleFolder}/native/${binding}.linux-${process.arch}-gnu.node`)
+
 /** A package of the same version. */
 const own = (name: string, version: string): Requirement => ({
   deb: `${name} (= ${version})`,
@@ -69,6 +73,7 @@ export function packageContents(version: string): readonly PackageContents[] {
     files: [
       file('host-agent.mjs', '/usr/lib/purlin/agent/host-agent.mjs'),
       file('virt.node', '/usr/lib/purlin/agent/virt.node'),
+      addon('netlink.node', '/usr/lib/purlin/agent', 'netlink-binding'),
       file('speak.js', '/usr/lib/purlin/services/speak.js'),
       file('purlin-host-agent.service', '/usr/lib/systemd/system/purlin-host-agent.service'),
       file('purlin-restore.service', '/usr/lib/systemd/system/purlin-restore.service'),
@@ -97,10 +102,12 @@ export function packageContents(version: string): readonly PackageContents[] {
   const cli: PackageContents = {
     name: 'purlin-cli',
     summary: 'command line of Purlin',
-    description: 'The purlin command: apply, plan, get, describe, events, vm, sg, explain, doctor.',
+    description:
+      'The purlin command: apply, plan, get, describe, events, vm, sg, explain, ec, doctor.',
     files: [
       file('purlin', '/usr/bin/purlin', 0o755),
       file('purlin.mjs', '/usr/lib/purlin/cli/bin/purlin.mjs'),
+      addon('ec.node', '/usr/lib/purlin/cli/bin', 'ec-binding'),
       licence('purlin-cli'),
     ],
     requires: [own('purlin-node', version)],

@@ -7,6 +7,9 @@ import { bundle } from './bundle.ts'
 const STRIP_TIMEOUT_MS = 120_000
 const files = join(import.meta.dirname, 'files')
 
+/** Addons that packages carry, by their library, and what they are called in the staging folder. */
+const stagedAddons = { virt: 'virt.node', netfilter: 'netlink.node', 'ec-native': 'ec.node' }
+
 /** Version of every package: that of the agent. */
 export async function packageVersion(): Promise<string> {
   const text = await readFile(join(repository, 'apps/host-agent/package.json'), 'utf8')
@@ -21,7 +24,9 @@ export async function stage(folder: string, version: string): Promise<void> {
   await bundle('apps/host-agent/src/main.ts', put('host-agent.mjs'))
   await bundle('apps/cli/src/main.ts', put('purlin.mjs'))
   await bundle('libs/vswitch/src/services/speak.ts', put('speak.js'))
-  await copyFile(await virtAddon(), put('virt.node'))
+  for (const [library, name] of Object.entries(stagedAddons)) {
+    await copyFile(await addonOf(library), put(name))
+  }
   await run('strip', ['--strip-unneeded', '-o', put('node'), process.execPath], {
     timeoutMs: STRIP_TIMEOUT_MS,
   })
@@ -47,12 +52,12 @@ export async function maintainerScript(name: string): Promise<string> {
   return (script ?? '').replace('@WHAT_STAYS@\n', stays ?? '')
 }
 
-async function virtAddon(): Promise<string> {
-  const pattern = 'libs/virt/native/*.node'
+async function addonOf(library: string): Promise<string> {
+  const pattern = `libs/${library}/native/*.node`
   const [found] = await Array.fromAsync(glob(pattern, { cwd: repository }))
   if (found !== undefined) return join(repository, found)
   throw new PurlinError('PUR_NATIVE_MISSING', {
-    message: `${pattern}: the libvirt addon is not built; run ./purlin setup`,
+    message: `${pattern}: the addon is not built; run ./purlin setup`,
   })
 }
 

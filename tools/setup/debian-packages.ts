@@ -23,6 +23,15 @@ export const debianPackages = {
   guest: ['kmod', 'lz4', 'cpio', 'binutils'],
   /** What makes .deb and .rpm files and tries them. */
   packaging: ['binutils', 'xz-utils', 'rpm', 'mmdebstrap'],
+  /** Other people's libraries that tests hold ours against. */
+  reference: ['libisal-dev'],
+  /** What the peers of the erasure coding benchmark are built with. */
+  benchmark: [
+    ...['libisal-dev', 'gcc', 'g++', 'libc6-dev', 'make', 'python3'],
+    ...['nasm', 'autoconf', 'automake', 'libtool', 'util-linux'],
+  ],
+  /** The firewall's peers in its benchmark. */
+  firewalls: ['iptables', 'ipset', 'iperf3'],
 } as const
 
 export type PackageSet = keyof typeof debianPackages

@@ -25,15 +25,7 @@ export const PREPARED = 'PURLIN_PREPARED'
  *  PUR_HOST_UNFIT, PUR_NATIVE_MISSING without Rust, PUR_EXEC_FAILED. */
 export async function setUp({ yes, sets, progress }: SetUpOptions): Promise<void> {
   if (process.env[PREPARED] !== undefined) return
-  const missing = await findMissing(packagesOf(sets))
-  if (missing.length > 0) {
-    if (!(await agreeToInstall(missing, yes))) {
-      throw new PurlinError('PUR_CANCELLED', {
-        message: `nothing was installed; Purlin needs these packages: ${missing.join(' ')}`,
-      })
-    }
-    await progress.step('Debian packages', (tell) => installPackages(missing, tell))
-  }
+  await setUpPackages({ yes, sets, progress })
   // The tool chain is asked for first: without it the sentence that says how to get it is all there
   // is to read.
   await findToolchain(repository)
@@ -41,6 +33,19 @@ export async function setUp({ yes, sets, progress }: SetUpOptions): Promise<void
   await progress.step('probe guest image', () =>
     runTool('tools/guest/build.ts', [probeImageFolder]),
   )
+}
+
+/** Installs what is missing of the packages of `sets`, and nothing else. Errors: PUR_CANCELLED when
+ *  the person says no, PUR_HOST_UNFIT, PUR_EXEC_FAILED. */
+export async function setUpPackages({ yes, sets, progress }: SetUpOptions): Promise<void> {
+  const missing = await findMissing(packagesOf(sets))
+  if (missing.length === 0) return
+  if (!(await agreeToInstall(missing, yes))) {
+    throw new PurlinError('PUR_CANCELLED', {
+      message: `nothing was installed; Purlin needs these packages: ${missing.join(' ')}`,
+    })
+  }
+  await progress.step('Debian packages', (tell) => installPackages(missing, tell))
 }
 
 /** Images of the clone; the agent of a sandbox reads them from here. */

@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { copyFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { PurlinError, run, systemClock } from '@purlin/base'
 import test from 'ava'
@@ -25,6 +25,7 @@ test.serial(
     const version = await packageVersion()
     await makeRoot(root, version)
     for (const path of debs) await copyFile(path, join(root, basename(path)))
+    await writeFile(join(root, 'group.yaml'), GROUP)
     const before = await filesOf(root)
 
     const host = await PrivateHost.start({ name: 'packages' })
@@ -42,6 +43,23 @@ test.serial(
       const answer = await untilAnswered(inRoot)
       t.deepEqual(JSON.parse(answer.stdout), { client: version, agent: version })
       t.is((await inRoot('purlin', 'get', 'vm', '-o', 'json')).exitCode, 0)
+      // Each of these needs an addon of its package.
+      await inRoot('purlin', 'apply', '-f', '/group.yaml')
+      await inRoot('mkdir', '/run/ec')
+      await inRoot(
+        'purlin',
+        'ec',
+        'encode',
+        '/group.yaml',
+        '-k',
+        '4',
+        '-m',
+        '2',
+        '--out',
+        '/run/ec',
+      )
+      await inRoot('purlin', 'ec', 'verify', '/run/ec')
+      await inRoot('rm', '-r', '/run/ec')
       await host.run('pkill', ['--signal', 'TERM', '--full', AGENT])
 
       await host.run('ip', ['link', 'add', 'ptap-00000000', 'type', 'bridge'])
@@ -75,6 +93,13 @@ test.serial(
     await rm(folder, { recursive: true })
   },
 )
+
+const GROUP = `kind: SecurityGroup
+name: web
+spec:
+  inbound:
+    - { family: ipv4, protocol: tcp, ports: ["80"], action: allow }
+`
 
 /** A Debian of the least packages, with those that ours ask for. */
 async function makeRoot(root: string, version: string): Promise<void> {

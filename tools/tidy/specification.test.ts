@@ -3,14 +3,16 @@ import { join } from 'node:path'
 import test from 'ava'
 import { repository } from '../repository.ts'
 
+const TEST_FILE = /(\S+(?:\.test\.ts|\/tests\/\w+\.rs))/
+
 /** The promises of a specification: each title in backticks with the test file that follows it. */
 export function citedTests(specification: string): { title: string; file: string }[] {
   return specification
     .split('\n')
-    .filter((line) => line.startsWith('| ') && line.includes('.test.ts'))
+    .filter((line) => line.startsWith('| ') && TEST_FILE.test(line))
     .flatMap((line) =>
       line.split(';').flatMap((part) => {
-        const file = /(\S+\.test\.ts)/.exec(part)?.[1] ?? ''
+        const file = TEST_FILE.exec(part)?.[1] ?? ''
         return [...part.matchAll(/`([^`]+)`/g)].map((match) => ({ title: match[1] ?? '', file }))
       }),
     )

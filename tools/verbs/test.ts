@@ -14,7 +14,13 @@ export async function runTest(words: readonly string[], signal: AbortSignal): Pr
   const progress = new Progress()
   await setUp({
     yes,
-    sets: ['sandbox', 'build', 'guest', ...(long ? (['packaging'] as const) : [])],
+    sets: [
+      'sandbox',
+      'build',
+      'guest',
+      'reference',
+      ...(long ? (['packaging', 'benchmark'] as const) : []),
+    ],
     progress,
   })
   const suites = (await allSuites({ long })).filter(({ name }) => name.includes(pattern))

@@ -72,7 +72,8 @@ async function secondOpinion(cli: Cli, documents: readonly unknown[]) {
   }
 }
 
-async function textOf(cli: Cli, file: string): Promise<string> {
+/** The text of a manifest. Errors: CommandFailure where the file cannot be read. */
+export async function textOf(cli: Cli, file: string): Promise<string> {
   if (file === '-') return await cli.streams.readStdin()
   try {
     return await readFile(file, 'utf8')

@@ -13,6 +13,16 @@ export function withWaitOptions(command: Command): Command {
     .option('--timeout <seconds>', 'how long to wait', positiveNumber, DEFAULT_TIMEOUT_SECONDS)
 }
 
+/** Adds the options of verbs that change one resource: those of tasks, and the revision seen. */
+export function withChangeOptions(command: Command): Command {
+  return withWaitOptions(command).addOption(
+    new Option(
+      '--if-revision <revision>',
+      'refuse when the resource has another revision',
+    ).argParser(wholeNumber),
+  )
+}
+
 /** Reads a number above 0. */
 export function positiveNumber(text: string): number {
   const number = Number(text)

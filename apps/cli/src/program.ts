@@ -10,6 +10,7 @@ import { addApply } from './verbs/apply.ts'
 import { addDelete } from './verbs/delete.ts'
 import { addDescribe } from './verbs/describe.ts'
 import { addDoctor } from './verbs/doctor.ts'
+import { addErasureCoding } from './verbs/ec.ts'
 import { addEvents } from './verbs/events.ts'
 import { addExplain } from './verbs/explain.ts'
 import { addGet } from './verbs/get.ts'
@@ -36,6 +37,7 @@ const VERBS = [
   addAlert,
   addToken,
   addState,
+  addErasureCoding,
   addVersion,
 ]
 

@@ -1,8 +1,13 @@
+import { once } from 'node:events'
+import { createReadStream } from 'node:fs'
+import { createInterface } from 'node:readline'
 import { type Clock, systemClock } from '@purlin/base'
 
 /** Where text goes. */
 export interface Sink {
   write(text: string): void
+  /** Resolves when whoever reads has caught up, so that a long output does not pile up here. */
+  drained(): Promise<void>
   readonly isTerminal: boolean
 }
 
@@ -12,6 +17,8 @@ export interface Streams {
   readonly stderr: Sink
   /** All of standard input. */
   readStdin(): Promise<string>
+  /** The lines of a file as they are read; `-` is standard input. */
+  readLines(file: string): AsyncIterable<string>
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly clock: Clock
   /** Aborted when the user interrupts. */
@@ -28,6 +35,11 @@ export function processStreams(signal: AbortSignal): Streams {
       for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
       return Buffer.concat(chunks).toString('utf8')
     },
+    readLines: (file) =>
+      createInterface({
+        input: file === '-' ? process.stdin : createReadStream(file),
+        crlfDelay: Number.POSITIVE_INFINITY,
+      }),
     environment: process.env,
     clock: systemClock,
     signal,
@@ -35,5 +47,11 @@ export function processStreams(signal: AbortSignal): Streams {
 }
 
 function sinkOf(stream: NodeJS.WriteStream): Sink {
-  return { write: (text) => void stream.write(text), isTerminal: stream.isTTY === true }
+  return {
+    write: (text) => void stream.write(text),
+    drained: async () => {
+      if (stream.writableNeedDrain) await once(stream, 'drain')
+    },
+    isTerminal: stream.isTTY === true,
+  }
 }

@@ -139,59 +139,6 @@ test('the state goes to a file and comes back from it', async (t) => {
   t.is(agent.seen[1]?.body, 'the state')
 })
 
-test('sg rule insert puts the rule at its position with the revision seen', async (t) => {
-  await using agent = await fixedAgent(routes)
-  const flags =
-    '--at 1 --proto tcp --ports 22,8000-8010 --action deny --peer 10.0.0.0/8,10.1.0.1-10.1.0.9,192.0.2.7,group:ops,self'
-  const args = ['--socket', agent.socketPath, 'sg', 'rule', 'insert', 'web', ...flags.split(' ')]
-  t.is((await run(args)).exitCode, 0)
-  const put = agent.seen[1]
-  t.is(put?.headers['if-match'], '17')
-  t.deepEqual(JSON.parse(put?.body ?? '').spec.inbound[1], {
-    family: 'ipv4',
-    protocol: 'tcp',
-    ports: ['22', '8000-8010'],
-    source: {
-      cidrs: ['10.0.0.0/8'],
-      ranges: ['10.1.0.1-10.1.0.9'],
-      addresses: ['192.0.2.7'],
-      groups: ['ops'],
-      self: true,
-    },
-    action: 'deny',
-  })
-})
-
-test('sg rule add and delete change the end of the list', async (t) => {
-  await using agent = await fixedAgent(routes)
-  const rule = ['--socket', agent.socketPath, 'sg', 'rule']
-  const added = await run([...rule, 'add', 'web', '--direction', 'outbound', '--peer', 'self'])
-  t.is(added.exitCode, 0)
-  t.deepEqual(JSON.parse(agent.seen[1]?.body ?? '').spec.outbound[1], {
-    family: 'ipv4',
-    protocol: 'all',
-    destination: { self: true },
-    action: 'allow',
-  })
-  t.is((await run([...rule, 'delete', 'web', '--at', '1'])).exitCode, 0)
-  t.is(JSON.parse(agent.seen[3]?.body ?? '').spec.inbound.length, 1)
-  const beyond = await run([...rule, 'delete', 'web', '--at', '2'])
-  t.is(beyond.exitCode, 4)
-  t.is(
-    beyond.stderr,
-    'purlin: priority: must be 0 to 1 in the inbound list of SecurityGroup web, found 2 (PUR_INVALID)\n',
-  )
-})
-
-test('a rule that does not fit the schema is refused before it is sent', async (t) => {
-  await using agent = await fixedAgent(routes)
-  const args = ['--socket', agent.socketPath, 'sg', 'rule', 'add', 'web', '--ports', '80']
-  const { exitCode, stderr } = await run(args)
-  t.is(exitCode, 4)
-  t.regex(stderr, /spec\.inbound\[2\]\.ports: protocol all has no ports/)
-  t.is(agent.seen.length, 1)
-})
-
 test('delete of a manifest begins at what names others and forgives what is gone', async (t) => {
   const removed = taskOf({ verb: 'delete' })
   await using agent = await fixedAgent({

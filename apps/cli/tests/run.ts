@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import type { Clock } from '@purlin/base'
 import { main, type Streams } from '../src/index.ts'
 
@@ -32,11 +33,16 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
     write: (text: string) => {
       texts[name] += text
     },
+    drained: async () => undefined,
   })
   const streams: Streams = {
     stdout: sink('stdout'),
     stderr: sink('stderr'),
     readStdin: async () => options.stdin ?? '',
+    readLines: async function* (file) {
+      const text = file === '-' ? (options.stdin ?? '') : await readFile(file, 'utf8')
+      yield* text.split('\n').filter((line, index, all) => line !== '' || index < all.length - 1)
+    },
     environment: options.environment ?? {},
     clock,
     signal: options.signal ?? new AbortController().signal,

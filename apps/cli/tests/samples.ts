@@ -134,6 +134,12 @@ export const routes: Routes = {
   'GET /v1/distributed-switches': [200, { items: samples.switches }],
   'GET /v1/security-groups': [200, { items: samples.groups }],
   'GET /v1/security-groups/web': [200, samples.groups[0]],
+  'GET /v1/security-groups/web/members': [
+    200,
+    operations.listMembers.answer.parse({
+      items: [{ nic: 'web-1/eth0', ipv4: ['10.77.0.50'], ipv6: ['fd77::50'] }],
+    }),
+  ],
   'GET /v1/volumes': [200, { items: [] }],
   'PUT /v1/security-groups/web': [202, taskOf({ verb: 'put' })],
   'GET /v1/tasks': [200, operations.listTasks.answer.parse({ items: [taskOf()] })],

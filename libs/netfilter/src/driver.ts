@@ -1,267 +1,289 @@
-import { type Clock, type Fact, PurlinError, type Run } from '@purlin/base'
-import { type Difference, difference } from './apply/difference.ts'
-import { leftoverLines } from './apply/leftovers.ts'
-import { Nft } from './apply/nft.ts'
-import { elementRemovalLines, unusedLines } from './apply/removal.ts'
+import { type Clock, type Fact, PurlinError, toPurlinError } from '@purlin/base'
+import { applied, type Held, tidied, without, withoutElements } from './apply/applied.ts'
+import { endConnections } from './apply/end-connections.ts'
+import { Kernel } from './apply/kernel.ts'
+import { leftoverChanges } from './apply/leftovers.ts'
+import { readAllBack, readBack } from './apply/read-back.ts'
+import { elementRemovals, unused } from './apply/removal.ts'
 import { readRestoreHead, writeRestoreFile } from './apply/restore-file.ts'
-import { type OpenNftSession, openNftSession } from './apply/session.ts'
-import { type FollowLines, followLines } from './observe/follow.ts'
-import { RulesetMonitor } from './observe/monitor.ts'
-import {
-  digestOf,
-  type NetfilterObserved,
-  type ObservedTable,
-  withoutObjects,
-} from './observe/observed.ts'
+import { Compiler } from './compile/compiler.ts'
+import { type NetfilterSocket, openNetfilterSocket } from './netlink/index.ts'
+import { hitsOf, type RuleHits } from './observe/hits.ts'
+import { type LoggedFlow, loggedFlow } from './observe/logged-flow.ts'
+import { chainPrint, digestOf, type NetfilterObserved } from './observe/observed.ts'
 import { enforcedFacts } from './observe/status.ts'
-import { type CommitStep, type NetfilterStep, planSteps, type RemoveNicStep } from './plan.ts'
+import {
+  type CommitStep,
+  type NetfilterStep,
+  planSteps,
+  type RemoveNicStep,
+  type SettleStep,
+} from './plan.ts'
 import type { NetfilterDesired } from './policy/desired.ts'
-import type { KernelRuleset } from './target/kernel-ruleset.ts'
-import { TABLE_NAME, type TableFamily, tableFamilies } from './target/names.ts'
+import { LOG_GROUP } from './target/log.ts'
+import type { Verification } from './verify/verification.ts'
+import { verifyKernel } from './verify/verify-kernel.ts'
 
 export interface NetfilterDriverOptions {
-  readonly run: Run
   readonly clock: Clock
   /** Where the complete rule set is kept for the next boot; absent: nowhere. */
   readonly restoreFile?: string
-  /** The seam to `nft monitor`. */
-  readonly follow?: FollowLines
-  /** The seam to the nft program that stays. */
-  readonly openSession?: OpenNftSession
+  /** The seam to the kernel; absent: that of this thread's network namespace. */
+  readonly openSocket?: () => NetfilterSocket
+  /** The seam to the choice of forms; absent: lists take the cheaper form. */
+  readonly compiler?: Compiler
+  /** Told how many connections a change has ended, where it ended any. */
+  readonly onEnded?: (count: number) => void
 }
 
-/** Changes come in bursts, and a commit is one of ours; they are looked at once it is quiet. */
-const QUIET_MS = 100
+/** Changes come in bursts; they are looked at once it is quiet. */
+const QUIET_MS = 50
 
 /** The lane of security groups: our two tables in the kernel of this host's network namespace. */
 export class NetfilterDriver {
   readonly lane = 'netfilter'
   readonly #options: NetfilterDriverOptions
-  readonly #nft: Nft
-  /** Fingerprints of the chains as they were read back last. */
-  #verified: ReadonlyMap<string, string> = new Map()
-  #savedDigest: string | undefined
+  readonly #compiler: Compiler
+  #opened: { readonly socket: NetfilterSocket; readonly kernel: Kernel } | undefined
+  /** Prints of the chains as they were in force when the file was written. */
+  #prints: ReadonlyMap<string, string> = new Map()
   #headRead = false
-  #last: NetfilterObserved | undefined
-  /** The kernel as it was when somebody was last told of a change. */
-  #settledDigest: string | undefined
-  #touched = false
+  #savedDigest: string | undefined
+  /** What the file holds, as long as nothing else is known to stand in the kernel. */
+  #saved: Held | undefined
+  /** The policy in force; undefined until this driver has brought one about. */
+  #policy: NetfilterDesired | undefined
+  /** Connections of these NICs may go on that the rules in force refuse: the policy they began
+   *  under, where it is known. */
+  #owing: { readonly before: NetfilterDesired | undefined; readonly ports: Set<string> } | undefined
+  /** NICs of a commit that wrote too much to be read back before it was over. */
+  #unread: readonly string[] = []
+  #observed: { readonly held: Held; readonly observed: NetfilterObserved } | undefined
+  #factsOf: { readonly observed: NetfilterObserved; readonly facts: ReadonlySet<Fact> } | undefined
   #executing = 0
-  /** Steps begun so far. */
-  #steps = 0
-  /** The last observation before the step under way. */
-  #beforeStep: NetfilterObserved | undefined
-  #monitor: RulesetMonitor | undefined
 
   constructor(options: NetfilterDriverOptions) {
     this.#options = options
-    this.#nft = new Nft(options.run, options.openSession ?? openNftSession)
+    this.#compiler = options.compiler ?? new Compiler()
   }
 
-  /** What the kernel holds. The last reading serves as long as a monitor has heard of no change.
-   *  Errors: PUR_NFT_UNREADABLE, PUR_NFT_REFUSED (a table of our name that is not ours),
-   *  PUR_EXEC_*. */
+  /** What the kernel holds. It is read only where nobody has listened since it was read last, or
+   *  somebody else has changed it. Errors: PUR_NFT_UNREADABLE, PUR_NFT_REFUSED (a table of our
+   *  name that is not ours). */
   async observe(signal: AbortSignal): Promise<NetfilterObserved> {
-    // A change that the monitor has heard of, be it our own, is looked at by `watch` soon: it tells
-    // of what differs. To look here too would only delay whoever waits for a commit.
-    if (this.#last !== undefined && this.#monitor?.listening === true) return this.#last
     await this.#readHead()
-    this.#touched = false
-    const observed = await this.#look(signal)
-    this.#last = observed
-    this.#settledDigest ??= digestOf(observed.tables)
-    return observed
+    return this.#judged(await this.#kernel().look(signal))
   }
 
   plan(desired: NetfilterDesired, observed: NetfilterObserved): readonly NetfilterStep[] {
-    return planSteps(desired, observed)
+    return planSteps(desired, observed, this.#compiler)
   }
 
-  /** Executes a step and reads both tables back. Errors: PUR_NFT_REFUSED (the kernel refused; says
-   *  which NICs keep their former rules), PUR_NFT_READ_BACK, PUR_NFT_UNREADABLE, PUR_EXEC_*. */
+  /** Executes a step and reads back what it wrote. Errors: PUR_NFT_REFUSED (the kernel refused;
+   *  says which NICs keep their former rules), PUR_NFT_READ_BACK, PUR_NFT_UNREADABLE,
+   *  PUR_NFT_CONCURRENT. */
   async execute(step: NetfilterStep, signal: AbortSignal): Promise<void> {
     this.#executing++
-    this.#steps++
-    this.#beforeStep = this.#last
-    // Whatever happens below, the next observation must read the kernel.
-    this.#last = undefined
     try {
       if (step.verb === 'commit') await this.#commit(step, signal)
       else if (step.verb === 'remove-nic') await this.#removeNic(step, signal)
-      else await this.#settle(await this.#look(signal), step.wanted)
+      else await this.#settle(step, signal)
+    } catch (thrown) {
+      this.#kernel().forget()
+      throw thrown
     } finally {
       this.#executing--
     }
   }
 
   facts(observed: NetfilterObserved): ReadonlySet<Fact> {
-    return enforcedFacts(observed)
+    if (this.#factsOf?.observed !== observed) {
+      this.#factsOf = { observed, facts: enforcedFacts(observed) }
+    }
+    return this.#factsOf.facts
+  }
+
+  /** Reads the kernel's rule set and proves that it decides every packet as the policy does, or
+   *  says what does not, with a packet that shows it. Errors: PUR_NFT_UNREADABLE, PUR_NFT_REFUSED,
+   *  PUR_INVALID, PUR_CANCELLED. */
+  async verify(desired: NetfilterDesired, signal: AbortSignal): Promise<Verification> {
+    const held = await this.#kernel().readApart(signal)
+    return await verifyKernel(desired, { ...held, altered: new Set(), settled: true }, signal)
+  }
+
+  /** What each rule in force has decided since its list was loaded. Errors: PUR_NFT_UNREADABLE. */
+  async hits(signal: AbortSignal): Promise<readonly RuleHits[]> {
+    const { socket, kernel } = this.#open()
+    const held = await kernel.look(signal)
+    return hitsOf(held, await socket.readCounters('inet', { signal }))
+  }
+
+  /** Tells of new flows that rules with `log` decide, until the signal is aborted. One listener on
+   *  a host. Errors: PUR_NFT_REFUSED. */
+  async watchLogs(
+    desired: () => NetfilterDesired,
+    onFlow: (flow: LoggedFlow) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const stop = await this.#open().socket.watchLogs(LOG_GROUP, (packet) => {
+      const flow = loggedFlow(packet, desired())
+      if (flow !== undefined) onFlow(flow)
+    })
+    if (signal.aborted) stop()
+    else signal.addEventListener('abort', stop, { once: true })
   }
 
   /** Tells of changes by somebody else, within a second, until the signal is aborted. */
   watch(onChange: (reason: string) => void, signal: AbortSignal): void {
-    const { clock, follow = followLines } = this.#options
-    let checking = false
-    const check = async (): Promise<void> => {
-      if (checking) return
-      checking = true
+    let kernel: Kernel
+    try {
+      kernel = this.#kernel()
+    } catch {
+      // Without the privilege or the addon there is nothing to listen to: looking says why.
+      return
+    }
+    let looking = false
+    const look = async (): Promise<void> => {
+      if (looking) return
+      looking = true
       try {
         do {
-          await clock.sleep(QUIET_MS, signal)
+          await this.#options.clock.sleep(QUIET_MS, signal)
         } while (this.#executing > 0)
-        if (await this.#hasDrifted(signal)) onChange('drift')
+        const before = kernel.former
+        const after = await kernel.look(signal)
+        if (before !== after) onChange('drift')
       } catch {
         // The kernel could not be read, or a foreign table stands there: the lane finds out and
         // says so.
-        this.#last = undefined
         if (!signal.aborted) onChange('the tables could not be read')
       } finally {
-        checking = false
-        if (this.#touched && !signal.aborted) void check()
+        looking = false
+        if (kernel.held === undefined && !signal.aborted) void look()
       }
     }
-    this.#monitor = new RulesetMonitor({
-      follow,
-      clock,
-      signal,
-      onTouched: () => {
-        this.#touched = true
-        void check()
-      },
-    })
-    void this.#monitor.run()
-    signal.addEventListener('abort', () => this.#nft.close(), { once: true })
+    kernel.listen(() => void look(), signal)
+    signal.addEventListener('abort', () => this.close(), { once: true })
   }
 
-  async #hasDrifted(signal: AbortSignal): Promise<boolean> {
-    this.#touched = false
-    const steps = this.#steps
-    const observed = await this.#look(signal)
-    // A step that began meanwhile reads back by itself, and what was read here is old.
-    if (this.#steps !== steps) return false
-    const digest = digestOf(observed.tables)
-    const drifted = this.#settledDigest !== undefined && digest !== this.#settledDigest
-    this.#last = observed
-    this.#settledDigest = digest
-    return drifted
+  /** Gives the socket back; the next call opens another. */
+  close(): void {
+    this.#opened?.socket.close()
+    this.#opened = undefined
+  }
+
+  #open(): { readonly socket: NetfilterSocket; readonly kernel: Kernel } {
+    if (this.#opened === undefined) {
+      const socket = (this.#options.openSocket ?? openNetfilterSocket)()
+      this.#opened = { socket, kernel: new Kernel(socket, this.#options.clock) }
+    }
+    return this.#opened
+  }
+
+  #kernel(): Kernel {
+    return this.#open().kernel
   }
 
   async #commit(step: CommitStep, signal: AbortSignal): Promise<void> {
-    const { aside, flip, remove, faults } = step.difference
-    const ports = step.affectedPorts
+    const { wanted, desired, retained, affectedPorts: ports } = step
+    const { aside, flip } = step.difference
+    const kernel = this.#kernel()
+    const before = kernel.held
     try {
-      if (aside.length > 0) await this.#nft.load('new rules beside the old', aside, signal)
-      if (flip.length > 0) await this.#nft.load('the turn to the new rules', flip, signal)
+      await kernel.commit(aside, signal)
+      await kernel.commit(flip, signal)
     } catch (thrown) {
       throw withPorts(thrown, ports)
     }
-    const lines = [...aside, ...flip]
-    const observed = await this.#readBack(lines, faults, signal)
-    const left = difference(step.wanted, observed, step.retained)
-    if (left.aside.length + left.flip.length > 0) throw readBackError(left, ports)
-    const deletions = leftoverLines(remove)
-    if (deletions.length === 0) {
-      await this.#settle(observed, step.wanted)
-      return
-    }
-    // Only now: a packet that was inside an old chain at the turn has long left it. What the kernel
-    // holds after it is known, and the monitor's next look compares.
-    const tables = withoutObjects(observed.tables, remove)
-    try {
-      await Promise.all([
-        this.#nft.load('deletion of what is left over', deletions, signal),
-        this.#settle({ ...observed, tables }, step.wanted),
-      ])
-    } catch (thrown) {
-      this.#last = undefined
-      throw thrown
-    }
+    this.#owe(ports)
+    this.#policy = desired
+    if (before !== undefined) kernel.take(applied(before, wanted, step.difference, retained))
+    const changes = [...aside, ...flip]
+    const isRead = await readBack(this.#open().socket, kernel, changes, ports, signal)
+    if (!isRead) this.#unread = ports
   }
 
   async #removeNic(step: RemoveNicStep, signal: AbortSignal): Promise<void> {
-    const lines = elementRemovalLines(step.elements, await this.#look(signal))
-    if (lines.length > 0) await this.#nft.load(`closing of ${step.port}`, lines, signal)
-    const unused = unusedLines(await this.#look(signal))
-    if (unused.length > 0) await this.#nft.load('deletion of what is left over', unused, signal)
-    const observed = await this.#look(signal)
-    if (elementRemovalLines(step.elements, observed).length > 0) {
-      throw new PurlinError('PUR_NFT_READ_BACK', {
-        message: `elements of ${step.port} are still in the kernel after their deletion`,
-        context: { port: step.port },
-      })
-    }
-    await this.#settle(observed, step.wanted)
+    const kernel = this.#kernel()
+    const held = kernel.held ?? (await kernel.look(signal))
+    const removals = elementRemovals(step.elements, held)
+    await kernel.commit(removals, signal)
+    const closed = withoutElements(held, step.elements)
+    kernel.take(closed)
+    await readBack(this.#open().socket, kernel, removals, [step.port], signal)
+    const left = unused(this.#judged(closed))
+    await kernel.commit(leftoverChanges(left), signal)
+    kernel.take(without(closed, left))
   }
 
-  /** Takes what was read back for the truth, and keeps it for the next boot. */
-  async #settle(observed: NetfilterObserved, wanted: KernelRuleset): Promise<void> {
-    const verified = new Map<string, string>()
-    for (const table of Object.values(observed.tables)) {
-      for (const [key, chain] of table?.chains ?? []) {
-        const former = observed.altered.has(key) ? this.#verified.get(key) : undefined
-        verified.set(key, former ?? chain.fingerprint)
-      }
+  /** Deletes what is left over, ends what the rules in force refuse, where that is not known to be
+   *  done, and keeps them for the next boot. */
+  async #settle({ desired, difference }: SettleStep, signal: AbortSignal): Promise<void> {
+    const kernel = this.#kernel()
+    if (this.#unread.length > 0) await readAllBack(kernel, this.#unread, signal)
+    this.#unread = []
+    const held = tidied(await kernel.look(signal), difference)
+    // Only now: a packet that was inside an old chain at the turn has long left it.
+    await kernel.commit(difference.remove, signal)
+    if (kernel.held !== undefined) kernel.take(held)
+    if (this.#policy === undefined) this.#owe(desired.nics.map((nic) => nic.port))
+    if (this.#owing !== undefined) {
+      const { before, ports } = this.#owing
+      const { socket } = this.#open()
+      const count = await endConnections(socket, before, desired, ports, signal)
+      if (count > 0) this.#options.onEnded?.(count)
     }
-    this.#verified = verified
-    const digest = digestOf(observed.tables)
-    this.#settledDigest = digest
-    this.#last = observed
+    this.#owing = undefined
+    this.#policy = desired
     const { restoreFile } = this.#options
     if (restoreFile === undefined) return
-    await writeRestoreFile(restoreFile, wanted, { digest, verified })
+    const prints = new Map([...held.chains].map(([key, chain]) => [key, chainPrint(chain)]))
+    const digest = digestOf(held)
+    await writeRestoreFile(restoreFile, held, { digest, prints })
+    this.#prints = prints
     this.#savedDigest = digest
-    this.#last = { ...observed, saved: true }
+    this.#saved = held
   }
 
-  async #look(signal: AbortSignal): Promise<NetfilterObserved> {
-    const found = await this.#nft.list(tableFamilies, signal)
-    return this.#judged({ bridge: found.bridge, inet: found.inet }, new Map())
+  /** Between two settlings the oldest policy is what connections began under. */
+  #owe(ports: readonly string[]): void {
+    this.#owing ??= { before: this.#policy, ports: new Set() }
+    for (const port of ports) this.#owing.ports.add(port)
   }
 
-  /** Reads what the lines have touched; the rest too, unless a monitor has heard of no change
-   *  of it. `written`: faults that a commit has mended; chains it wrote are not held against
-   *  what was before. */
-  async #readBack(
-    lines: readonly string[],
-    written: ReadonlyMap<string, string>,
-    signal: AbortSignal,
-  ): Promise<NetfilterObserved> {
-    const before = this.#monitor?.listening === true ? this.#beforeStep?.tables : undefined
-    const touched = tableFamilies.filter(
-      (table) =>
-        before?.[table] === undefined ||
-        lines.some((line) => line.includes(` ${table} ${TABLE_NAME} `)),
-    )
-    const fresh = await this.#nft.list(touched, signal)
-    const tableOf = (table: TableFamily): ObservedTable | undefined =>
-      touched.includes(table) ? fresh[table] : before?.[table]
-    return this.#judged({ bridge: tableOf('bridge'), inet: tableOf('inet') }, written)
-  }
-
-  #judged(
-    tables: NetfilterObserved['tables'],
-    written: ReadonlyMap<string, string>,
-  ): NetfilterObserved {
-    const altered = new Set<string>()
-    for (const table of Object.values(tables)) {
-      for (const [key, chain] of table?.chains ?? []) {
-        const verified = this.#verified.get(key)
-        if (verified === undefined || verified === chain.fingerprint) continue
-        if (!written.has(`chain ${key}`)) altered.add(key)
-      }
+  #judged(held: Held): NetfilterObserved {
+    const settled = this.#isSettled(held)
+    if (this.#observed?.held === held && this.#observed.observed.settled === settled) {
+      return this.#observed.observed
     }
-    const saved = this.#options.restoreFile === undefined || this.#savedDigest === digestOf(tables)
-    return { tables, altered, saved }
+    const altered = new Set<string>()
+    for (const [key, chain] of held.chains) {
+      const print = this.#prints.get(key)
+      // What stands as it was saved needs no look, and what is not in the file is new.
+      if (print === undefined || this.#saved?.chains.get(key) === chain) continue
+      if (chainPrint(chain) !== print) altered.add(key)
+    }
+    const observed = { ...held, altered, settled }
+    this.#observed = { held, observed }
+    return observed
   }
 
-  /** After a start, what was read back before the stop tells whether anybody edited a rule
-   *  since. */
+  #isSettled(held: Held): boolean {
+    if (this.#owing !== undefined) return false
+    if (this.#options.restoreFile === undefined || this.#saved === held) return true
+    // After a commit of our own the file is behind; only what was read may be what it holds.
+    if (this.#savedDigest === undefined || this.#savedDigest !== digestOf(held)) return false
+    this.#saved = held
+    return true
+  }
+
+  /** After a start, what was in force before the stop tells whether anybody edited a rule since. */
   async #readHead(): Promise<void> {
     if (this.#headRead || this.#options.restoreFile === undefined) return
     const head = await readRestoreHead(this.#options.restoreFile)
     this.#headRead = true
     if (head === undefined) return
-    this.#verified = head.verified
+    this.#prints = head.prints
     this.#savedDigest = head.digest
   }
 }
@@ -271,19 +293,12 @@ export function createNetfilterDriver(options: NetfilterDriverOptions): Netfilte
   return new NetfilterDriver(options)
 }
 
-function readBackError(left: Difference, ports: readonly string[]): PurlinError {
-  const shown = [...left.faults].slice(0, 5).map(([key, fault]) => `${key} ${fault}`)
-  return new PurlinError('PUR_NFT_READ_BACK', {
-    message: `the rules read back are not the ones loaded: ${shown.join('; ') || 'something is left over'}; NICs concerned: ${ports.join(', ') || 'none'}`,
-    context: { faults: Object.fromEntries(left.faults), notEnforced: ports },
-  })
-}
-
 function withPorts(thrown: unknown, ports: readonly string[]): unknown {
-  if (!(thrown instanceof PurlinError) || thrown.code !== 'PUR_NFT_REFUSED') return thrown
+  const error = toPurlinError(thrown)
+  if (error.code !== 'PUR_NFT_REFUSED') return thrown
   return new PurlinError('PUR_NFT_REFUSED', {
-    message: `${thrown.message}; the former rules stay in force; not enforced as desired: ${ports.join(', ') || 'none'}`,
-    context: { notEnforced: ports },
+    message: `${error.message}; the former rules stay in force; not enforced as desired: ${ports.join(', ') || 'none'}`,
+    context: { ...error.context, notEnforced: ports },
     cause: thrown,
   })
 }

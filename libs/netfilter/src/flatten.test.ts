@@ -32,6 +32,22 @@ test('a rule that is switched off leaves, and the others keep their priorities',
   )
 })
 
+test('a rule carries its own id, and whether it is logged', (t) => {
+  const rule = { family: 'ipv4', protocol: 'tcp', action: 'allow' }
+  const group = sampleGroup({
+    allowWithinGroup: false,
+    inbound: [{ ...rule, id: 'ssh', log: true }, rule],
+  })
+  const { rules } = flatten(sampleNic('b', ['g']), 'inbound', desiredOf([], { g: group }))
+  t.deepEqual(
+    rules.map(({ provenance, log }) => [provenance, log]),
+    [
+      [{ group: 'g', priority: 0, id: 'ssh' }, true],
+      [{ group: 'g', priority: 1 }, false],
+    ],
+  )
+})
+
 test('a NIC without groups has no list', (t) => {
   t.false(flatten(sampleNic('c', []), 'inbound', sampleDesired).filtered)
 })

@@ -5,8 +5,9 @@ import {
   parseAddress,
   parseCidr,
 } from '@purlin/base'
-import { type InboundRule, portsOf, type RulePeer } from '@purlin/schema'
+import { type InboundRule, portsOf, type RulePeer, type SecurityGroupSpec } from '@purlin/schema'
 import { type Membership, membershipOf } from './membership.ts'
+import { type BuiltIn, builtInsOf } from './policy/built-in.ts'
 import type { Direction, FilterAction, FilteredNic, NetfilterDesired } from './policy/desired.ts'
 import { protocolNumber } from './policy/protocol.ts'
 import { mergeAddressRanges, mergePortRanges, type PortRange } from './policy/ranges.ts'
@@ -15,6 +16,8 @@ import { mergeAddressRanges, mergePortRanges, type PortRange } from './policy/ra
 export interface Provenance {
   readonly group: string
   readonly priority: number | 'members'
+  /** The rule's own id, where it has one: it stays when the rule moves. */
+  readonly id?: string
 }
 
 /** The other end: an address in any of the ranges, or of a member of any of the groups. */
@@ -33,13 +36,17 @@ export interface FlatRule {
   /** Absent: anyone. */
   readonly peer: FlatPeer | undefined
   readonly action: FilterAction
+  /** Whether new flows that it decides are logged. */
+  readonly log: boolean
 }
 
 /** What decides about one direction of a NIC: the first rule that matches, else the default. */
 export interface FlatList {
   readonly direction: Direction
-  /** False for a NIC without groups: everything passes. */
+  /** False for a NIC whose lists do not apply: everything passes. */
   readonly filtered: boolean
+  /** What passes before any rule is asked. */
+  readonly open: readonly BuiltIn[]
   readonly rules: readonly FlatRule[]
   readonly defaultAction: FilterAction
   readonly membership: Membership
@@ -55,19 +62,40 @@ export function flatten(
   return {
     direction,
     filtered: nic.filtered,
-    rules: nic.groups.flatMap((name) => flattenGroup(name, direction, desired)),
+    open: builtInsOf(nic, direction),
+    rules: nic.groups.flatMap((name) => {
+      const spec = desired.groups.get(name)
+      return spec === undefined ? [] : flattenGroup(name, spec, direction)
+    }),
     defaultAction: nic.defaultPolicy[direction],
     membership: membershipOf(desired.members),
   }
 }
 
-function flattenGroup(
+const flattened = new WeakMap<SecurityGroupSpec, Map<string, readonly FlatRule[]>>()
+
+/** The rules of one group in one direction. A group's value never changes in place, so they are
+ *  worked out once for each. Errors: PUR_INVALID. */
+export function flattenGroup(
   group: string,
+  spec: SecurityGroupSpec,
   direction: Direction,
-  desired: NetfilterDesired,
 ): readonly FlatRule[] {
-  const spec = desired.groups.get(group)
-  if (spec === undefined) return []
+  const known = flattened.get(spec) ?? new Map<string, readonly FlatRule[]>()
+  flattened.set(spec, known)
+  const key = `${direction} ${group}`
+  const found = known.get(key)
+  if (found !== undefined) return found
+  const rules = rulesOf(group, spec, direction)
+  known.set(key, rules)
+  return rules
+}
+
+function rulesOf(
+  group: string,
+  spec: SecurityGroupSpec,
+  direction: Direction,
+): readonly FlatRule[] {
   const membersRule: FlatRule = {
     provenance: { group, priority: 'members' },
     families: ['ipv4', 'ipv6'],
@@ -76,6 +104,7 @@ function flattenGroup(
     icmp: undefined,
     peer: { ranges: [], groups: [group] },
     action: 'allow',
+    log: false,
   }
   const own =
     direction === 'inbound'
@@ -83,9 +112,10 @@ function flattenGroup(
       : spec.outbound.map((rule) => ({ rule, peer: rule.destination }))
   return [
     ...(spec.allowWithinGroup ? [membersRule] : []),
-    ...own.flatMap(({ rule, peer }, priority) =>
-      rule.enabled ? [flattenRule(rule, peer, { group, priority })] : [],
-    ),
+    ...own.flatMap(({ rule, peer }, priority) => {
+      const provenance = { group, priority, ...(rule.id !== undefined && { id: rule.id }) }
+      return rule.enabled ? [flattenRule(rule, peer, provenance)] : []
+    }),
   ]
 }
 
@@ -102,6 +132,7 @@ function flattenRule(
     icmp: rule.icmp && { type: rule.icmp.type, code: rule.icmp.code },
     peer: peer && flattenPeer(peer, rule.family, provenance),
     action: rule.action,
+    log: rule.log,
   }
 }
 

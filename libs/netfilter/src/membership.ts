@@ -8,32 +8,34 @@ export interface Membership {
 }
 
 const EMPTY: ReadonlySet<bigint> = new Set()
-const cache = new WeakMap<NetfilterDesired['members'], Membership>()
+const memberships = new WeakMap<NetfilterDesired['members'], Membership>()
+const groups = new WeakMap<readonly MemberAddresses[], Map<AddressFamily, ReadonlySet<bigint>>>()
 
-/** Reads the members once per value of `members`, each group only when it is asked for. */
+/** Reads the members once per value of `members`, each group only when it is asked for. A group
+ *  whose members are the same value as before is not read again. */
 export function membershipOf(members: NetfilterDesired['members']): Membership {
-  const known = cache.get(members)
+  const known = memberships.get(members)
   if (known !== undefined) return known
-  const read = new Map<string, ReadonlySet<bigint>>()
   const membership: Membership = {
     addressesOf: (group, family) => {
-      const key = `${family}/${group}`
-      const found = read.get(key)
-      if (found !== undefined) return found
-      const addresses = addressSet(members.get(group), family)
-      read.set(key, addresses)
-      return addresses
+      const own = members.get(group)
+      return own === undefined ? EMPTY : addressSet(own, family)
     },
   }
-  cache.set(members, membership)
+  memberships.set(members, membership)
   return membership
 }
 
 function addressSet(
-  members: readonly MemberAddresses[] | undefined,
+  members: readonly MemberAddresses[],
   family: AddressFamily,
 ): ReadonlySet<bigint> {
-  if (members === undefined) return EMPTY
+  const known = groups.get(members) ?? new Map<AddressFamily, ReadonlySet<bigint>>()
+  groups.set(members, known)
+  const found = known.get(family)
+  if (found !== undefined) return found
   const values = members.flatMap((member) => member[family]).map((text) => parseAddress(text))
-  return new Set(values.flatMap((address) => (address === undefined ? [] : [address.value])))
+  const addresses = new Set(values.flatMap((one) => (one === undefined ? [] : [one.value])))
+  known.set(family, addresses)
+  return addresses
 }

@@ -1,6 +1,7 @@
 import type { AddressFamily } from '@purlin/base'
+import { protocolNumbers } from './policy/protocol.ts'
 
-/** The first packet of a flow, as far as a list can see it. */
+/** A packet, as far as a list can see it. */
 export interface Packet {
   readonly family: AddressFamily
   readonly source: bigint
@@ -11,6 +12,14 @@ export interface Packet {
   readonly sourcePort?: number | undefined
   readonly destinationPort?: number | undefined
   readonly icmp?: { readonly type: number; readonly code: number } | undefined
+  /** What conntrack says; absent means new. Related: an ICMP error about a known flow. */
+  readonly state?: 'new' | 'established' | 'related' | undefined
+}
+
+/** Whether packets of the protocol have ports that rules can name. */
+export function hasPorts(protocol: number): boolean {
+  const { tcp, udp, sctp } = protocolNumbers
+  return protocol === tcp || protocol === udp || protocol === sctp
 }
 
 /** The packet of the same flow in the other direction: ends and ports swapped; an echo request

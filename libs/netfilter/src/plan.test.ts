@@ -1,73 +1,37 @@
 import { fact } from '@purlin/base'
 import test from 'ava'
 import { compile } from './compile/compile.ts'
-import {
-  type NetfilterObserved,
-  nothingObserved,
-  type ObservedChain,
-  type ObservedTable,
-} from './observe/observed.ts'
+import type { Change } from './netlink/index.ts'
+import { type NetfilterObserved, nothingObserved, turnElements } from './observe/observed.ts'
 import { enforcedFacts, nicStatus } from './observe/status.ts'
 import { planSteps } from './plan.ts'
 import type { NetfilterDesired } from './policy/desired.ts'
-import { LOOSE_SET, mapNames, mapTypes, type TableFamily } from './target/names.ts'
-import { kernelRuleset } from './target/nftables.ts'
-import { targetOf } from './target/script.ts'
+import { hostObjects } from './target/host-objects.ts'
+import { tableFamilies } from './target/names.ts'
+import { turnShapes } from './target/sets.ts'
+import { chainOf, objectKey } from './target/statement.ts'
 import { sampleDesired, sampleNic } from './testing/sample.ts'
 
 /** The observation of a kernel that holds exactly the desired rule set. */
 function observedOf(desired: NetfilterDesired): NetfilterObserved {
-  const ruleset = kernelRuleset(compile(desired), () => 0)
-  const tableOf = (table: TableFamily): ObservedTable => {
-    const chains = [...ruleset.chains.values()].filter((chain) => chain.table === table)
-    const observed = chains.map((chain): [string, ObservedChain] => {
-      const text = chain.rules.map((rule) => rule.text).join('\n')
-      const targets = [...text.matchAll(/(?:goto|jump) ([^\s,}]+)/g)].map(
-        ([, name]) => `${table}/${name}`,
-      )
-      const sets = [...text.matchAll(/@([a-z0-9-]+)/g)].map(([, name]) => name ?? '')
-      return [
-        `${table}/${chain.name}`,
-        {
-          table,
-          name: chain.name,
-          hook: chain.hook && `${chain.hook.hook} ${chain.hook.priority} accept`,
-          ruleIds: chain.rules.map((rule) => rule.id),
-          fingerprint: 'as loaded',
-          references: [...targets, ...sets],
-        },
-      ]
-    })
-    const sets = [...ruleset.sets].map(([name, set]): [string, readonly string[]] => [
-      name,
-      set.elements,
-    ])
-    const maps = mapNames.filter((name) => mapTypes[name].table === table)
-    return {
-      owned: true,
-      chains: new Map(observed),
-      sets: table === 'inet' ? new Map([...sets, [LOOSE_SET, []]]) : new Map(),
-      maps: new Map(maps.map((name) => [name, ruleset.maps[name]])),
-      others: [],
-    }
-  }
-  return {
-    tables: { bridge: tableOf('bridge'), inet: tableOf('inet') },
-    altered: new Set(),
-    saved: true,
-  }
+  const { chains, sets } = hostObjects(compile(desired), () => 0)
+  return { ...nothingObserved, tables: new Set(tableFamilies), chains, sets }
 }
 
 const inForce = observedOf(sampleDesired)
 
-/** The observation with one table changed. */
-function changed(
-  table: TableFamily,
-  change: (found: ObservedTable) => ObservedTable,
+/** The observation with some elements of a map changed. */
+function withElements(
+  map: string,
+  change: (elements: Map<string, { key: never; value: never }>) => void,
 ): NetfilterObserved {
-  const found = inForce.tables[table]
-  if (found === undefined) throw new Error(`no table ${table}`)
-  return { ...inForce, tables: { ...inForce.tables, [table]: change(found) } }
+  const shape = turnShapes.find(({ name }) => name === map)
+  const key = shape === undefined ? '' : objectKey(shape)
+  const set = inForce.sets.get(key)
+  if (set === undefined) throw new Error(`no map ${map}`)
+  const elements = new Map(set.elements) as Map<string, { key: never; value: never }>
+  change(elements)
+  return { ...inForce, sets: new Map(inForce.sets).set(key, { ...set, elements }) }
 }
 
 const commitOf = (desired: NetfilterDesired, observed: NetfilterObserved) => {
@@ -76,18 +40,36 @@ const commitOf = (desired: NetfilterDesired, observed: NetfilterObserved) => {
   return step
 }
 
+/** What changes name, such as `add-elements group-web-ipv4`. */
+const words = (changes: readonly Change[]): readonly string[] => changes.map(wordsOf)
+
+function wordsOf(change: Change): string {
+  if ('set' in change) return `${change.change} ${change.set.name}`
+  if ('rule' in change) return `${change.change} ${change.chain}`
+  if ('chain' in change) return `${change.change} ${change.chain.name}`
+  return 'name' in change ? `${change.change} ${change.name}` : `${change.change} ${change.table}`
+}
+
+function listChainOf(port: string): string {
+  const nic = sampleDesired.nics.find((one) => one.port === port)
+  const value = turnElements(inForce, 'dispatch').get(String(0x51000000 + (nic?.zone ?? 0)))?.value
+  return typeof value === 'object' ? (chainOf(value) ?? '') : ''
+}
+
 test('nothing is planned where the kernel holds what is desired', (t) => {
   t.deepEqual(planSteps(sampleDesired, inForce), [])
 })
 
 test('an empty kernel gets the tables, and nothing is turned before its chains stand', (t) => {
-  const step = commitOf(sampleDesired, nothingObserved)
-  t.is(step.difference.aside[0], 'add table bridge purlin')
-  t.true(
-    step.difference.aside.every((line) => !line.startsWith('add element inet purlin dispatch')),
+  const { difference, affectedPorts } = commitOf(sampleDesired, nothingObserved)
+  t.deepEqual(words(difference.aside).slice(0, 2), ['add-table bridge', 'add-counter owner-purlin'])
+  const maps = turnShapes.map(({ name }) => name)
+  t.false(words(difference.aside).some((one) => maps.some((map) => one === `add-elements ${map}`)))
+  t.deepEqual(
+    words(difference.flip).toSorted(),
+    maps.map((map) => `add-elements ${map}`).toSorted(),
   )
-  t.true(step.difference.flip.every((line) => line.startsWith('add element ')))
-  t.deepEqual(step.affectedPorts, ['a.eth0', 'b.eth0', 'c.eth0', 'd.eth0'])
+  t.deepEqual(affectedPorts, ['a.eth0', 'b.eth0', 'c.eth0', 'd.eth0'])
 })
 
 test('a changed rule makes a list beside the old one, turns to it, and deletes the old one', (t) => {
@@ -96,27 +78,28 @@ test('a changed rule makes a list beside the old one, turns to it, and deletes t
   if (!web) return
   const groups = new Map(sampleDesired.groups).set('web', { ...web, inbound: web.inbound.slice(1) })
   const { difference, affectedPorts, summary } = commitOf({ ...sampleDesired, groups }, inForce)
-  t.true(difference.aside.every((line) => /^add (chain|rule) inet purlin list-/.test(line)))
-  t.deepEqual(
-    difference.flip.map((line) => line.split(' ', 5).join(' ')),
-    ['delete element inet purlin dispatch', 'add element inet purlin dispatch'],
-  )
-  t.is(difference.remove.chains.size, 6)
+  t.true(words(difference.aside).every((one) => /^add-(chain|rule|set|elements) list-/.test(one)))
+  t.deepEqual(words(difference.flip), ['delete-elements dispatch', 'add-elements dispatch'])
+  t.true(words(difference.remove).some((one) => one.startsWith('delete-chain list-')))
   t.deepEqual(affectedPorts, ['b.eth0', 'd.eth0'])
   t.is(summary, 'change the rules of b.eth0, d.eth0 (4 NICs)')
 })
 
 test('a member that joins is one element', (t) => {
   const members = new Map(sampleDesired.members)
-  members.set('web', [...(members.get('web') ?? []), { ipv4: ['10.9.0.99'], ipv6: [] }])
-  const { difference } = commitOf({ ...sampleDesired, members }, inForce)
-  t.deepEqual(difference.aside, ['add element inet purlin group-web-ipv4 { 10.9.0.99 }'])
-  t.deepEqual(difference.flip, [])
+  members.set('web', [...(members.get('web') ?? []), { ipv4: ['10.9.0.12'], ipv6: [] }])
+  const { difference, summary } = commitOf({ ...sampleDesired, members }, inForce)
+  t.deepEqual(words(difference.aside), [])
+  t.deepEqual(words(difference.flip), ['add-elements group-web-ipv4'])
+  t.deepEqual(words(difference.remove), [])
+  t.is(difference.flip.flatMap((one) => ('elements' in one ? one.elements : [])).length, 1)
+  t.regex(summary, /bring the members of web up to date/)
 })
 
-test('a NIC that nobody wants goes in a step of its own, not while it is in use', (t) => {
+test('a NIC that nobody wants keeps its rules until nobody uses it, and loses them in its own step', (t) => {
   const nics = sampleDesired.nics.filter((nic) => nic.port !== 'a.eth0')
-  const steps = planSteps({ ...sampleDesired, nics }, inForce)
+  const members = new Map(sampleDesired.members)
+  const steps = planSteps({ ...sampleDesired, nics, members }, inForce)
   t.deepEqual(
     steps.map(({ verb, forbids }) => ({ verb, forbids })),
     [{ verb: 'remove-nic', forbids: [fact('nic', 'a.eth0', 'in-use')] }],
@@ -129,70 +112,86 @@ test('what an unwanted NIC uses stays until its own step', (t) => {
     sampleNic('e', ['web']),
   ]
   const { difference } = commitOf({ ...sampleDesired, nics }, inForce)
-  t.is(difference.remove.chains.size + difference.remove.sets.size, 0)
+  t.deepEqual(difference.remove, [])
 })
 
 test('a list that somebody altered is made anew beside it', (t) => {
-  const target = targetOf(
-    'dispatch',
-    inForce.tables.inet?.maps.get('dispatch')?.get('0x5100000b') ?? '',
-  )
-  const observed = { ...inForce, altered: new Set([`${target}-ipv4`]) }
+  const name = listChainOf('b.eth0')
+  const key = `inet/${name}-ipv4`
+  const chain = inForce.chains.get(key)
+  t.truthy(chain)
+  if (!chain) return
+  const shorter = { ...chain, rules: chain.rules.slice(1) }
+  const observed = {
+    ...inForce,
+    chains: new Map(inForce.chains).set(key, shorter),
+    altered: new Set([key]),
+  }
   const { difference } = commitOf(sampleDesired, observed)
-  t.true(
-    difference.aside.some(
-      (line) => line === `add chain ${target?.replace('/', ' purlin ').replace(/_0$/, '_1')}`,
-    ),
-  )
-  t.true(difference.remove.chains.has(`${target}-ipv4`))
+  t.true(words(difference.aside).includes(`add-chain ${name.replace(/_0$/, '_1')}`))
+  t.true(words(difference.remove).includes(`delete-chain ${name}-ipv4`))
   t.is(nicStatus(observed, 'b.eth0').state, 'notEnforced')
   t.is(nicStatus(observed, 'c.eth0').state, 'enforced')
 })
 
-test('an emptied base chain is filled in place, and until then no NIC is enforced', (t) => {
-  const observed = changed('inet', (table) => {
-    const chain = table.chains.get('inet/base-filter')
-    if (chain === undefined) throw new Error('no base chain')
-    return {
-      ...table,
-      chains: new Map(table.chains).set('inet/base-filter', { ...chain, ruleIds: [] }),
-    }
-  })
+test('a rule of somebody else in a chain is a fault of that chain', (t) => {
+  const name = listChainOf('b.eth0')
+  const observed = { ...inForce, foreign: [`rule inet/${name}-ipv4 9: fib`] }
   const { difference } = commitOf(sampleDesired, observed)
-  t.is(difference.aside[0], 'flush chain inet purlin base-filter')
+  t.true(words(difference.remove).includes(`delete-chain ${name}-ipv4`))
+  t.is(nicStatus(observed, 'b.eth0').state, 'notEnforced')
+})
+
+test('an emptied base chain is filled in place, and until then no NIC is enforced', (t) => {
+  const chain = inForce.chains.get('inet/base-filter')
+  t.truthy(chain)
+  if (!chain) return
+  const chains = new Map(inForce.chains).set('inet/base-filter', { ...chain, rules: [] })
+  const observed = { ...inForce, chains }
+  const { difference } = commitOf(sampleDesired, observed)
+  t.is(words(difference.aside)[0], 'flush-chain base-filter')
   t.is(enforcedFacts(observed).size, 0)
 })
 
 test('a stray element is deleted', (t) => {
-  const observed = changed('inet', (table) => {
-    const dispatch = new Map(table.maps.get('dispatch')).set('0x500000ff', 'accept')
-    return { ...table, maps: new Map(table.maps).set('dispatch', dispatch) }
+  const observed = withElements('dispatch', (elements) => {
+    const [first] = elements.values()
+    const key = [{ first: 0x500000ff, last: 0x500000ff }] as never
+    if (first !== undefined) elements.set(String(0x500000ff), { ...first, key })
   })
-  t.deepEqual(commitOf(sampleDesired, observed).difference.flip, [
-    'delete element inet purlin dispatch { 0x500000ff }',
-  ])
+  const { flip } = commitOf(sampleDesired, observed).difference
+  t.deepEqual(words(flip), ['delete-elements dispatch'])
+  t.deepEqual(
+    flip.flatMap((one) => ('elements' in one ? one.elements.map(({ key }) => key[0]?.first) : [])),
+    [0x500000ff],
+  )
 })
 
 test('a NIC is enforced when its guard, marks, zone and lists all stand', (t) => {
   t.is(enforcedFacts(inForce).size, 4)
-  const parts: [TableFamily, 'guard' | 'nic-mark' | 'zone' | 'dispatch', string][] = [
-    ['bridge', 'guard', 'ptap-b'],
-    ['bridge', 'nic-mark', 'pin-b'],
-    ['inet', 'zone', '0x5100000b'],
-    ['inet', 'dispatch', '0x5000000b'],
+  const parts: [string, string][] = [
+    ['guard', 'ptap-b'],
+    ['nic-mark', 'pin-b'],
+    ['zone', String(0x5100000b)],
+    ['dispatch', String(0x5000000b)],
   ]
-  for (const [table, map, key] of parts) {
-    const observed = changed(table, (found) => {
-      const elements = new Map(found.maps.get(map))
-      elements.delete(key)
-      return { ...found, maps: new Map(found.maps).set(map, elements) }
-    })
+  for (const [map, key] of parts) {
+    const observed = withElements(map, (elements) => void elements.delete(key))
     t.is(nicStatus(observed, 'b.eth0').state, 'notEnforced', `${map} ${key}`)
     t.is(nicStatus(observed, 'd.eth0').state, 'enforced')
   }
 })
 
+test('what the new rules replaced goes once they are in force', (t) => {
+  const name = listChainOf('b.eth0').replace(/_0$/, '_9')
+  const chain = { table: 'inet' as const, name, rules: [] }
+  const observed = { ...inForce, chains: new Map(inForce.chains).set(`inet/${name}`, chain) }
+  const [step] = planSteps(sampleDesired, observed)
+  t.is(step?.verb, 'settle')
+  t.regex(step?.summary ?? '', /^delete 1 chains and 0 sets left over; /)
+})
+
 test('rules in force that the next boot would not have are written down', (t) => {
-  const [step] = planSteps(sampleDesired, { ...inForce, saved: false })
-  t.is(step?.verb, 'save')
+  const [step] = planSteps(sampleDesired, { ...inForce, settled: false })
+  t.is(step?.verb, 'settle')
 })

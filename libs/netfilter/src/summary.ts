@@ -1,13 +1,15 @@
 import type { Difference } from './apply/difference.ts'
 import type { CompiledRuleset } from './compile/ruleset.ts'
+import type { Change } from './netlink/index.ts'
 import type { NetfilterObserved } from './observe/observed.ts'
 import { observedNics } from './observe/status.ts'
+import { elementKey } from './target/statement.ts'
 
 const NAMES_SHOWN = 6
 
 /** One sentence for people: what a commit changes. */
 export function summaryOf(
-  { faults, remove }: Difference,
+  { faults, flip }: Difference,
   compiled: CompiledRuleset,
   affectedPorts: readonly string[],
   observed: NetfilterObserved,
@@ -20,9 +22,7 @@ export function summaryOf(
   const repaired = [...faults]
     .filter(([key, fault]) => key.startsWith('chain ') && fault !== 'is missing')
     .map(([key]) => key.slice('chain '.length))
-  const groups = keys
-    .filter((key) => key.startsWith('set '))
-    .map((key) => key.slice('set group-'.length, key.lastIndexOf('-')))
+  const groups = [...groupsOfSets(keys), ...groupsOfClasses(flip, compiled)]
   const strays = keys.filter((key) => key.startsWith('map ')).length
   const parts = [
     ...(tables.length > 0 ? ['make the tables bridge purlin and inet purlin'] : []),
@@ -33,9 +33,47 @@ export function summaryOf(
   ]
   if (parts.length === 0 && strays > 0) parts.push(`delete ${strays} stray map elements`)
   if (parts.length === 0 && keys.length > 0) parts.push(`make ${keys.length} missing chains`)
-  if (parts.length === 0)
-    parts.push(`delete ${remove.chains.size} chains and ${remove.sets.size} sets left over`)
   return `${parts.join('; ')} (${compiled.nics.length} NICs)`
+}
+
+/** One sentence for people: what follows a commit. */
+export function settleSummary({ leftovers: { chains, sets } }: Difference): string {
+  const left = chains.size + sets.size
+  const tidy = left === 0 ? '' : `delete ${chains.size} chains and ${sets.size} sets left over; `
+  return `${tidy}end the connections that the rules refuse; write the rules down for the next boot`
+}
+
+const GROUP_SET = /^set inet\/group-(.+)-ipv[46]$/
+
+/** Groups whose sets are not as asked. */
+function groupsOfSets(faults: readonly string[]): readonly string[] {
+  return faults.flatMap((key) => GROUP_SET.exec(key)?.[1] ?? [])
+}
+
+/** Groups that an address joins or leaves by going to another class. */
+function groupsOfClasses(flip: readonly Change[], compiled: CompiledRuleset): readonly string[] {
+  const changes = flip.flatMap((one) =>
+    'elements' in one && one.set.name.startsWith('class-') ? [one] : [],
+  )
+  if (changes.length === 0) return []
+  const groupsOf = new Map(
+    [...compiled.classNumbers].map(([text, number]) => [number, text.split(' ')]),
+  )
+  const before = new Map<string, readonly string[]>()
+  const after = new Map<string, readonly string[]>()
+  for (const { change, elements } of changes) {
+    const side = change === 'add-elements' ? after : before
+    for (const element of elements) {
+      side.set(elementKey(element), groupsOf.get(Number(element.value)) ?? [])
+    }
+  }
+  return [...new Set([...before.keys(), ...after.keys()])].flatMap((address) => {
+    const [left, joined] = [before.get(address) ?? [], after.get(address) ?? []]
+    return [
+      ...left.filter((group) => !joined.includes(group)),
+      ...joined.filter((group) => !left.includes(group)),
+    ]
+  })
 }
 
 function some(names: readonly string[]): string {

@@ -14,6 +14,7 @@ import type { CallOptions, MutationOptions } from './connect/call.ts'
 import { callOf, carryOut, startTask } from './connect/operation.ts'
 import { type ClientTarget, connect, DEFAULT_SOCKET_PATH } from './connect/target.ts'
 import { Transport } from './connect/transport.ts'
+import { type Enforcement, enforcementOf } from './enforcement.ts'
 import { type EventsOptions, followEvents } from './events/follow.ts'
 import { checkDocuments } from './manifest/check.ts'
 import {
@@ -57,6 +58,9 @@ export interface Client extends Collections, AsyncDisposable {
   events(options?: EventsOptions): AsyncIterableIterator<Event>
   /** Why a packet passes or not. */
   explainPacket(question: PacketQuestion, options?: CallOptions): Promise<PacketExplanation>
+  /** The same, and beside each end what the kernel did with one such packet, which nobody gets. */
+  explainPacketLive(question: PacketQuestion, options?: CallOptions): Promise<PacketExplanation>
+  readonly enforcement: Enforcement
   doctor(options?: CallOptions): Promise<readonly Finding[]>
   /** Answers also where the agent says that it is not well. */
   health(options?: CallOptions): Promise<HealthAnswer>
@@ -108,6 +112,9 @@ export function createClient(
     events: (eventsOptions) => followEvents(transport, eventsOptions),
     explainPacket: (body, callOptions) =>
       carryOut(transport, 'explainPacket', { body, options: callOptions }),
+    explainPacketLive: (body, callOptions) =>
+      carryOut(transport, 'explainPacketLive', { body, options: callOptions }),
+    enforcement: enforcementOf(transport),
     doctor: async (callOptions) =>
       (await carryOut(transport, 'doctor', { options: callOptions })).findings,
     health: (callOptions) =>

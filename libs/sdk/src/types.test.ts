@@ -36,7 +36,12 @@ test('what does not fit a kind does not compile', (t) => {
     // @ts-expect-error An outbound rule has a destination, no source.
     await client.securityGroups.addRule('web', 'outbound', { ...rule, source: { self: true } })
     // @ts-expect-error There is no such direction.
-    await client.securityGroups.deleteRule('web', 'sideways', 0)
+    await client.securityGroups.deleteRule('web', { direction: 'sideways', priority: 0 })
+    await client.securityGroups.modifyRule('web', 'r-7f3k2m9q', { ports: null })
+    // @ts-expect-error An id stays for good.
+    await client.securityGroups.modifyRule('web', 'r-7f3k2m9q', { id: 'other' })
+    // @ts-expect-error There is no such form.
+    await client.securityGroups.exportRules('web', 'xml')
     // @ts-expect-error A command is an array, not a line for a shell.
     await client.virtualMachines.exec('web-1', 'ls -l')
     // @ts-expect-error The protocol has no such name.

@@ -18,6 +18,5 @@ export { type Launch, launch, type ProcessIdentity } from './services/process.ts
 export {
   type ServiceDesired,
   type ServiceSettings,
-  serviceDevice,
   serviceOf,
 } from './services/service.ts'

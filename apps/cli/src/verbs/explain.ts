@@ -1,20 +1,27 @@
-import type { PacketExplanation, PacketQuestion } from '@purlin/schema'
+import type { PacketExplanation, PacketQuestion, PolicyChange } from '@purlin/schema'
 import { type Command, Option } from 'commander'
 import type { Cli } from '../cli.ts'
+import { CommandFailure, exitCodes } from '../exit-codes.ts'
+import { readOfflineManifest } from '../offline-manifest.ts'
 import { wholeNumber } from '../options.ts'
 import { renderTable } from '../output/table.ts'
+import { coloured } from '../output/tone.ts'
 import { protocolOf } from '../rule-flags.ts'
+import { commandOf } from '../views/change-command.ts'
+import { answerBatch } from './explain-batch.ts'
 
 interface PacketFlags {
-  readonly from: string
-  readonly to: string
-  readonly proto: string
+  readonly from?: string
+  readonly to?: string
+  readonly proto?: string
   readonly port?: number
   readonly sourcePort?: number
   readonly family?: 'ipv4' | 'ipv6'
   readonly icmpType?: number
   readonly icmpCode?: number
   readonly state: 'new' | 'established'
+  readonly file?: string
+  readonly packets?: string
 }
 
 /** `purlin explain packet` */
@@ -23,24 +30,46 @@ export function addExplain(program: Command, cli: Cli): void {
     .command('explain')
     .description('why things are as they are')
     .command('packet')
-    .description('why a packet passes or not')
-    .requiredOption('--from <end>', 'a NIC (web-1, web-1/eth0) or an address')
-    .requiredOption('--to <end>', 'a NIC or an address')
-    .requiredOption('--proto <protocol>', 'tcp, udp, sctp, icmp or a number')
+    .description('why a packet passes or not, and what would let it pass')
+    .option('--from <end>', 'a NIC (web-1, web-1/eth0) or an address')
+    .option('--to <end>', 'a NIC or an address')
+    .option('--proto <protocol>', 'tcp, udp, sctp, icmp or a number')
     .option('--port <port>', 'destination port', wholeNumber)
     .option('--source-port <port>', 'source port', wholeNumber)
     .addOption(new Option('--family <family>').choices(['ipv4', 'ipv6']))
     .option('--icmp-type <number>', 'ICMP type', wholeNumber)
     .option('--icmp-code <number>', 'ICMP code', wholeNumber)
     .addOption(new Option('--state <state>').choices(['new', 'established']).default('new'))
+    .option('-f, --file <file>', 'by this manifest alone: no agent is asked, no privilege needed')
+    .option('--packets <file>', 'with -f: a question a line as JSON, answered a line each')
     .action(async (flags: PacketFlags) => {
-      const answer = await cli.client.explainPacket(questionOf(flags))
+      if (flags.packets !== undefined) {
+        await answerBatch(cli, flags.file, flags.packets)
+        return
+      }
+      const question = questionOf(flags)
+      const answer = await answerOf(cli, question, flags.file)
       cli.print(answer, () => explanationText(answer, cli.colours))
     })
 }
 
+async function answerOf(
+  cli: Cli,
+  question: PacketQuestion,
+  file: string | undefined,
+): Promise<PacketExplanation> {
+  if (file === undefined) return await cli.client.explainPacket(question)
+  const manifests = await readOfflineManifest(cli, file)
+  const { desiredOfManifest, explainPacket } = await import('@purlin/netfilter')
+  return explainPacket(desiredOfManifest(manifests), question)
+}
+
 function questionOf(flags: PacketFlags): PacketQuestion {
   const { from, to, proto, port, sourcePort, family, icmpType, icmpCode, state } = flags
+  if (from === undefined || to === undefined || proto === undefined) {
+    const message = 'give --from, --to and --proto, or -f MANIFEST with --packets FILE'
+    throw new CommandFailure(message, exitCodes.usage)
+  }
   return {
     from,
     to,
@@ -55,15 +84,20 @@ function questionOf(flags: PacketFlags): PacketQuestion {
   }
 }
 
-/** The sentence, then the walk through the lists of each end. Pure. */
-export function explanationText({ sentence, ends }: PacketExplanation, colours: boolean): string {
+/** The sentence, the walk through the lists of each end, and what would let a refused packet pass.
+ *  Pure. */
+export function explanationText(
+  { sentence, ends, smallestChange }: PacketExplanation,
+  colours: boolean,
+): string {
   const walks = ends.map(({ nic, direction, verdict, walk }) => {
     const table = renderTable(
       {
-        columns: ['GROUP', 'PRIORITY', 'MATCHED', 'WHY'],
-        rows: walk.map(({ group, priority, matched, why }) => [
+        columns: ['GROUP', 'PRIORITY', 'ID', 'MATCHED', 'WHY'],
+        rows: walk.map(({ group, priority, id, matched, why }) => [
           group,
           String(priority),
+          id ?? '',
           { text: matched ? 'yes' : 'no', tone: matched ? 'good' : 'quiet' },
           why,
         ]),
@@ -71,7 +105,22 @@ export function explanationText({ sentence, ends }: PacketExplanation, colours: 
       },
       colours,
     )
-    return `\n${nic} ${direction}: ${verdict}\n${table}`
+    const shown = coloured(verdict, verdict === 'allow' ? 'good' : 'bad', colours)
+    return `\n${nic} ${direction}: ${shown}\n${table}`
   })
-  return `${sentence}\n${walks.join('')}`
+  return `${sentence}\n${walks.join('')}${changeText(smallestChange, colours)}`
+}
+
+function changeText(changes: readonly PolicyChange[] | undefined, colours: boolean): string {
+  if (changes === undefined) return ''
+  const lines = changes.flatMap((change) => {
+    const command = commandOf(change)
+    const others = change.alsoAllows.join(', ')
+    return [
+      `  ${change.nic} ${change.direction}: ${change.sentence}`,
+      ...(others === '' ? [] : [`    such packets then also pass at ${others}`]),
+      ...(command === undefined ? [] : [`    ${coloured(command, 'quiet', colours)}`]),
+    ]
+  })
+  return `\nsmallest change that lets it pass:\n${lines.join('\n')}\n`
 }

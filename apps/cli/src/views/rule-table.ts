@@ -1,11 +1,29 @@
 import type { InboundRule, OutboundRule, Resource, RulePeer } from '@purlin/schema'
 import type { Cell, Table } from '../output/table.ts'
 
-/** The rules of a group in the order in which they decide: the members rule, then each list.
- *  Pure. */
+type Lists = Pick<Resource<'SecurityGroup'>['spec'], 'allowWithinGroup' | 'inbound' | 'outbound'>
+
+/** The rules of a group in the order in which they decide. Pure. */
 export function ruleTable({ spec }: Resource<'SecurityGroup'>): Table {
+  return listTable(spec)
+}
+
+/** Rules in the order in which they decide: the members rule, then each list. Pure. */
+export function listTable(spec: Lists): Table {
   return {
-    columns: ['DIRECTION', 'PRIORITY', 'ACTION', 'FAMILY', 'PROTOCOL', 'PORTS', 'PEER', 'ENABLED'],
+    columns: [
+      'DIRECTION',
+      'PRIORITY',
+      'ID',
+      'ACTION',
+      'FAMILY',
+      'PROTOCOL',
+      'PORTS',
+      'PEER',
+      'ENABLED',
+      'LOG',
+      'DESCRIPTION',
+    ],
     rows: [
       membersRow('inbound', spec.allowWithinGroup),
       ...spec.inbound.map((rule, index) => ruleRow('inbound', index, rule, rule.source)),
@@ -18,7 +36,7 @@ export function ruleTable({ spec }: Resource<'SecurityGroup'>): Table {
 
 function membersRow(direction: string, enabled: boolean): readonly Cell[] {
   const action: Cell = { text: 'allow', tone: 'good' }
-  return [direction, 'members', action, 'any', 'all', 'any', 'self', enabled ? 'yes' : 'no']
+  return [direction, 'members', '', action, 'any', 'all', 'any', 'self', onCell(enabled), 'no', '']
 }
 
 function ruleRow(
@@ -27,19 +45,26 @@ function ruleRow(
   rule: InboundRule | OutboundRule,
   peer: RulePeer | undefined,
 ): readonly Cell[] {
-  const { action, family, protocol, ports, icmp, enabled } = rule
+  const { id, action, family, protocol, ports, icmp, enabled, log, description } = rule
   const kind =
     icmp === undefined ? '' : ` ${icmp.type}${icmp.code === undefined ? '' : `/${icmp.code}`}`
   return [
     direction,
     String(priority),
+    id ?? '',
     { text: action, tone: action === 'allow' ? 'good' : 'bad' },
     family,
     `${protocol}${kind}`,
     ports?.join(',') ?? 'any',
     peerText(peer),
-    enabled ? 'yes' : 'no',
+    onCell(enabled),
+    log ? 'yes' : 'no',
+    description ?? '',
   ]
+}
+
+function onCell(enabled: boolean): Cell {
+  return enabled ? 'yes' : { text: 'no', tone: 'quiet' }
 }
 
 function peerText(peer: RulePeer | undefined): string {

@@ -61,6 +61,28 @@ test('applying the same manifest again changes nothing', (t) => {
   t.deepEqual(admitApply(catalogue, whole, ['probe'], 2).changes, [])
 })
 
+const rule = { family: 'ipv4', protocol: 'tcp', ports: ['80'], action: 'allow' }
+const deny = { ...rule, action: 'deny' }
+
+test('rules get ids; the same manifest without them again changes nothing', (t) => {
+  const group = { ...web, spec: { inbound: [rule, deny, rule], outbound: [rule] } }
+  const first = admitApply(empty, [group], [], 1)
+  const catalogue = after(first)
+  const rulesOf = (from: typeof catalogue) => {
+    const spec = from.get('SecurityGroup', 'web')?.manifest.spec
+    return { inbound: spec?.inbound ?? [], outbound: spec?.outbound ?? [] }
+  }
+  const { inbound, outbound } = rulesOf(catalogue)
+  const ids = [...inbound, ...outbound].map(({ id }) => id)
+  t.is(new Set(ids).size, 4)
+  t.false(ids.includes(undefined))
+  t.deepEqual(admitApply(catalogue, [group], [], 2).changes, [])
+  const moved = { ...web, spec: { inbound: [deny, rule, rule], outbound: [rule] } }
+  const next = rulesOf(after(admitApply(catalogue, [moved], [], 2), catalogue, 2))
+  t.is(next.inbound[0]?.id, inbound[1]?.id)
+  t.deepEqual(next.outbound, outbound)
+})
+
 test('a changed spec counts one generation up and guards the revision that was read', (t) => {
   const catalogue = after(admitApply(empty, whole, ['probe'], 1), empty, 7)
   const changed = { ...web, spec: { allowWithinGroup: false } }

@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
-import { newIdentifier, type Problem, PurlinError } from '@purlin/base'
+import { newIdentifier, type Problem, PurlinError, type RandomBytes } from '@purlin/base'
+import { identifyRules } from '@purlin/netfilter'
 import {
   allotPorts,
   checkManifest,
@@ -39,13 +41,15 @@ export const SERVED_KINDS: readonly Kind[] = [
   'VirtualMachine',
 ]
 
-/** Checks documents against the schema and all that exists, and says what they change. Pure.
+/** Checks documents against the schema and all that exists, and says what they change. Rules of
+ *  security groups that came without an id are given one. Pure but for `random`.
  *  Errors: PUR_INVALID with every problem, PUR_KIND_NOT_SERVED, and those of the port allotment. */
 export function admitApply(
   catalogue: Catalogue,
   documents: readonly unknown[],
   images: readonly string[],
   nowMs: number,
+  random: RandomBytes = randomBytes,
 ): AdmittedChange {
   const checked = checkManifest(documents, knownNamesOf(catalogue))
   if (checked.manifests === undefined) throw invalid(checked.problems)
@@ -62,7 +66,9 @@ export function admitApply(
       context: { kind, name },
     })
   }
-  const records = checked.manifests.map((manifest) => nextRecord(catalogue, manifest, nowMs))
+  const records = checked.manifests
+    .map((manifest) => identified(catalogue, manifest, random))
+    .map((manifest) => nextRecord(catalogue, manifest, nowMs))
   return closeChange(catalogue, records, [], nowMs)
 }
 
@@ -165,6 +171,12 @@ function invalid(problems: readonly Problem[]): PurlinError {
 
 function portManifest(name: string, spec: PortSpec): Manifest<'Port'> {
   return { kind: 'Port', name, spec }
+}
+
+function identified(catalogue: Catalogue, manifest: Manifest, random: RandomBytes): Manifest {
+  if (manifest.kind !== 'SecurityGroup') return manifest
+  const former = catalogue.get('SecurityGroup', manifest.name)?.manifest.spec
+  return { ...manifest, spec: identifyRules(former, manifest.spec, random) }
 }
 
 function nextRecord(catalogue: Catalogue, manifest: Manifest, nowMs: number): ResourceRecord {

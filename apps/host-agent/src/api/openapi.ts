@@ -12,7 +12,12 @@ export const problemSchema = z
     code: z.string().meta({ example: 'PUR_INVALID' }),
     problems: z
       .array(
-        z.object({ document: z.number().int().optional(), path: z.string(), message: z.string() }),
+        z.object({
+          document: z.number().int().optional(),
+          line: z.number().int().optional(),
+          path: z.string(),
+          message: z.string(),
+        }),
       )
       .optional(),
     context: z.record(z.string(), z.unknown()).optional(),

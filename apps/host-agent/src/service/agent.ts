@@ -19,6 +19,7 @@ import { Changes } from '../work/changes.ts'
 import { EventTeller } from '../work/event-teller.ts'
 import { TaskFollower } from '../work/task-follower.ts'
 import { DesiredState } from './desired-state.ts'
+import { flowEvents } from './flow-events.ts'
 import { lanesOf } from './lanes.ts'
 import { openLog } from './log.ts'
 import { type AgentMetrics, openMetrics } from './metrics.ts'
@@ -98,7 +99,11 @@ async function startAgent(
     datapath: configuration.openvswitch.datapath,
     runFolder: configuration.network.runFolder,
   })
-  const netfilter = createNetfilterDriver({ run, clock, restoreFile: restoreFileOf(configuration) })
+  const netfilter = createNetfilterDriver({
+    clock,
+    restoreFile: restoreFileOf(configuration),
+    onEnded: (count) => tell(endedEvent(count)),
+  })
   const drivers = { netfilter, vswitch, virt: createVirtDriver({ libvirt, clock }) }
   const passes = watchPasses({ state, alerts, metrics, tell, facts: () => reconciler.facts() })
   const reconciler = startReconciler({
@@ -167,6 +172,7 @@ async function startAgent(
     reconciler,
     desired,
     guests: createGuestAgent({ libvirt, clock }),
+    netfilter,
     metrics,
     startedAtMs,
   }
@@ -183,6 +189,9 @@ async function startAgent(
   await notifier.ready(`serving ${configuration.api.socket}`)
   log.info({ version: VERSION, readyMs: Math.round(clock.monotonicMs() - startedAtMs) }, 'ready')
   void trimForever(signal)
+  netfilter
+    .watchLogs(() => desired.of('netfilter').value, flowEvents(clock, tell), signal)
+    .catch((thrown) => log.warn({ err: thrown }, 'flows that rules log are not told of'))
   return {
     broken: catalogue.ended.then(
       () => new Promise<string>(() => {}),
@@ -217,6 +226,12 @@ async function startAgent(
 function countResources(metrics: AgentMetrics, catalogue: Catalogue): void {
   metrics.storeRevision.set(catalogue.revision)
   for (const kind of kindNames) metrics.resources.set({ kind }, catalogue.list(kind).length)
+}
+
+function endedEvent(count: number): NewEvent {
+  const message = `${count} tracked connections ended that the new rules refuse`
+  const subject = { kind: 'Lane', name: 'netfilter' }
+  return { type: 'connections.ended', severity: 'notice', subject, message }
 }
 
 function taskEvent(task: Task): NewEvent {

@@ -1,8 +1,9 @@
-import type { LaneStep } from '@purlin/base'
-import type { NetfilterDriver } from '@purlin/netfilter'
+import { fact, type LaneStep } from '@purlin/base'
+import { type NetfilterDriver, nicFilter } from '@purlin/netfilter'
 import { type AnyLane, type LanePass, laneOf } from '@purlin/reconcile'
 import { machineStatus, type VirtDriver } from '@purlin/virt'
 import type { VswitchDriver } from '@purlin/vswitch'
+import type { PassSight } from '../status/host-state.ts'
 import type { MachineView } from '../status/host-view.ts'
 import type { DesiredState } from './desired-state.ts'
 
@@ -12,11 +13,8 @@ export interface LaneDrivers {
   readonly virt: VirtDriver
 }
 
-/** Told after each pass of a lane; `machines` where the lane saw them. */
-export type PassListener = (
-  pass: LanePass<unknown, LaneStep>,
-  machines?: ReadonlyMap<string, MachineView>,
-) => void
+/** Told after each pass of a lane, with what the lane saw beside it. */
+export type PassListener = (pass: LanePass<unknown, LaneStep>, seen?: PassSight) => void
 
 const OBSERVE_DEADLINE_MS = 10_000
 
@@ -32,7 +30,19 @@ export function lanesOf(
       driver: drivers.netfilter,
       desired: () => desired.of('netfilter'),
       observeDeadlineMs,
-      onPass: (pass) => onPass(pass),
+      onPass: (pass) => {
+        const { observed } = pass
+        if (observed === undefined) {
+          onPass(pass)
+          return
+        }
+        const facts = drivers.netfilter.facts(observed)
+        const nics = desired.of('netfilter').value.nics.map((nic) => {
+          const isEnforced = facts.has(fact('nic', nic.port, 'enforced'))
+          return [nic.port, nicFilter(nic, observed, isEnforced)] as const
+        })
+        onPass(pass, { nics: new Map(nics) })
+      },
     }),
     laneOf({
       driver: drivers.vswitch,
@@ -57,7 +67,7 @@ export function lanesOf(
           )
           return [machine.name, { state: status.powerState, pendingRestart }]
         })
-        onPass(pass, new Map(machines))
+        onPass(pass, { machines: new Map(machines) })
       },
     }),
   ]

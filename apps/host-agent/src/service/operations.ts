@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Clock, PurlinError, type Run, toPurlinError } from '@purlin/base'
-import { explainPacket } from '@purlin/netfilter'
+import { explainPacket, type NetfilterDriver } from '@purlin/netfilter'
 import type { Reconciler } from '@purlin/reconcile'
 import {
   type Event,
@@ -30,8 +30,10 @@ import { takenNames } from '../status/taken-names.ts'
 import type { Changes } from '../work/changes.ts'
 import type { TaskFollower } from '../work/task-follower.ts'
 import type { DesiredState } from './desired-state.ts'
+import { enforcementHandlers } from './enforcement.ts'
 import type { AgentMetrics } from './metrics.ts'
 import { hypothetical } from './plan.ts'
+import { securityGroupHandlers } from './security-groups.ts'
 
 /** All that the calls of the API work with. */
 export interface OperationGrounds {
@@ -53,6 +55,8 @@ export interface OperationGrounds {
   readonly reconciler: Reconciler
   readonly desired: DesiredState
   readonly guests: GuestAgent
+  /** What can be asked of the kernel's rules beside the lane. */
+  readonly netfilter: Pick<NetfilterDriver, 'hits' | 'verify'>
   readonly metrics: AgentMetrics
   readonly startedAtMs: number
 }
@@ -122,9 +126,11 @@ export function operationHandlers(grounds: OperationGrounds): OperationHandlers 
         body,
       ),
     startMachine: (call) =>
-      once(call, (request) => changes.setPowerState(call.params.name ?? '', 'running', request)),
+      once(call, (request) => setPowerState(changes, call.params.name ?? '', 'running', request)),
     stopMachine: (call) =>
-      once(call, (request) => changes.setPowerState(call.params.name ?? '', 'stopped', request)),
+      once(call, (request) => setPowerState(changes, call.params.name ?? '', 'stopped', request)),
+    ...securityGroupHandlers(grounds, once),
+    ...enforcementHandlers(grounds),
     execMachine: (call) => execInGuest(grounds, call),
     doctor: () => examine(grounds),
     listTokens: async () => tokens.list(),
@@ -170,8 +176,11 @@ function resourceOf(grounds: OperationGrounds, record: StoredRecord): Resource {
   return { ...manifest, uid, generation, revision, createdAtMs, status } as Resource
 }
 
-function onceOf({ idempotency, tasks }: OperationGrounds) {
-  return async (call: Call, work: (request?: OnceRequest) => Promise<Task>): Promise<Task> => {
+/** Carries a request out once a key, and gives its task also to those who repeat it. */
+export type Once = (call: Call, work: (request?: OnceRequest) => Promise<Task>) => Promise<Task>
+
+function onceOf({ idempotency, tasks }: OperationGrounds): Once {
+  return async (call, work) => {
     let made: Task | undefined
     const request = { path: call.reply.request.url, body: call.body }
     const id = await idempotency.once(call.idempotencyKey, request, async (once) => {
@@ -216,6 +225,17 @@ async function cancelTask(
     throw new PurlinError('PUR_STORE_CONFLICT', { message, cause: thrown })
   }
   return await tasks.cancel(id)
+}
+
+async function setPowerState(
+  changes: Changes,
+  name: string,
+  powerState: 'running' | 'stopped',
+  request?: OnceRequest,
+): Promise<Task> {
+  const verb = powerState === 'running' ? 'start' : 'stop'
+  const subject = { kind: 'VirtualMachine', name } as const
+  return await changes.modify(verb, subject, (spec) => ({ ...spec, powerState }), request)
 }
 
 async function execInGuest(

@@ -18,7 +18,8 @@ export interface PassGrounds {
 export function watchPasses(grounds: PassGrounds): PassListener {
   const { state, alerts, metrics, tell, facts } = grounds
   const drifting = new Set<string>()
-  return (pass, machines) => {
+  return (pass, seen = {}) => {
+    const { machines } = seen
     const { lane, failed, converged, drifted } = pass
     const subject = { kind: 'Lane', name: lane }
     const outcome = failed ? 'failed' : converged ? 'converged' : 'waiting'
@@ -32,7 +33,7 @@ export function watchPasses(grounds: PassGrounds): PassListener {
     state.record(
       { ...outcomeOfPass, waiting: pass.waiting, ...(failure && { failed: failure }) },
       facts(),
-      machines,
+      seen,
     )
     if (failure) {
       const { code } = failure.error

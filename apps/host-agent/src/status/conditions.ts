@@ -28,8 +28,16 @@ export class ConditionHistory {
   }
 }
 
-function observedFields({ manifest }: StoredRecord, view: HostView): Record<string, unknown> {
-  if (manifest.kind !== 'VirtualMachine') return {}
+function observedFields(record: StoredRecord, view: HostView): Record<string, unknown> {
+  if (record.manifest.kind !== 'VirtualMachine') return {}
+  const { manifest } = record as StoredRecord<'VirtualMachine'>
   const seen = view.machines.get(manifest.name)
-  return { powerState: seen?.state ?? 'absent', pendingRestart: seen?.pendingRestart ?? false }
+  return {
+    powerState: seen?.state ?? 'absent',
+    pendingRestart: seen?.pendingRestart ?? false,
+    nics: manifest.spec.nics.map(({ name }) => ({
+      name,
+      ...view.nics?.get(`${manifest.name}.${name}`),
+    })),
+  }
 }

@@ -1,5 +1,5 @@
 import type { Fact, LaneStep, PurlinError } from '@purlin/base'
-import type { HostView, LaneName, LaneView, MachineView } from './host-view.ts'
+import type { HostView, LaneName, LaneView } from './host-view.ts'
 import { UNSEEN_LANE } from './host-view.ts'
 
 /** What a lane's pass came to, as far as the view goes. */
@@ -10,6 +10,9 @@ export interface PassOutcome {
   readonly failed?: { readonly summary: string; readonly error: PurlinError }
   readonly converged: boolean
 }
+
+/** What a lane saw, beside how far it came: machines, or how NICs are filtered. */
+export type PassSight = Partial<Pick<HostView, 'machines' | 'nics'>>
 
 /** Since which revision a lane's desired state is what it is, and the newest revision of all. */
 export type Currency = (lane: LaneName) => {
@@ -41,12 +44,8 @@ export class HostState {
     return () => this.#listeners.delete(listener)
   }
 
-  /** Takes a pass in; `machines` where the lane saw them. */
-  record(
-    pass: PassOutcome,
-    facts: ReadonlySet<Fact>,
-    machines?: ReadonlyMap<string, MachineView>,
-  ): void {
+  /** Takes a pass in, with what the lane saw beside it. */
+  record(pass: PassOutcome, facts: ReadonlySet<Fact>, seen: PassSight = {}): void {
     const lane = pass.lane as LaneName
     const before = this.#passes[lane]
     const after: LaneView = {
@@ -56,21 +55,22 @@ export class HostState {
       ...(pass.failed && { failure: pass.failed }),
     }
     this.#passes = { ...this.#passes, [lane]: after }
-    this.#show(facts, machines ?? this.#view.machines)
+    this.#show(facts, seen)
   }
 
   /** The desired state went on: a lane that it did not touch counts as having passed it. */
   advance(): void {
-    this.#show(this.#view.facts, this.#view.machines)
+    this.#show(this.#view.facts, {})
   }
 
-  #show(facts: ReadonlySet<Fact>, machines: ReadonlyMap<string, MachineView>): void {
+  #show(facts: ReadonlySet<Fact>, seen: PassSight): void {
     const lanes = {
       netfilter: this.#current('netfilter'),
       vswitch: this.#current('vswitch'),
       virt: this.#current('virt'),
     }
-    this.#view = { facts, lanes, machines }
+    const { machines = this.#view.machines, nics = this.#view.nics } = seen
+    this.#view = { facts, lanes, machines, ...(nics && { nics }) }
     for (const listener of [...this.#listeners]) listener(this.#view)
   }
 

@@ -1,4 +1,5 @@
 import type { Fact, PurlinError } from '@purlin/base'
+import type { NicFilter } from '@purlin/netfilter'
 
 /** What a lane has come to: how far, and what stands in its way. */
 export interface LaneView {
@@ -24,6 +25,8 @@ export interface HostView {
   readonly facts: ReadonlySet<Fact>
   readonly lanes: Readonly<Record<LaneName, LaneView>>
   readonly machines: ReadonlyMap<string, MachineView>
+  /** How each NIC is filtered, by `MACHINE.NIC`; absent until that was looked at. */
+  readonly nics?: ReadonlyMap<string, NicFilter>
 }
 
 /** A lane that has not looked yet. */

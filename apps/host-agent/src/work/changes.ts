@@ -1,5 +1,5 @@
 import { type Clock, PurlinError } from '@purlin/base'
-import type { Kind, Manifest, Task } from '@purlin/schema'
+import type { Kind, Manifest, SpecOf, Task } from '@purlin/schema'
 import type { Store, TaskLog } from '@purlin/store'
 import { type AdmittedChange, admitApply, admitDelete } from '../admit/change.ts'
 import { admitRestore } from '../admit/restore.ts'
@@ -22,18 +22,23 @@ export interface ChangeGrounds {
 /** What is asked for: the verb, the documents that name it, and how to remember it. */
 interface Wish {
   readonly verb: string
-  readonly documents: readonly unknown[]
+  /** Made of the resources as they stand when it is the wish's turn. */
+  readonly documents: (catalogue: Catalogue) => readonly unknown[]
   readonly once: OnceRequest | undefined
 }
 
 /** A resource that a call names, with the revision its caller saw. */
-export interface Subject {
-  readonly kind: Kind
+export interface Subject<K extends Kind = Kind> {
+  readonly kind: K
   readonly name: string
   readonly ifRevision?: number | undefined
 }
 
-type Admit = (catalogue: Catalogue, images: readonly string[]) => AdmittedChange
+type Admit = (
+  catalogue: Catalogue,
+  documents: readonly unknown[],
+  images: readonly string[],
+) => AdmittedChange
 
 const ATTEMPTS = 5
 
@@ -51,8 +56,9 @@ export class Changes {
   /** Applies documents, all or nothing. Errors: those of `admitApply` and of the store. */
   async apply(documents: readonly unknown[], once?: OnceRequest): Promise<Task> {
     const { clock } = this.#grounds
-    return await this.#write({ verb: 'apply', documents, once }, (catalogue, images) =>
-      admitApply(catalogue, documents, images, clock.nowMs()),
+    const wish: Wish = { verb: 'apply', documents: () => documents, once }
+    return await this.#write(wish, (catalogue, listed, images) =>
+      admitApply(catalogue, listed, images, clock.nowMs()),
     )
   }
 
@@ -69,9 +75,10 @@ export class Changes {
       throw new PurlinError('PUR_INVALID', { message, problems: [{ path: 'name', message }] })
     }
     const { clock } = this.#grounds
-    return await this.#write({ verb: 'put', documents: [document], once }, (catalogue, images) => {
+    const wish: Wish = { verb: 'put', documents: () => [document], once }
+    return await this.#write(wish, (catalogue, documents, images) => {
       checkRevision(catalogue, kind, name, ifRevision)
-      return admitApply(catalogue, [document], images, clock.nowMs())
+      return admitApply(catalogue, documents, images, clock.nowMs())
     })
   }
 
@@ -79,38 +86,37 @@ export class Changes {
    *  PUR_RESOURCE_REVISION. */
   async remove({ kind, name, ifRevision }: Subject, once?: OnceRequest): Promise<Task> {
     const { clock } = this.#grounds
-    return await this.#write({ verb: 'delete', documents: [], once }, (catalogue) => {
+    return await this.#write({ verb: 'delete', documents: () => [], once }, (catalogue) => {
       checkRevision(catalogue, kind, name, ifRevision)
       return admitDelete(catalogue, kind, name, clock.nowMs())
     })
   }
 
-  /** Wants a machine running or stopped. Errors: PUR_RESOURCE_MISSING. */
-  async setPowerState(
-    name: string,
-    powerState: 'running' | 'stopped',
+  /** Changes one resource that there is; `edit` makes its new spec of the one that stands.
+   *  Errors: PUR_RESOURCE_MISSING, PUR_RESOURCE_REVISION, those of `edit` and of `apply`. */
+  async modify<K extends Kind>(
+    verb: string,
+    { kind, name, ifRevision }: Subject<K>,
+    edit: (spec: SpecOf<K>, catalogue: Catalogue) => SpecOf<K>,
     once?: OnceRequest,
   ): Promise<Task> {
-    const verb = powerState === 'running' ? 'start' : 'stop'
-    const { clock, catalogue } = this.#grounds
-    const changed = (from: Catalogue): Manifest<'VirtualMachine'> => {
-      const record = from.get('VirtualMachine', name)
+    const { clock } = this.#grounds
+    const changed = (from: Catalogue): readonly unknown[] => {
+      const record = from.get(kind, name)
       if (record === undefined) {
-        throw new PurlinError('PUR_RESOURCE_MISSING', {
-          message: `no VirtualMachine named ${name}`,
-        })
+        throw new PurlinError('PUR_RESOURCE_MISSING', { message: `no ${kind} named ${name}` })
       }
-      return { ...record.manifest, spec: { ...record.manifest.spec, powerState } }
+      checkRevision(from, kind, name, ifRevision)
+      return [{ ...record.manifest, spec: edit(record.manifest.spec, from) }]
     }
-    const documents = [changed(catalogue.current())]
-    return await this.#write({ verb, documents, once }, (from, images) =>
-      admitApply(from, [changed(from)], images, clock.nowMs()),
+    return await this.#write({ verb, documents: changed, once }, (from, documents, images) =>
+      admitApply(from, documents, images, clock.nowMs()),
     )
   }
 
   /** Makes the resources those of a backup. Errors: those of `admitRestore` and of the store. */
   async restore(records: readonly ResourceRecord[], once?: OnceRequest): Promise<Task> {
-    return await this.#write({ verb: 'restore', documents: [], once }, (catalogue) =>
+    return await this.#write({ verb: 'restore', documents: () => [], once }, (catalogue) =>
       admitRestore(catalogue, records),
     )
   }
@@ -138,9 +144,10 @@ export class Changes {
 
   async #attempt(wish: Wish, admit: Admit, attempts: number): Promise<Task> {
     const { store, tasks, catalogue, images, onChange } = this.#grounds
-    const { verb, documents, once } = wish
+    const { verb, once } = wish
     const grounds = catalogue.current()
-    const change = admit(grounds, await images(imagesNamedBy(documents)))
+    const documents = wish.documents(grounds)
+    const change = admit(grounds, documents, await images(imagesNamedBy(documents)))
     const pursuit = pursuitOf(change, unchangedOf(documents, change, grounds))
     const { task, write } = tasks.prepare(verb, namedTargets(pursuit), {
       progress: { done: 0, total: pursuit.targets.length, text: 'accepted' },

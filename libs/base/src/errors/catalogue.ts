@@ -1,4 +1,5 @@
 import { agentErrors } from './agent.ts'
+import { ecErrors } from './ec.ts'
 import { generalErrors } from './general.ts'
 import { nativeErrors } from './native.ts'
 import { netfilterErrors } from './netfilter.ts'
@@ -41,6 +42,7 @@ export const errorCatalogue = {
   ...vswitchErrors,
   ...virtErrors,
   ...nativeErrors,
+  ...ecErrors,
 } as const satisfies Record<`PUR_${string}`, ErrorEntry>
 
 /** A stable error code, `PUR_<AREA>_<FACT>`. */

@@ -5,16 +5,6 @@ export const nativeErrors = {
     retry: 'after-change',
     meaning: 'The native part of a package is not built for this machine.',
   },
-  PUR_EC_INVALID: {
-    kind: 'invalid',
-    retry: 'after-change',
-    meaning: 'The shards or the code’s shape cannot be used.',
-  },
-  PUR_EC_TOO_FEW_SHARDS: {
-    kind: 'failed',
-    retry: 'never',
-    meaning: 'More shards are lost than the code can bring back.',
-  },
   PUR_CACHE_INVALID: {
     kind: 'invalid',
     retry: 'after-change',

@@ -4,6 +4,8 @@ import { type ErrorCode, errorCatalogue, httpStatusOfKind } from './catalogue.ts
 export interface Problem {
   /** Index of the document in a request or manifest, from 0; absent where there is only one. */
   readonly document?: number
+  /** Line of a file that was sent as a text, from 1. */
+  readonly line?: number
   readonly path: string
   readonly message: string
 }

@@ -7,6 +7,15 @@ export interface End {
   readonly address: IpAddress
 }
 
+/** The NICs of a desired state by what people call them. */
+interface NicIndex {
+  readonly byName: ReadonlyMap<string, readonly FilteredNic[]>
+  readonly byAddress: ReadonlyMap<string, FilteredNic>
+}
+
+const NAMES_SHOWN = 20
+const indices = new WeakMap<NetfilterDesired, NicIndex>()
+
 /** The family of a question: given, else that of an end written as an address, else IPv4. */
 export function familyOf(
   given: AddressFamily | undefined,
@@ -24,20 +33,19 @@ export function resolveEnd(
   text: string,
   family: AddressFamily,
 ): End {
+  const index = indexOf(desired)
   const address = parseAddress(text)
   if (address !== undefined) {
     if (address.family !== family) {
       throw invalid(side, `${text} is ${address.family}, the packet is ${family}`)
     }
-    return { nic: holderOf(desired, address), address }
+    return { nic: index.byAddress.get(keyOf(address)), address }
   }
-  const name = text.replace('/', '.')
-  const named = desired.nics.filter(
-    (nic) => nic.port === name || nic.port.slice(0, nic.port.indexOf('.')) === name,
-  )
+  const named = index.byName.get(text.replace('/', '.')) ?? []
   if (named.length === 0) {
     const known = desired.nics.map((nic) => nic.port.replace('.', '/')).toSorted()
-    const shown = known.length > 20 ? [...known.slice(0, 20), `${known.length - 20} more`] : known
+    const more = known.length - NAMES_SHOWN
+    const shown = more > 0 ? [...known.slice(0, NAMES_SHOWN), `${more} more`] : known
     throw invalid(
       side,
       `"${text}" is no address and no known NIC; known: ${shown.join(', ') || 'none'}`,
@@ -51,10 +59,29 @@ export function resolveEnd(
   throw invalid(side, `${text} has no ${family} address`)
 }
 
-function holderOf(desired: NetfilterDesired, address: IpAddress): FilteredNic | undefined {
-  return desired.nics.find((nic) =>
-    nic[address.family].some((text) => parseAddress(text)?.value === address.value),
-  )
+/** Worked out once for a desired state, which never changes in place. */
+function indexOf(desired: NetfilterDesired): NicIndex {
+  const known = indices.get(desired)
+  if (known !== undefined) return known
+  const byName = new Map<string, FilteredNic[]>()
+  const byAddress = new Map<string, FilteredNic>()
+  for (const nic of desired.nics) {
+    for (const name of [nic.port, nic.port.slice(0, nic.port.indexOf('.'))]) {
+      byName.set(name, [...(byName.get(name) ?? []), nic])
+    }
+    for (const text of [...nic.ipv4, ...nic.ipv6]) {
+      const address = parseAddress(text)
+      if (address === undefined || byAddress.has(keyOf(address))) continue
+      byAddress.set(keyOf(address), nic)
+    }
+  }
+  const index = { byName, byAddress }
+  indices.set(desired, index)
+  return index
+}
+
+function keyOf({ family, value }: IpAddress): string {
+  return `${family} ${value}`
 }
 
 function invalid(path: string, message: string): PurlinError {

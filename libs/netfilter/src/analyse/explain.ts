@@ -1,69 +1,40 @@
 import type { PacketExplanation, PacketQuestion } from '@purlin/schema'
 import type { Packet } from '../packet.ts'
-import { reversed } from '../packet.ts'
 import type { NetfilterDesired } from '../policy/desired.ts'
-import { protocolNumber, protocolNumbers, protocolWord } from '../policy/protocol.ts'
-import { type End, familyOf, resolveEnd } from './ends.ts'
+import { protocolNumbers, protocolWord } from '../policy/protocol.ts'
+import { isEstablished, readQuestion, shownNic, verdictOf } from './question.ts'
+import { smallestChange } from './smallest-change.ts'
 import { type EndVerdict, type VerdictBetween, verdictBetween } from './verdict-between.ts'
 
-/** Answers whether a packet passes, which rule of which end decides, and why each earlier rule
- *  did not match. An ICMP question without a type is a ping. A packet of an established flow
- *  passes when the flow could begin, from either end. Pure.
+/** Answers whether a packet passes, which rule of which end decides, why each earlier rule did not
+ *  match, and what would let it pass. An ICMP question without a type is a ping. A packet of an
+ *  established flow passes when the flow could begin, from either end. Pure.
  *  Errors: PUR_INVALID, naming what is known. */
 export function explainPacket(
   desired: NetfilterDesired,
   question: PacketQuestion,
 ): PacketExplanation {
-  const family = familyOf(question.family, question.from, question.to)
-  const from = resolveEnd(desired, 'from', question.from, family)
-  const to = resolveEnd(desired, 'to', question.to, family)
-  const packet = packetOf(question, from, to)
+  const { from, to, packet } = readQuestion(desired, question)
   const answer = verdictBetween(desired, from.nic, to.nic, packet)
-  const established =
-    question.state === 'established' &&
-    (answer.verdict === 'allow' ||
-      verdictBetween(desired, to.nic, from.nic, reversed(packet)).verdict === 'allow')
-  const deciding = answer.deciding
-  const decidedBy = established ? { type: 'established' as const } : { ...answer.decidedBy }
+  const established = isEstablished(desired, question, from, to, packet, answer)
+  const short = verdictOf(answer, established)
+  const changes =
+    short.verdict === 'deny' ? smallestChange(desired, from.nic, to.nic, packet) : undefined
   return {
-    verdict: established ? 'allow' : answer.verdict,
-    decidedBy: {
-      ...decidedBy,
-      ...(deciding && { nic: shownNic(deciding), direction: deciding.direction }),
-    },
+    ...short,
     ends: answer.ends.map(shownEnd),
+    ...(changes && { smallestChange: [...changes] }),
     sentence: sentence(question, packet, answer, established),
   }
 }
 
-function packetOf(question: PacketQuestion, from: End, to: End): Packet {
-  const family = from.address.family
-  const protocol = Number(protocolNumber(question.protocol, family))
-  const isIcmp = protocol === protocolNumber('icmp', family)
-  const echoRequest = family === 'ipv4' ? 8 : 128
-  return {
-    family,
-    source: from.address.value,
-    destination: to.address.value,
-    protocol,
-    sourcePort: question.sourcePort,
-    destinationPort: question.destinationPort,
-    icmp: isIcmp
-      ? { type: question.icmpType ?? echoRequest, code: question.icmpCode ?? 0 }
-      : undefined,
-  }
-}
-
-function shownNic(end: EndVerdict): string {
-  return end.nic.port.replace('.', '/')
-}
-
 function shownEnd(end: EndVerdict): PacketExplanation['ends'][number] {
+  const id = end.rule?.provenance.id
   return {
     nic: shownNic(end),
     direction: end.direction,
     verdict: end.verdict,
-    decidedBy: { ...end.decidedBy },
+    decidedBy: { ...end.decidedBy, ...(id !== undefined && { id }) },
     walk: end.steps.map(({ provenance, matched, why }) => ({ ...provenance, matched, why })),
   }
 }
@@ -97,6 +68,8 @@ function reason({ deciding, decidedBy }: VerdictBetween): string {
     case 'unfiltered':
       return `${shownNic(deciding)} has no security groups`
     case 'builtIn':
-      return `it is traffic that always passes (addresses, neighbours, listeners)`
+      return `it is traffic that always passes (${deciding.open?.name ?? 'built in'})`
+    case 'established':
+      return 'it belongs to an allowed flow'
   }
 }

@@ -1,158 +1,215 @@
-import { type NetfilterObserved, observedMap } from '../observe/observed.ts'
-import { chainKey, type KernelChain, type KernelRuleset } from '../target/kernel-ruleset.ts'
+import type { Change } from '../netlink/index.ts'
+import type { NetfilterObserved } from '../observe/observed.ts'
+import { OWNER_COUNTER, tableFamilies, viewMapName } from '../target/names.ts'
+import { roleOf } from '../target/sets.ts'
 import {
-  LOOSE_SET,
-  type MapName,
-  mapNames,
-  mapTypes,
-  TABLE_NAME,
-  tableFamilies,
-} from '../target/names.ts'
-import {
-  addChainLine,
-  addSetLine,
-  elementLines,
-  mapKeyText,
-  ruleLines,
-  tableLines,
-} from '../target/script.ts'
-import { chainFault, hookText, observedChain } from './health.ts'
-import { type Leftovers, leftovers } from './leftovers.ts'
+  type Chain,
+  elementKey,
+  type NamedSet,
+  objectKey,
+  type SetElement,
+  type SetShape,
+  sameValue,
+  type TableObjects,
+} from '../target/statement.ts'
+import { chainFault, hookText } from './health.ts'
+import { type Leftovers, leftoverChanges, leftovers, targetsOf } from './leftovers.ts'
+import { sameShape } from './same.ts'
 
-/** What separates the kernel from a rule set: the lines of two transactions, what a third
- *  deletes, and every object that is not as asked, with what is wrong. Keys of `faults`: `chain
- *  TABLE/NAME`, `set NAME`, `map NAME KEY`, `table TABLE`. */
+/** What separates the kernel from a rule set: two transactions in their order, a third one that may
+ *  come at any time after them, and every object that is not as asked, with what is wrong. Keys of
+ *  `faults`: `chain TABLE/NAME`, `set TABLE/NAME`, `map NAME KEY`, `table TABLE`. */
 export interface Difference {
-  /** Groups' members, and new chains that nothing leads to yet. */
-  readonly aside: readonly string[]
-  /** Elements of the maps: from here the new rules decide. */
-  readonly flip: readonly string[]
+  /** New chains and sets that nothing leads to yet. */
+  readonly aside: readonly Change[]
+  /** Elements of what is in force: from here the new rules decide. */
+  readonly flip: readonly Change[]
   /** Chains and sets that nothing leads to any more. */
-  readonly remove: Leftovers
+  readonly remove: readonly Change[]
+  readonly leftovers: Leftovers
   readonly faults: ReadonlyMap<string, string>
 }
 
-/** Map elements that stay although the rule set does not have them, by map. */
-export type RetainedElements = ReadonlyMap<MapName, ReadonlySet<string>>
+/** Elements of the maps that lead packets to chains which stay although the rule set does not have
+ *  them, by map. */
+export type RetainedElements = ReadonlyMap<string, ReadonlySet<string>>
 
-/** Compares the kernel with a rule set. Pure. */
+/** Compares the kernel with a rule set. Parts that are the same value on both sides cost nothing.
+ *  Pure. */
 export function difference(
-  wanted: KernelRuleset,
+  wanted: TableObjects,
   observed: NetfilterObserved,
   retained: RetainedElements,
 ): Difference {
   const faults = new Map<string, string>()
-  const aside = [
-    ...missingTables(observed, faults),
-    ...setChanges(wanted, observed, faults),
-    ...chainChanges(wanted, observed, faults),
-  ]
-  const flip = mapNames.flatMap((name) => mapChanges(name, wanted, observed, retained, faults))
-  const remove = leftovers(wanted, observed, retained)
-  return { aside, flip, remove, faults }
+  const changes: Phases = { aside: missingTables(observed, faults), flip: [], remove: [] }
+  const reshaped = reshapedSets(wanted, observed, faults)
+  addChains(wanted, observed, reshaped, faults, changes)
+  for (const [key, set] of wanted.sets) {
+    const found = reshaped.has(key) ? undefined : observed.sets.get(key)
+    if (found === set) continue
+    if (found === undefined) {
+      if (!observed.sets.has(key)) faults.set(`set ${key}`, 'is missing')
+      changes.aside.push({ change: 'add-set', set: shapeOf(set) })
+    }
+    changeElements(set, found, retained, faults, changes)
+  }
+  addRules(wanted, faults, changes)
+  const left = leftovers(wanted, observed, retained)
+  changes.remove.push(...leftoverChanges(left))
+  return { ...changes, leftovers: left, faults }
 }
 
-function missingTables(
-  observed: NetfilterObserved,
-  faults: Map<string, string>,
-): readonly string[] {
-  return tableFamilies.flatMap((table) => {
-    const found = observed.tables[table]
-    const complete =
-      found !== undefined &&
-      mapNames.every((name) => mapTypes[name].table !== table || found.maps.has(name)) &&
-      (table === 'bridge' || found.sets.has(LOOSE_SET))
-    if (complete) return []
-    faults.set(`table ${table}`, found === undefined ? 'is missing' : 'lacks a map')
-    return tableLines(table)
-  })
+interface Phases {
+  readonly aside: Change[]
+  readonly flip: Change[]
+  readonly remove: Change[]
 }
 
-function setChanges(
-  wanted: KernelRuleset,
-  observed: NetfilterObserved,
-  faults: Map<string, string>,
-): readonly string[] {
-  return [...wanted.sets].flatMap(([name, set]) => {
-    const found = observed.tables.inet?.sets.get(name)
-    const before = new Set(found ?? [])
-    const after = new Set(set.elements)
-    const joining = set.elements.filter((element) => !before.has(element))
-    const leaving = [...before].filter((element) => !after.has(element))
-    if (found !== undefined && joining.length + leaving.length === 0) return []
-    faults.set(`set ${name}`, found === undefined ? 'is missing' : 'has other members')
+function missingTables(observed: NetfilterObserved, faults: Map<string, string>): Change[] {
+  const missing = tableFamilies.filter((table) => !observed.tables.has(table))
+  return missing.flatMap((table): Change[] => {
+    faults.set(`table ${table}`, 'is missing')
     return [
-      ...(found === undefined ? [addSetLine(name, set.family)] : []),
-      ...elementLines('delete', 'inet', name, leaving),
-      ...elementLines('add', 'inet', name, joining),
+      { change: 'add-table', table },
+      { change: 'add-counter', table, name: OWNER_COUNTER },
     ]
   })
 }
 
-function chainChanges(
-  wanted: KernelRuleset,
+/** Sets that stand as something else: they are made anew, and the chains that ask them with
+ *  them. */
+function reshapedSets(
+  wanted: TableObjects,
   observed: NetfilterObserved,
   faults: Map<string, string>,
-): readonly string[] {
-  const lines: string[] = []
-  const rules: string[] = []
-  for (const chain of wanted.chains.values()) {
-    const fault = chainFault(chain, observed)
-    if (fault === undefined) continue
-    faults.set(`chain ${chainKey(chain)}`, fault)
-    lines.push(...emptyChain(chain, observed))
-    rules.push(...ruleLines(chain))
+): ReadonlySet<string> {
+  const reshaped = new Set<string>()
+  for (const [key, set] of wanted.sets) {
+    const found = observed.sets.get(key)
+    if (found === undefined || found === set || sameShape(found, set)) continue
+    reshaped.add(key)
+    faults.set(`set ${key}`, 'is of another type')
   }
-  return [...lines, ...rules]
+  if (reshaped.size === 0) return reshaped
+  for (const key of observed.chains.keys()) {
+    if (!wanted.chains.has(key)) continue
+    const asks = targetsOf(`chain ${key}`, observed).some(
+      (target) => target.startsWith('set ') && reshaped.has(target.slice('set '.length)),
+    )
+    if (asks) faults.set(`chain ${key}`, 'asks a set of another type')
+  }
+  return reshaped
 }
 
-/** Lines after which the chain stands without rules. Only a chain of the skeleton can be there
- *  already: it is emptied and filled in one transaction, and made anew only where somebody has
- *  attached it elsewhere. */
-function emptyChain(chain: KernelChain, observed: NetfilterObserved): readonly string[] {
-  const found = observedChain(chain, observed)
-  const place = `chain ${chain.table} ${TABLE_NAME} ${chain.name}`
-  if (found === undefined) return [addChainLine(chain)]
-  const flush = `flush ${place}`
-  return found.hook === hookText(chain) ? [flush] : [flush, `delete ${place}`, addChainLine(chain)]
-}
-
-function mapChanges(
-  name: MapName,
-  wanted: KernelRuleset,
+/** Only a chain of the skeleton can be there already, since the names of all others follow from
+ *  their content: it is emptied and filled in one transaction, and made anew only where somebody
+ *  has attached it elsewhere. */
+function addChains(
+  wanted: TableObjects,
   observed: NetfilterObserved,
+  reshaped: ReadonlySet<string>,
+  faults: Map<string, string>,
+  { aside }: Phases,
+): void {
+  const emptied: Change[] = []
+  const made: Change[] = []
+  for (const [key, chain] of wanted.chains) {
+    const found = observed.chains.get(key)
+    if (found === chain && !faults.has(`chain ${key}`)) continue
+    const fault = chainFault(chain, observed) ?? faults.get(`chain ${key}`)
+    if (fault === undefined) continue
+    faults.set(`chain ${key}`, fault)
+    const { table, name } = chain
+    if (found !== undefined) emptied.push({ change: 'flush-chain', table, name })
+    const moved = found !== undefined && hookText(found) !== hookText(chain)
+    if (moved) emptied.push({ change: 'delete-chain', table, name })
+    if (found === undefined || moved) made.push({ change: 'add-chain', chain: withoutRules(chain) })
+  }
+  for (const key of reshaped) {
+    const found = observed.sets.get(key)
+    if (found === undefined) continue
+    const { table, name } = found
+    emptied.push({ change: 'flush-set', table, name }, { change: 'delete-set', table, name })
+  }
+  aside.push(...emptied, ...made)
+}
+
+function addRules(wanted: TableObjects, faults: ReadonlyMap<string, string>, to: Phases): void {
+  for (const key of faults.keys()) {
+    const chain = key.startsWith('chain ')
+      ? wanted.chains.get(key.slice('chain '.length))
+      : undefined
+    if (chain === undefined) continue
+    const { table, name } = chain
+    for (const rule of chain.rules) to.aside.push({ change: 'add-rule', table, chain: name, rule })
+  }
+}
+
+/** Elements of a new set go in with it, but for those that lead packets to chains: they turn with
+ *  the flip, and so does what changes in a set that stands. Only a view grows before that and
+ *  shrinks after it: a packet that has its class already still looks it up there. */
+function changeElements(
+  set: NamedSet,
+  found: NamedSet | undefined,
   retained: RetainedElements,
   faults: Map<string, string>,
-): readonly string[] {
-  const table = mapTypes[name].table
-  const before = observedMap(observed, table, name)
-  const after = wanted.maps[name]
-  const stale = [...before].filter(([key, value]) => {
-    return after.get(key) !== value && !(retained.get(name)?.has(key) && !after.has(key))
-  })
-  const fresh = [...after].filter(([key, value]) => before.get(key) !== value)
-  for (const [key] of stale) faults.set(`map ${name} ${key}`, 'is not asked for')
-  for (const [key] of fresh) {
-    faults.set(`map ${name} ${key}`, before.has(key) ? 'leads elsewhere' : 'is missing')
+  { aside, flip, remove }: Phases,
+): void {
+  const role = roleOf(set)
+  if (role === 'moving') return
+  const before = found?.elements ?? NONE
+  const kept = role === 'turn' ? retained.get(set.name) : undefined
+  const stale: SetElement[] = []
+  for (const [at, element] of before) {
+    const after = set.elements.get(at)
+    if (after === element) continue
+    if (after === undefined ? kept?.has(at) === true : sameValue(element, after)) continue
+    stale.push(element)
+    if (role === 'turn') faults.set(`map ${set.name} ${at}`, 'is not asked for')
   }
-  return [
-    ...elementLines(
-      'delete',
-      table,
-      name,
-      stale.map(([key]) => mapKeyText(name, key)),
-    ),
-    ...elementLines(
-      'add',
-      table,
-      name,
-      fresh.map(([key, value]) => `${mapKeyText(name, key)} : ${value}`),
-    ),
-  ]
+  const fresh: SetElement[] = []
+  for (const [at, element] of set.elements) {
+    const former = before.get(at)
+    if (former === element || (former !== undefined && sameValue(former, element))) continue
+    fresh.push(element)
+    if (role !== 'turn') continue
+    faults.set(`map ${set.name} ${at}`, former === undefined ? 'is missing' : 'leads elsewhere')
+  }
+  if (stale.length + fresh.length === 0) return
+  if (role !== 'turn' && found !== undefined) {
+    faults.set(`set ${objectKey(set)}`, 'has other elements')
+  }
+  const isNew = found === undefined && role !== 'turn'
+  const grows = set.name.startsWith(VIEW_PREFIX) && !stale.some(({ key }) => isAmong(key, fresh))
+  const shape = shapeOf(set)
+  if (stale.length > 0) {
+    const phase = grows ? remove : flip
+    phase.push({ change: 'delete-elements', set: shape, elements: stale })
+  }
+  if (fresh.length > 0) {
+    const phase = isNew || grows ? aside : flip
+    phase.push({ change: 'add-elements', set: shape, elements: fresh })
+  }
 }
 
-/** Whether nothing separates them. */
-export function isEmpty(changes: Difference): boolean {
-  const { aside, flip, remove } = changes
-  return aside.length + flip.length + remove.chains.size + remove.sets.size === 0
+const VIEW_PREFIX = viewMapName('')
+
+function isAmong(key: SetElement['key'], elements: readonly SetElement[]): boolean {
+  return elements.some((element) => elementKey(element) === elementKey({ key }))
+}
+
+const NONE: ReadonlyMap<string, SetElement> = new Map()
+
+function withoutRules({ rules: _, ...rest }: Chain): Omit<Chain, 'rules'> {
+  return rest
+}
+
+function shapeOf({ elements: _, ...shape }: NamedSet): SetShape {
+  return shape
+}
+
+/** Whether nothing has to be brought about; there may be something to tidy up. */
+export function isBroughtAbout({ aside, flip }: Difference): boolean {
+  return aside.length + flip.length === 0
 }

@@ -1,29 +1,24 @@
-import type { NetfilterObserved, ObservedChain } from '../observe/observed.ts'
-import { chainKey, type KernelChain } from '../target/kernel-ruleset.ts'
+import type { NetfilterObserved } from '../observe/observed.ts'
+import { type Chain, objectKey } from '../target/statement.ts'
+import { sameChain } from './same.ts'
 
-/** What is wrong with a chain in the kernel, or undefined where it is as asked. Its rules' ids
- *  must be the asked ones in order, and nobody may have changed it since it was read back: an
- *  edit inside a rule leaves the ids as they are. */
-export function chainFault(chain: KernelChain, observed: NetfilterObserved): string | undefined {
-  const found = observedChain(chain, observed)
+/** What is wrong with a chain in the kernel, or undefined where it is as asked. */
+export function chainFault(chain: Chain, observed: NetfilterObserved): string | undefined {
+  const key = objectKey(chain)
+  const found = observed.chains.get(key)
   if (found === undefined) return 'is missing'
-  if (found.hook !== hookText(chain)) return 'is attached elsewhere'
-  const ids = chain.rules.map((rule) => rule.id)
-  if (ids.length !== found.ruleIds.length || ids.some((id, at) => id !== found.ruleIds[at])) {
-    return 'has other rules'
-  }
-  return observed.altered.has(chainKey(chain)) ? 'has a changed rule' : undefined
+  if (found !== chain && hookText(found) !== hookText(chain)) return 'is attached elsewhere'
+  if (isForeign(key, observed)) return 'has a rule of somebody else'
+  if (sameChain(found, chain)) return undefined
+  return found.rules.length === chain.rules.length ? 'has a changed rule' : 'has other rules'
 }
 
-/** The chain of that name in the kernel. */
-export function observedChain(
-  chain: KernelChain,
-  observed: NetfilterObserved,
-): ObservedChain | undefined {
-  return observed.tables[chain.table]?.chains.get(chainKey(chain))
+/** Whether the chain holds a rule that none of ours could be. */
+export function isForeign(chain: string, observed: NetfilterObserved): boolean {
+  return observed.foreign.some((text) => text.startsWith(`rule ${chain} `))
 }
 
-/** A base chain's hook as the reader writes it. */
-export function hookText(chain: KernelChain): string | undefined {
-  return chain.hook && `${chain.hook.hook} ${chain.hook.priority} accept`
+/** Where a base chain is attached, in words. */
+export function hookText({ hook }: Chain): string | undefined {
+  return hook && `${hook.hook} ${hook.priority}`
 }

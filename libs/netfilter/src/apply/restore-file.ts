@@ -1,32 +1,31 @@
 import { open, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { KernelRuleset } from '../target/kernel-ruleset.ts'
-import { wholeScript } from '../target/script.ts'
+import { loadScript } from '../target/load-script.ts'
+import type { TableObjects } from '../target/statement.ts'
 
-/** What the head of a restore file says about the rule set that was read back when it was
- *  written. */
+/** What the head of a restore file says about the rule set in force when it was written. */
 export interface RestoreHead {
   readonly digest: string
-  /** Fingerprint of each chain, by `TABLE/NAME`. */
-  readonly verified: ReadonlyMap<string, string>
+  /** Print of each chain, by `TABLE/NAME`. */
+  readonly prints: ReadonlyMap<string, string>
 }
 
 const DIGEST = '# purlin-digest '
-const VERIFIED = '# purlin-verified '
+const PRINTS = '# purlin-verified '
 
 /** Writes the complete loadable rule set in place of the file: after a crash either the old or the
  *  new one is there, never a part. `nft -f FILE` loads it before machines start. */
 export async function writeRestoreFile(
   path: string,
-  ruleset: KernelRuleset,
+  ruleset: TableObjects,
   head: RestoreHead,
 ): Promise<void> {
   const text = [
     '#!/usr/sbin/nft -f',
     '# The security groups of this host as last enforced. Written by Purlin, read at boot.',
     `${DIGEST}${head.digest}`,
-    `${VERIFIED}${JSON.stringify(Object.fromEntries(head.verified))}`,
-    wholeScript(ruleset),
+    `${PRINTS}${JSON.stringify(Object.fromEntries(head.prints))}`,
+    loadScript(ruleset),
   ].join('\n')
   const temporary = `${path}.new`
   const file = await open(temporary, 'w', 0o600)
@@ -55,12 +54,12 @@ export async function readRestoreHead(path: string): Promise<RestoreHead | undef
   }
   const lines = text.slice(0, text.indexOf('\nadd ')).split('\n')
   const digest = lines.find((line) => line.startsWith(DIGEST))?.slice(DIGEST.length)
-  const verified = lines.find((line) => line.startsWith(VERIFIED))?.slice(VERIFIED.length)
-  if (digest === undefined || verified === undefined) return undefined
-  return { digest, verified: new Map(fingerprints(verified)) }
+  const prints = lines.find((line) => line.startsWith(PRINTS))?.slice(PRINTS.length)
+  if (digest === undefined || prints === undefined) return undefined
+  return { digest, prints: new Map(pairsOf(prints)) }
 }
 
-function fingerprints(text: string): readonly [string, string][] {
+function pairsOf(text: string): readonly [string, string][] {
   try {
     const parsed: unknown = JSON.parse(text)
     if (typeof parsed !== 'object' || parsed === null) return []

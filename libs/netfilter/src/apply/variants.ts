@@ -1,31 +1,65 @@
 import type { CompiledRuleset } from '../compile/ruleset.ts'
 import type { NetfilterObserved } from '../observe/observed.ts'
-import { type ChainUnit, chainUnits, type VariantOf } from '../target/nftables.ts'
-import { chainFault, observedChain } from './health.ts'
+import { type Unit, unitsOf, type VariantOf } from '../target/host-objects.ts'
+import { objectKey } from '../target/statement.ts'
+import { chainFault } from './health.ts'
+import { sameSet } from './same.ts'
 
-const VARIANTS_MAX = 1_000
+const NAME = /^\w+\/(.+)_(\d+)(?:-.*)?$/
 
 /** Chooses for each unit the variant that stands whole in the kernel, else the first whose
  *  names are free: a chain in force is never edited, its successor is made beside it. Pure. */
 export function chooseVariants(compiled: CompiledRuleset, observed: NetfilterObserved): VariantOf {
-  const chosen = new Map(
-    chainUnits(compiled).map((unit) => [unit.stem, chooseVariant(unit, observed)]),
-  )
+  const present = presentVariants(observed)
+  const chosen = new Map<string, number>()
+  for (const unit of unitsOf(compiled, () => 0)) {
+    const { stem } = unit
+    const variants = present.get(stem)
+    if (variants === undefined) continue
+    const ofVariant = (variant: number): Unit | undefined =>
+      variant === 0
+        ? unit
+        : unitsOf(compiled, (one) => (one === stem ? variant : 0)).find((one) => one.stem === stem)
+    const whole = [...variants].find((variant) => isWhole(ofVariant(variant), observed))
+    chosen.set(stem, whole ?? firstFree(variants))
+  }
   return (stem) => chosen.get(stem) ?? 0
 }
 
-function chooseVariant(unit: ChainUnit, observed: NetfilterObserved): number {
-  let free: number | undefined
-  // Variants are few: one in force, rarely a tampered one, so the search ends a step after them.
-  for (let variant = 0; variant < VARIANTS_MAX; variant++) {
-    const chains = unit.chains(variant)
-    const found = chains.filter((chain) => observedChain(chain, observed) !== undefined)
-    if (found.length === 0) {
-      if (free !== undefined) break
-      free = variant
-      continue
-    }
-    if (chains.every((chain) => chainFault(chain, observed) === undefined)) return variant
+type Variants = ReadonlyMap<string, ReadonlySet<number>>
+
+const known = new WeakMap<NetfilterObserved['chains'], Variants>()
+
+/** The variants of each stem of which a chain stands, in order; every unit has chains, and its sets
+ *  come and go with them. */
+function presentVariants({ chains }: NetfilterObserved): Variants {
+  const found = known.get(chains)
+  if (found !== undefined) return found
+  const present = new Map<string, Set<number>>()
+  for (const key of chains.keys()) {
+    const [, stem, variant] = NAME.exec(key) ?? []
+    if (stem === undefined) continue
+    const variants = present.get(stem)
+    if (variants === undefined) present.set(stem, new Set([Number(variant)]))
+    else variants.add(Number(variant))
   }
-  return free ?? VARIANTS_MAX
+  known.set(chains, present)
+  return present
+}
+
+function firstFree(taken: ReadonlySet<number>): number {
+  let variant = 0
+  while (taken.has(variant)) variant++
+  return variant
+}
+
+function isWhole(unit: Unit | undefined, observed: NetfilterObserved): boolean {
+  if (unit === undefined) return false
+  return (
+    unit.chains.every((chain) => chainFault(chain, observed) === undefined) &&
+    unit.sets.every((set) => {
+      const found = observed.sets.get(objectKey(set))
+      return found !== undefined && sameSet(found, set)
+    })
+  )
 }

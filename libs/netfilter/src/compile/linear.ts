@@ -2,16 +2,22 @@ import type { AddressFamily } from '@purlin/base'
 import type { FlatList, FlatPeer, FlatRule } from '../flatten.ts'
 import type { Direction } from '../policy/desired.ts'
 import { isWholeFamily } from '../policy/ranges.ts'
+import { decidedBy, decidedByDefault } from './decided.ts'
+import type { LinearForm } from './form.ts'
 import type { CompiledRule, Match } from './ruleset.ts'
 
-/** The linear form: the list as it is, rule after rule, for one family. Cheapest below about 50
- *  rules a list. Pure. */
-export function compileLinear(list: FlatList, family: AddressFamily): readonly CompiledRule[] {
+/** The parts of a list that its compiled forms follow from: no member of any group. */
+export type ListContent = Pick<FlatList, 'direction' | 'rules' | 'defaultAction'>
+
+/** The linear form: the list as it is, rule after rule, for one family. Pure. */
+export function compileLinear(list: ListContent, family: AddressFamily): LinearForm {
   const rules = list.rules
     .filter((rule) => rule.families.includes(family))
     .flatMap((rule) => compileRule(rule, list.direction, family))
-  const verdict = list.defaultAction === 'allow' ? 'accept' : 'drop'
-  return [...rules, { id: 'default', matches: [], verdict }]
+  return {
+    form: 'linear',
+    rules: [...rules, { ...decidedByDefault(list.defaultAction), matches: [] }],
+  }
 }
 
 /** The name of a group's set of one family. */
@@ -24,14 +30,11 @@ function compileRule(
   direction: Direction,
   family: AddressFamily,
 ): readonly CompiledRule[] {
-  const { group, priority } = rule.provenance
-  const id = priority === 'members' ? `${group}/members` : `${group}/${direction}/${priority}`
-  const verdict = rule.action === 'allow' ? 'accept' : 'drop'
+  const decided = decidedBy(rule, direction)
   const transport = transportMatches(rule)
   return peerMatches(rule.peer, direction, family).map((peer) => ({
-    id,
+    ...decided,
     matches: [...peer, ...transport],
-    verdict,
   }))
 }
 

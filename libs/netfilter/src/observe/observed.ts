@@ -1,91 +1,78 @@
 import { shortHash } from '@purlin/base'
-import { LOOSE_SET, type MapName, type TableFamily, tableFamilies } from '../target/names.ts'
+import type { TableFamily } from '../target/names.ts'
+import { roleOf, turnShapes } from '../target/sets.ts'
+import {
+  type Chain,
+  type NamedSet,
+  objectKey,
+  type SetElement,
+  type TableObjects,
+} from '../target/statement.ts'
+import { addChainText, elementText, ruleText, setShapeText } from '../target/text.ts'
 
-/** A chain as the kernel holds it. */
-export interface ObservedChain {
-  readonly table: TableFamily
-  readonly name: string
-  /** `HOOK PRIORITY POLICY` of a base chain. */
-  readonly hook: string | undefined
-  /** The rules' comments in order; empty for a rule without one. */
-  readonly ruleIds: readonly string[]
-  /** Hash of the chain's hook and rules without handles and counters. */
-  readonly fingerprint: string
-  /** Chains (`TABLE/NAME`) and sets (by name) that its rules lead to. */
-  readonly references: readonly string[]
-}
-
-export interface ObservedTable {
-  /** Whether it carries our mark. */
-  readonly owned: boolean
-  readonly chains: ReadonlyMap<string, ObservedChain>
-  /** Named sets with their elements in order. */
-  readonly sets: ReadonlyMap<string, readonly string[]>
-  readonly maps: ReadonlyMap<string, ReadonlyMap<string, string>>
-  /** Every other object, and what sets and maps are apart from their elements: one text each. */
-  readonly others: readonly string[]
-}
-
-/** What the kernel holds of our two tables; absent: the table does not exist. */
-export interface NetfilterObserved {
-  readonly tables: Readonly<Record<TableFamily, ObservedTable | undefined>>
+/** What the kernel holds of our two tables. */
+export interface NetfilterObserved extends TableObjects {
+  /** The tables that exist. */
+  readonly tables: ReadonlySet<TableFamily>
+  /** What stands in them that no rule set of ours has: one text each. */
+  readonly foreign: readonly string[]
   /** Chains (`TABLE/NAME`) that are no longer what they were when they were last read back. */
   readonly altered: ReadonlySet<string>
-  /** Whether the file for the next boot holds this rule set; true where there is no such file. */
-  readonly saved: boolean
+  /** Whether the file for the next boot holds this rule set, and the connections that it refuses
+   *  have been ended; true where there is no such file. */
+  readonly settled: boolean
 }
 
 /** Nothing of ours is in the kernel. */
 export const nothingObserved: NetfilterObserved = {
-  tables: { bridge: undefined, inet: undefined },
+  tables: new Set(),
+  chains: new Map(),
+  sets: new Map(),
+  foreign: [],
   altered: new Set(),
-  saved: true,
+  settled: true,
+}
+
+const prints = new WeakMap<Chain | NamedSet, string>()
+
+/** One line that is equal for equal chains, whoever made the values. */
+export function chainPrint(chain: Chain): string {
+  const known = prints.get(chain)
+  if (known !== undefined) return known
+  const rules = chain.rules.map((rule) => `${rule.id} ${ruleText(rule)}`)
+  const made = shortHash([addChainText(chain), ...rules].join('\n'), 16)
+  prints.set(chain, made)
+  return made
 }
 
 /** One hash of all that both tables hold, but for handles, counters and the moving set of loose
  *  NICs. */
-export function digestOf(tables: NetfilterObserved['tables']): string {
-  const lines = tableFamilies.flatMap((table) => {
-    const found = tables[table]
-    if (found === undefined) return [`no ${table}`]
-    return [
-      ...[...found.chains].map(([key, chain]) => `${key} ${chain.fingerprint}`),
-      ...[...found.sets].map(([name, elements]) =>
-        name === LOOSE_SET ? name : `${name} ${elements.join(' ')}`,
-      ),
-      ...[...found.maps].flatMap(([name, elements]) =>
-        [...elements].map(([key, value]) => `${name} ${key} ${value}`),
-      ),
-      ...found.others,
-    ]
-  })
+export function digestOf(observed: Omit<NetfilterObserved, 'altered' | 'settled'>): string {
+  const chains = [...observed.chains].map(([key, chain]) => `${key} ${chainPrint(chain)}`)
+  const sets = [...observed.sets].map(([key, set]) => `${key} ${setPrint(set)}`)
+  const tables = [...observed.tables].map((table) => `table ${table}`)
+  const lines = [...tables, ...chains, ...sets, ...observed.foreign]
   return shortHash(lines.toSorted().join('\n'), 24)
 }
 
-/** The tables without some chains (`TABLE/NAME`) and sets: what is left after their deletion. */
-export function withoutObjects(
-  tables: NetfilterObserved['tables'],
-  gone: { readonly chains: ReadonlySet<string>; readonly sets: ReadonlySet<string> },
-): NetfilterObserved['tables'] {
-  const reduced = (table: ObservedTable | undefined): ObservedTable | undefined =>
-    table && {
-      ...table,
-      chains: new Map([...table.chains].filter(([key]) => !gone.chains.has(key))),
-      sets: new Map([...table.sets].filter(([name]) => !gone.sets.has(name))),
-      others: table.others.filter((text) => ![...gone.sets].some((name) => isOfSet(text, name))),
-    }
-  return { bridge: reduced(tables.bridge), inet: reduced(tables.inet) }
+function setPrint(set: NamedSet): string {
+  const known = prints.get(set)
+  if (known !== undefined) return known
+  const shown =
+    roleOf(set) === 'moving'
+      ? []
+      : [...set.elements.values()].map((element) => elementText(set, element)).toSorted()
+  const made = shortHash(`${setShapeText(set)} ${shown.join(' ')}`, 16)
+  prints.set(set, made)
+  return made
 }
 
-function isOfSet(text: string, name: string): boolean {
-  return text.startsWith('set ') && text.includes(`"name":"${name}"`)
+const turnKeys = new Map(turnShapes.map((shape) => [shape.name, objectKey(shape)]))
+
+/** The elements of one of the maps that lead packets to chains, by `elementKey`; empty where it
+ *  does not exist. */
+export function turnElements(observed: TableObjects, map: string): ReadonlyMap<string, SetElement> {
+  return observed.sets.get(turnKeys.get(map) ?? '')?.elements ?? NONE
 }
 
-/** The elements of one of our maps; empty where it does not exist. */
-export function observedMap(
-  observed: NetfilterObserved,
-  table: TableFamily,
-  name: MapName,
-): ReadonlyMap<string, string> {
-  return observed.tables[table]?.maps.get(name) ?? new Map()
-}
+const NONE: ReadonlyMap<string, SetElement> = new Map()

@@ -1,10 +1,24 @@
-import { type AddressFamily, type Problem, PurlinError, parseAddress } from '@purlin/base'
+import {
+  type AddressFamily,
+  type Problem,
+  PurlinError,
+  parseAddress,
+  parseCidr,
+} from '@purlin/base'
 import type { FilteredNic, NetfilterDesired } from './desired.ts'
 
 const DEVICE = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$/
 const PORT = /^[a-z0-9-]+\.[a-z0-9-]+$/
 const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/
 const GROUP = /^[a-z0-9-]{1,63}$/
+
+/** NICs and members of groups that were found right before; values never change in place. */
+const sound = new WeakSet<object>()
+
+/** Texts that were read before, as `FAMILY TEXT`: hosts are compiled again and again, and nearly
+ *  all of their addresses stay. */
+const readable = new Set<string>()
+const READABLE_MAX = 65_536
 
 /** Refuses whatever must not reach the text of a rule set. The nft program takes an unknown word in
  *  place of an address for a host name and asks a name server, so nothing goes to it unchecked.
@@ -17,7 +31,7 @@ export function checkDesired(desired: NetfilterDesired): void {
   const unique = new Map<string, string>()
   desired.nics.forEach((nic, index) => {
     const path = `nics[${index}]`
-    checkNic(nic, path, report)
+    if (!sound.has(nic)) checkNic(nic, path, report)
     for (const claim of [nic.port, nic.tap, nic.inner, `zone ${nic.zone}`]) {
       const holder = unique.get(claim)
       if (holder !== undefined) report(path, `${claim} is taken by ${holder}`)
@@ -31,12 +45,17 @@ export function checkDesired(desired: NetfilterDesired): void {
     if (!GROUP.test(name)) report('groups', `"${name}" is no name of a group`)
   }
   for (const [name, members] of desired.members) {
+    if (sound.has(members)) continue
     for (const member of members) {
       checkAddresses(member.ipv4, 'ipv4', `members.${name}`, report)
       checkAddresses(member.ipv6, 'ipv6', `members.${name}`, report)
     }
   }
-  if (problems.length === 0) return
+  if (problems.length === 0) {
+    for (const nic of desired.nics) sound.add(nic)
+    for (const members of desired.members.values()) sound.add(members)
+    return
+  }
   const shown = problems.slice(0, 3).map((one) => `${one.path}: ${one.message}`)
   throw new PurlinError('PUR_INVALID', {
     message: `the rule set of this host cannot be made: ${shown.join('; ')}`,
@@ -56,6 +75,24 @@ function checkNic(nic: FilteredNic, path: string, report: Report): void {
   }
   checkAddresses(nic.ipv4, 'ipv4', path, report)
   checkAddresses(nic.ipv6, 'ipv6', path, report)
+  nic.allowedAddresses.forEach((text, index) => {
+    if (MAC.test(text.toLowerCase()) || isReadable('ipv4', text) || isReadable('ipv6', text)) return
+    if (parseCidr(text) !== undefined) return
+    report(`${path}.allowedAddresses[${index}]`, `"${text}" is no address, network or MAC`)
+  })
+  nic.servers.forEach(({ address }, index) => {
+    if (isReadable('ipv4', address) || isReadable('ipv6', address)) return
+    report(`${path}.servers[${index}]`, `"${address}" is no address`)
+  })
+}
+
+function isReadable(family: AddressFamily, text: string): boolean {
+  const key = `${family} ${text}`
+  if (readable.has(key)) return true
+  if (parseAddress(text)?.family !== family) return false
+  if (readable.size >= READABLE_MAX) readable.clear()
+  readable.add(key)
+  return true
 }
 
 function checkAddresses(
@@ -65,7 +102,7 @@ function checkAddresses(
   report: Report,
 ): void {
   texts.forEach((text, index) => {
-    if (parseAddress(text)?.family !== family) {
+    if (!isReadable(family, text)) {
       report(`${path}.${family}[${index}]`, `"${text}" is no ${family} address`)
     }
   })

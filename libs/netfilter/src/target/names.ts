@@ -31,18 +31,28 @@ export function hexadecimal(value: number): string {
   return `0x${value.toString(16).padStart(8, '0')}`
 }
 
-/** Maps of the skeleton, each with the table it is in and its type. */
-export const mapTypes = {
-  'nic-mark': { table: 'bridge', type: 'ifname : mark' },
-  guard: { table: 'bridge', type: 'ifname : verdict' },
-  zone: { table: 'inet', type: 'mark : verdict' },
-  dispatch: { table: 'inet', type: 'mark : verdict' },
-} as const satisfies Record<string, { table: TableFamily; type: string }>
-export type MapName = keyof typeof mapTypes
-export const mapNames = Object.keys(mapTypes) as readonly MapName[]
-
 /** NICs whose flows may begin in the middle, for some seconds after a machine moved here. */
 export const LOOSE_SET = 'loose'
+
+/** The name of a list's chains without its variant. */
+export function listStem(key: string): string {
+  return `list-${key}`
+}
+
+/** The name of the chain of what passes before the lists, without its variant. */
+export function openStem(key: string): string {
+  return `open-${key}`
+}
+
+/** The map from a member's address to its class. */
+export function classMapName(family: 'ipv4' | 'ipv6'): string {
+  return `class-${family}`
+}
+
+/** The map from a class to the part of it that some lists name. */
+export function viewMapName(key: string): string {
+  return `view-${key}`
+}
 
 const GUARD_NAME = /^guard-(.+)-[0-9a-f]{8}_\d+$/
 

@@ -1,6 +1,11 @@
 import { type AddressFamily, formatAddress, parseAddress } from '@purlin/base'
-import { type InboundRule, type RulePeer, rulePeer, type SecurityGroupSpec } from '@purlin/schema'
-import type { Packet } from '../packet.ts'
+import {
+  type AlwaysOpen,
+  type InboundRule,
+  type RulePeer,
+  rulePeer,
+  type SecurityGroupSpec,
+} from '@purlin/schema'
 import type { FilteredNic, MemberAddresses, NetfilterDesired } from '../policy/desired.ts'
 import { allGuards, allOpen } from '../policy/filtered-nic.ts'
 import type { Generator } from './generator.ts'
@@ -23,25 +28,14 @@ export function randomDesired(random: Generator): NetfilterDesired {
   }
 }
 
-/** A packet of that world: mostly of its addresses and ports, at times far outside. */
-export function randomPacket(random: Generator): Packet {
-  const family: AddressFamily = random.pick(['ipv4', 'ipv6'])
-  const end = (): bigint =>
-    random.chance(95) ? BASE[family] + BigInt(random.below(34)) : BigInt(random.below(1 << 30))
-  const icmp = family === 'ipv4' ? 1 : 58
-  const protocol = random.pick([6, 6, 6, 17, 17, 132, icmp, icmp, 1, 58, 47, 112])
-  const isIcmp = protocol === icmp
-  const hasPorts = [6, 17, 132].includes(protocol)
-  const port = (): number => (random.chance(90) ? random.below(24) : random.below(65_536))
-  return {
-    family,
-    source: end(),
-    destination: end(),
-    protocol,
-    sourcePort: hasPorts ? random.pick([67, 68, 546, 40_000]) : undefined,
-    destinationPort: hasPorts ? random.pick([port(), port(), 67, 546]) : undefined,
-    icmp: isIcmp ? { type: random.pick([0, 3, 8, 128, 135]), code: random.below(2) } : undefined,
-  }
+/** The same world after somebody has joined or left a group. */
+export function withMemberChange(random: Generator, desired: NetfilterDesired): NetfilterDesired {
+  const group = random.pick(GROUPS)
+  const own = desired.members.get(group) ?? []
+  const changed = random.chance(50)
+    ? [...own, randomMember(random)]
+    : own.filter((_, index) => index !== own.length - 1)
+  return { ...desired, members: new Map([...desired.members, [group, changed]]) }
 }
 
 function randomNic(random: Generator, index: number): FilteredNic {
@@ -56,13 +50,26 @@ function randomNic(random: Generator, index: number): FilteredNic {
     ipv4: [`10.9.0.${index}`],
     ipv6: [`fd09::${index}`],
     groups,
-    filtered: groups.length > 0,
+    filtered: groups.length > 0 || random.chance(50),
     defaultPolicy: { inbound: action(), outbound: action() },
     guards: allGuards,
-    alwaysOpen: allOpen,
+    alwaysOpen: random.chance(50) ? allOpen : randomSwitches(random),
     allowedAddresses: [],
-    servers: [],
+    servers: random.several(0, 2, () => ({
+      mac: '52:54:00:00:00:ff',
+      address: random.pick(['10.9.0.1', '10.9.0.30', 'fd09::1', 'fe80::1']),
+    })),
     trunk: false,
+  }
+}
+
+function randomSwitches(random: Generator): AlwaysOpen {
+  return {
+    dhcpRequests: random.chance(50),
+    dhcpAnswers: random.chance(50),
+    routerAdvertisements: random.chance(50),
+    neighbourDiscovery: random.chance(50),
+    icmpErrors: random.chance(50),
   }
 }
 
@@ -75,7 +82,7 @@ function randomMember(random: Generator): MemberAddresses {
 
 function randomGroup(random: Generator): SecurityGroupSpec {
   const rules = (side: 'source' | 'destination') =>
-    random.several(0, 6, () => {
+    random.several(0, 7, () => {
       const family: AddressFamily = random.pick(['ipv4', 'ipv6'])
       const peer = random.chance(70) ? randomPeer(random, family) : undefined
       return { ...randomRule(random, family), ...(peer && { [side]: peer }) }
@@ -112,7 +119,8 @@ function randomRule(random: Generator, family: AddressFamily): Omit<InboundRule,
     protocol,
     action: random.pick(['allow', 'deny']),
     enabled: random.chance(90),
-    log: false,
+    log: random.chance(15),
+    ...(random.chance(30) && { id: `r${random.below(1_000_000)}` }),
     ...(hasPorts && random.chance(70) && { ports: random.several(1, 3, span) }),
     ...(protocol === 'icmp' &&
       random.chance(60) && {

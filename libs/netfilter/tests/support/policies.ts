@@ -1,4 +1,4 @@
-import type { NetfilterDesired } from '../../src/index.ts'
+import type { NetfilterDesired } from '../../src/policy/desired.ts'
 import { sampleGroup } from '../../src/testing/sample.ts'
 
 /** The policy with other rules of `web`, which leave UDP ports 5353 and 54 as they were. */

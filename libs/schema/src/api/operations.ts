@@ -3,33 +3,10 @@ import { alert } from '../work/alert.ts'
 import { task } from '../work/task.ts'
 import { applyRequest, planAnswer, planRequest } from './apply.ts'
 import { packetExplanation, packetQuestion } from './explain.ts'
-import {
-  doctorAnswer,
-  healthAnswer,
-  type Role,
-  tokenAnswer,
-  tokenList,
-  tokenRequest,
-} from './host.ts'
+import { doctorAnswer, healthAnswer, tokenAnswer, tokenList, tokenRequest } from './host.ts'
 import { execAnswer, execRequest } from './machine.ts'
-
-/** One call of the REST API. `answer` absent: the body is not JSON (`answerType` says what it
- *  is). */
-export interface Operation {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
-  readonly path: string
-  readonly summary: string
-  /** The least role that may call it; null: no token is asked for. */
-  readonly role: Role | null
-  readonly status: 200 | 202
-  /** Another status that comes with the same answer. */
-  readonly otherStatus?: 503
-  readonly query?: z.ZodObject
-  readonly body?: z.ZodType
-  readonly bodyType?: string
-  readonly answer?: z.ZodType
-  readonly answerType?: string
-}
+import type { Operation } from './operation.ts'
+import { securityGroupOperations } from './security-group-operations.ts'
 
 const machinePath = '/v1/virtual-machines/:name'
 
@@ -116,6 +93,16 @@ export const operations = {
     body: packetQuestion,
     answer: packetExplanation,
   },
+  explainPacketLive: {
+    method: 'POST',
+    path: '/v1/explain/packet/live',
+    summary: 'Why a packet passes or not, held against the kernel by a packet that nobody gets.',
+    role: 'operator',
+    status: 200,
+    body: packetQuestion,
+    answer: packetExplanation,
+  },
+  ...securityGroupOperations,
   startMachine: {
     method: 'POST',
     path: `${machinePath}/start`,

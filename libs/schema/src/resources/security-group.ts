@@ -32,14 +32,13 @@ export type RulePeer = z.infer<typeof rulePeer>
 
 const PORT_PROTOCOLS = ['tcp', 'udp', 'sctp']
 
-const ruleFields = {
-  id: z
-    .string()
-    .regex(/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/, 'must be 1 to 40 of a-z, 0-9 and -')
-    .optional()
-    .meta({
-      description: 'Stays with the rule when it moves or changes. Given out when absent.',
-    }),
+/** Identifier of a rule, unique in its group. */
+export const ruleId = z
+  .string()
+  .regex(/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/, 'must be 1 to 40 of a-z, 0-9 and -')
+
+/** The fields of a rule as they are when nothing is left out. */
+const wholeRuleFields = {
   family: z.enum(['ipv4', 'ipv6']),
   protocol: z
     .union([z.enum(['all', 'tcp', 'udp', 'sctp', 'icmp']), z.number().int().min(0).max(255)])
@@ -49,21 +48,52 @@ const ruleFields = {
   ports: z
     .array(portSpan)
     .min(1, 'must name a port, or be left out to mean every port')
-    .optional()
     .meta({ description: 'Destination ports; tcp, udp and sctp only.' }),
-  icmp: z
-    .strictObject({
-      type: z.number().int().min(0).max(255),
-      code: z.number().int().min(0).max(255).optional(),
-    })
-    .optional(),
+  icmp: z.strictObject({
+    type: z.number().int().min(0).max(255),
+    code: z.number().int().min(0).max(255).optional(),
+  }),
   action: z.enum(['allow', 'deny']),
-  enabled: z.boolean().default(true),
-  log: z.boolean().default(false).meta({
+  enabled: z.boolean(),
+  log: z.boolean().meta({
     description: 'New flows that the rule decides become events, at most ten a second and rule.',
   }),
-  description: z.string().max(255).optional(),
+  description: z.string().max(255),
 } as const
+
+const { family, protocol, ports, icmp, action, enabled, log, description } = wholeRuleFields
+
+const ruleFields = {
+  id: ruleId.optional().meta({
+    description: 'Stays with the rule when it moves or changes. Given out when absent.',
+  }),
+  family,
+  protocol,
+  ports: ports.optional(),
+  icmp: icmp.optional(),
+  action,
+  enabled: enabled.default(true),
+  log: log.default(false),
+  description: description.optional(),
+} as const
+
+/** A change of single fields of a rule: what is absent stays, null takes an optional field away
+ *  (as in RFC 7396). The rule as it then is must be whole. */
+export const rulePatch = z
+  .strictObject({
+    family: family.optional(),
+    protocol: protocol.optional(),
+    ports: ports.nullable().optional(),
+    icmp: icmp.nullable().optional(),
+    source: rulePeer.nullable().optional(),
+    destination: rulePeer.nullable().optional(),
+    action: action.optional(),
+    enabled: enabled.optional(),
+    log: log.optional(),
+    description: description.nullable().optional(),
+  })
+  .meta({ id: 'RulePatch' })
+export type RulePatch = z.input<typeof rulePatch>
 
 interface CheckedRule {
   readonly family: 'ipv4' | 'ipv6'
@@ -141,11 +171,14 @@ export const securityGroupSpec = z
     description: z.string().max(255).optional(),
   })
   .superRefine((spec, context) => {
+    const holders = new Map<string, string>()
     for (const direction of ['inbound', 'outbound'] as const) {
-      const identifiers = spec[direction].map((rule) => rule.id)
-      identifiers.forEach((id, index) => {
-        if (id === undefined || identifiers.indexOf(id) === index) return
-        const message = `duplicate id ${id}: rules of a list have ids of their own`
+      spec[direction].forEach(({ id }, index) => {
+        if (id === undefined) return
+        const holder = holders.get(id)
+        holders.set(id, holder ?? `${direction}[${index}]`)
+        if (holder === undefined) return
+        const message = `duplicate id ${id}: ${holder} has it; each rule of a group has its own`
         context.addIssue({ code: 'custom', path: [direction, index, 'id'], message })
       })
     }

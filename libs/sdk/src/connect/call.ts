@@ -16,9 +16,15 @@ export interface MutationOptions extends CallOptions {
   readonly idempotencyKey?: string
 }
 
+/** Options of a change that may insist on the revision the caller saw. */
+export interface RevisionOptions extends MutationOptions {
+  /** The change is refused with PUR_RESOURCE_REVISION when the resource has another revision. */
+  readonly ifRevision?: number
+}
+
 /** One call of the REST API, ready to be sent as often as its retries ask. */
 export interface Call {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly path: string
   readonly query?: Readonly<Record<string, string | number>>
   readonly headers?: Readonly<Record<string, string>>

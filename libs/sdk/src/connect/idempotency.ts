@@ -1,13 +1,17 @@
 import { newIdentifier } from '@purlin/base'
-import type { MutationOptions } from './call.ts'
+import type { RevisionOptions } from './call.ts'
 import type { Transport } from './transport.ts'
 
-/** The headers that make a call that changes something safe to repeat. */
+/** The headers that make a call that changes something safe to repeat, and bound to the revision
+ *  that the caller saw. */
 export function mutationHeaders(
   transport: Transport,
-  options: MutationOptions | undefined,
+  options: RevisionOptions | undefined,
 ): Record<string, string> {
   const { clock, random } = transport.options
   const key = options?.idempotencyKey ?? newIdentifier(clock.nowMs(), random)
-  return { 'idempotency-key': key }
+  return {
+    'idempotency-key': key,
+    ...(options?.ifRevision !== undefined && { 'if-match': String(options.ifRevision) }),
+  }
 }

@@ -1,7 +1,7 @@
 import { PurlinError } from '@purlin/base'
 import { type OperationName, operations, problemsOfIssue, type Task } from '@purlin/schema'
 import { TaskHandle } from '../tasks/task-handle.ts'
-import { type Call, type CallOptions, fillPath, type MutationOptions } from './call.ts'
+import { type Call, type CallOptions, fillPath, type RevisionOptions } from './call.ts'
 import { mutationHeaders } from './idempotency.ts'
 import type { Transport } from './transport.ts'
 
@@ -21,13 +21,18 @@ export type AnswerOf<Name extends OperationName> = Operations[Name] extends {
   ? Answer
   : never
 
+/** The operations that are answered with a task. */
+export type TaskOperation = {
+  [Name in OperationName]: Operations[Name] extends { status: 202 } ? Name : never
+}[OperationName]
+
 /** Everything of a call beside the table's row. */
 export interface OperationInput<Name extends OperationName> {
   readonly parts?: Readonly<Record<string, string>>
   readonly query?: Readonly<Record<string, string | number>>
   readonly body?: BodyOf<Name>
   readonly acceptedStatuses?: readonly number[]
-  readonly options?: MutationOptions | undefined
+  readonly options?: RevisionOptions | undefined
 }
 
 /** Carries out one operation of the table. Answers are taken as they come: the API only ever
@@ -42,7 +47,7 @@ export async function carryOut<Name extends OperationName>(
 }
 
 /** Carries out an operation that is answered with a task. */
-export async function startTask<Name extends 'apply' | 'startMachine' | 'stopMachine'>(
+export async function startTask<Name extends TaskOperation>(
   transport: Transport,
   name: Name,
   input: OperationInput<Name>,

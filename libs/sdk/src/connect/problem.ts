@@ -43,6 +43,7 @@ function problemsOf(listed: unknown): Problem[] {
   if (!Array.isArray(listed)) return []
   return listed.filter(isRecord).map((one) => ({
     ...(typeof one.document === 'number' && { document: one.document }),
+    ...(typeof one.line === 'number' && { line: one.line }),
     path: String(one.path ?? ''),
     message: String(one.message ?? ''),
   }))

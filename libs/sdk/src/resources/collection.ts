@@ -7,17 +7,11 @@ import {
   type Resource,
   storedFields,
 } from '@purlin/schema'
-import type { Call, CallOptions, MutationOptions } from '../connect/call.ts'
+import type { Call, CallOptions, RevisionOptions } from '../connect/call.ts'
 import { mutationHeaders } from '../connect/idempotency.ts'
 import { sendForTask } from '../connect/operation.ts'
 import type { Transport } from '../connect/transport.ts'
 import type { TaskHandle } from '../tasks/task-handle.ts'
-
-/** Options of a change that may insist on the revision the caller saw. */
-export interface RevisionOptions extends MutationOptions {
-  /** The change is refused with PUR_RESOURCE_REVISION when the resource has another revision. */
-  readonly ifRevision?: number
-}
 
 /** The resources of one kind, for reading. */
 export interface ReadCollection<K extends Kind> {
@@ -40,10 +34,7 @@ export function collectionOf<K extends Kind>(transport: Transport, kind: K): Col
   const change = (method: 'PUT' | 'DELETE', name: string, options: RevisionOptions): Call => ({
     method,
     path: `${plural}/${encodeURIComponent(name)}`,
-    headers: {
-      ...mutationHeaders(transport, options),
-      ...(options.ifRevision !== undefined && { 'if-match': String(options.ifRevision) }),
-    },
+    headers: mutationHeaders(transport, options),
     options,
   })
   return {

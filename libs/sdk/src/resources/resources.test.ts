@@ -2,7 +2,7 @@ import { PurlinError } from '@purlin/base'
 import test from 'ava'
 import { groupOf, hastyClient, taskOf } from '../../tests/samples.ts'
 import { answer, refuse, serve } from '../../tests/serve.ts'
-import { manifestOfResource, type RuleInput } from '../index.ts'
+import { type Client, manifestOfResource, type RuleInput } from '../index.ts'
 
 const rule: RuleInput<'inbound'> = {
   family: 'ipv4',
@@ -10,10 +10,6 @@ const rule: RuleInput<'inbound'> = {
   ports: ['22'],
   action: 'deny',
 }
-const others = [
-  { family: 'ipv4', protocol: 'all', action: 'allow', enabled: true },
-  { family: 'ipv6', protocol: 'all', action: 'allow', enabled: true },
-]
 
 test('get, list, put and delete speak to the plural of the kind', async (t) => {
   await using server = await serve(({ method, path }, response) => {
@@ -74,73 +70,118 @@ test('a resource becomes a manifest by leaving out what the agent added', (t) =>
   })
 })
 
-test('insertRule puts the rule at its priority with the revision seen', async (t) => {
-  await using server = await serve(({ method }, response) =>
-    method === 'GET' ? answer(response, 200, groupOf(4, others)) : answer(response, 202, taskOf()),
-  )
+/** What a call sent: method, path and body. */
+async function sentBy(call: (client: Client) => Promise<unknown>): Promise<readonly unknown[]> {
+  await using server = await serve((_request, response) => answer(response, 202, taskOf()))
   await using client = hastyClient(server)
-  await client.securityGroups.insertRule('web', 'inbound', rule, 1)
-  t.is(server.seen[1]?.headers['if-match'], '4')
-  t.deepEqual(JSON.parse(server.seen[1]?.body ?? '').spec.inbound, [others[0], rule, others[1]])
+  await call(client)
+  return server.seen.map(({ method, path, body, headers }) => [
+    `${method} ${path}`,
+    ...(body === '' ? [] : [JSON.parse(body)]),
+    ...(headers['if-match'] === undefined ? [] : [`if-match ${headers['if-match']}`]),
+  ])[0] as readonly unknown[]
+}
+
+test('each change of a rule is one call, guarded by the revision where it is given', async (t) => {
+  const at = { direction: 'outbound', priority: 3 } as const
+  const rules = '/v1/security-groups/web/rules'
+  const calls: [(client: Client) => Promise<unknown>, readonly unknown[]][] = [
+    [
+      ({ securityGroups }) => securityGroups.addRules('web', 'inbound', [rule, rule]),
+      [`POST ${rules}`, { direction: 'inbound', rules: [rule, rule] }],
+    ],
+    [
+      ({ securityGroups }) =>
+        securityGroups.insertRule('web', 'inbound', rule, 1, { ifRevision: 4 }),
+      [`POST ${rules}`, { direction: 'inbound', rules: [rule], priority: 1 }, 'if-match 4'],
+    ],
+    [
+      ({ securityGroups }) => securityGroups.modifyRule('web', 'r-1', { ports: null }),
+      [`PATCH ${rules}/r-1`, { ports: null }],
+    ],
+    [
+      ({ securityGroups }) => securityGroups.disableRule('web', at, { ifRevision: 5 }),
+      [`PATCH ${rules}/outbound%3A3`, { enabled: false }, 'if-match 5'],
+    ],
+    [
+      ({ securityGroups }) => securityGroups.enableRule('web', at),
+      [`PATCH ${rules}/outbound%3A3`, { enabled: true }],
+    ],
+    [
+      ({ securityGroups }) => securityGroups.moveRule('web', 'r-1', 0),
+      [`POST ${rules}/r-1/move`, { priority: 0 }],
+    ],
+    [
+      ({ securityGroups }) => securityGroups.deleteRule('web', at, { ifRevision: 6 }),
+      [`DELETE ${rules}/outbound%3A3`, 'if-match 6'],
+    ],
+    [
+      ({ securityGroups }) => securityGroups.modify('web', { allowWithinGroup: false }),
+      ['PATCH /v1/security-groups/web', { allowWithinGroup: false }],
+    ],
+    [
+      ({ securityGroups }) => securityGroups.importRules('web', { text: '{}', replace: true }),
+      [`POST ${rules}/import`, { text: '{}', replace: true }],
+    ],
+  ]
+  for (const [call, sent] of calls) t.deepEqual(await sentBy(call), sent)
 })
 
-test('insertRule reads again where somebody else was faster', async (t) => {
-  await using server = await serve(({ method }, response, earlier) => {
-    const puts = earlier.filter((one) => one.method === 'PUT').length
-    if (method === 'GET') answer(response, 200, groupOf(4 + puts, others))
-    else if (puts < 2) refuse(response, 412, 'PUR_RESOURCE_REVISION')
-    else answer(response, 202, taskOf())
-  })
-  await using client = hastyClient(server)
-  await client.securityGroups.insertRule('web', 'inbound', rule, 0)
-  const puts = server.seen.filter(({ method }) => method === 'PUT')
+test('groups of a NIC are attached, detached and put into another order', async (t) => {
+  const groups = '/v1/virtual-machines/web-1/nics/eth0/security-groups'
   t.deepEqual(
-    puts.map(({ headers }) => headers['if-match']),
-    ['4', '5', '6'],
+    await sentBy(({ virtualMachines }) =>
+      virtualMachines.attachGroup('web-1', 'eth0', 'ops', { priority: 0, ifRevision: 9 }),
+    ),
+    [`POST ${groups}`, { group: 'ops', priority: 0 }, 'if-match 9'],
   )
-  t.is(new Set(puts.map(({ headers }) => headers['idempotency-key'])).size, 3)
+  t.deepEqual(
+    await sentBy(({ virtualMachines }) => virtualMachines.detachGroup('web-1', 'eth0', 'ops')),
+    [`DELETE ${groups}/ops`],
+  )
+  t.deepEqual(
+    await sentBy(({ virtualMachines }) =>
+      virtualMachines.reorderGroups('web-1', 'eth0', ['web', 'ops']),
+    ),
+    [`PUT ${groups}`, { groups: ['web', 'ops'] }],
+  )
 })
 
-test('insertRule gives up after five revisions', async (t) => {
-  await using server = await serve(({ method }, response) =>
-    method === 'GET'
-      ? answer(response, 200, groupOf(4))
-      : refuse(response, 412, 'PUR_RESOURCE_REVISION'),
-  )
-  await using client = hastyClient(server)
-  const error = await t.throwsAsync(client.securityGroups.addRule('web', 'inbound', rule), {
-    instanceOf: PurlinError,
-  })
-  t.is(error?.code, 'PUR_RESOURCE_REVISION')
-  t.is(server.seen.length, 10)
-})
-
-test('a priority outside the list is refused and nothing is put', async (t) => {
-  await using server = await serve((_request, response) =>
-    answer(response, 200, groupOf(4, others)),
-  )
+test('rules that do not fit the schema are not sent; each problem names its field', async (t) => {
+  await using server = await serve((_request, response) => answer(response, 202, taskOf()))
   await using client = hastyClient(server)
   const { securityGroups } = client
-  for (const call of [
-    () => securityGroups.insertRule('web', 'inbound', rule, 3),
-    () => securityGroups.insertRule('web', 'inbound', rule, -1),
-    () => securityGroups.insertRule('web', 'inbound', rule, 0.5),
-    () => securityGroups.deleteRule('web', 'inbound', 2),
-    () => securityGroups.deleteRule('web', 'outbound', 0),
-  ]) {
-    const error = await t.throwsAsync(call(), { instanceOf: PurlinError })
-    t.is(error?.code, 'PUR_INVALID')
-  }
-  t.true(server.seen.every(({ method }) => method === 'GET'))
+  const wrong = { ...rule, protocol: 'icmp' } as const
+  const added = await t.throwsAsync(securityGroups.addRules('web', 'inbound', [rule, wrong]), {
+    instanceOf: PurlinError,
+  })
+  t.is(added?.problems[0]?.path, 'rules[1].ports')
+  const moved = await t.throwsAsync(securityGroups.moveRule('web', 'r-1', -1), {
+    instanceOf: PurlinError,
+  })
+  t.is(moved?.problems[0]?.path, 'priority')
+  t.is(server.seen.length, 0)
 })
 
-test('deleteRule moves the rules behind it up', async (t) => {
-  await using server = await serve(({ method }, response) =>
-    method === 'GET' ? answer(response, 200, groupOf(4, others)) : answer(response, 202, taskOf()),
+test('a problem of a file that the agent found keeps its line', async (t) => {
+  await using server = await serve((_request, response) =>
+    refuse(response, 422, 'PUR_INVALID', {
+      problems: [{ line: 7, path: 'inbound[0].ports', message: 'is wrong' }],
+    }),
   )
   await using client = hastyClient(server)
-  await client.securityGroups.deleteRule('web', 'inbound', 0)
-  t.deepEqual(JSON.parse(server.seen[1]?.body ?? '').spec.inbound, [others[1]])
+  const error = await t.throwsAsync(client.securityGroups.planImport('web', { text: 'x' }), {
+    instanceOf: PurlinError,
+  })
+  t.deepEqual(error?.problems, [{ line: 7, path: 'inbound[0].ports', message: 'is wrong' }])
+})
+
+test('an export is the text that the agent gave', async (t) => {
+  await using server = await serve(({ query }, response) => {
+    response.writeHead(200).end(`as ${query.get('format')}`)
+  })
+  await using client = hastyClient(server)
+  t.is(await client.securityGroups.exportRules('web', 'csv'), 'as csv')
 })
 
 test('machines are started, stopped and given commands', async (t) => {

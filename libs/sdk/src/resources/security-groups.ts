@@ -1,99 +1,139 @@
-import { PurlinError } from '@purlin/base'
-import type { ManifestInput } from '@purlin/schema'
-import type { MutationOptions } from '../connect/call.ts'
+import type {
+  GroupPatch,
+  ImportPlan,
+  ManifestInput,
+  MemberList,
+  RuleAddition,
+  RuleFormat,
+  RuleImport,
+  RulePatch,
+} from '@purlin/schema'
+import type { CallOptions, RevisionOptions } from '../connect/call.ts'
+import { callOf, carryOut, startTask } from '../connect/operation.ts'
 import type { Transport } from '../connect/transport.ts'
 import type { TaskHandle } from '../tasks/task-handle.ts'
-import { type Collection, collectionOf, manifestOfResource } from './collection.ts'
+import { type Collection, collectionOf } from './collection.ts'
 
 type GroupSpec = ManifestInput<'SecurityGroup'>['spec']
 /** The two lists of a group. */
 export type RuleDirection = 'inbound' | 'outbound'
 /** A rule of a list, as a person writes it. */
 export type RuleInput<Direction extends RuleDirection> = NonNullable<GroupSpec[Direction]>[number]
+/** A rule of a group: its id, or its place in a list. */
+export type RuleName = string | { readonly direction: RuleDirection; readonly priority: number }
 
-/** Security groups, with the changes of single rules. */
+/** Security groups, with the changes of single rules. Each is one revision, made by the agent in
+ *  one step, and takes `ifRevision`. */
 export interface SecurityGroups extends Collection<'SecurityGroup'> {
-  /** Inserts `rule` at `priority`, 0 to n; the rules from there move one down. The group is read
-   *  and put with the revision seen, again where somebody else was faster, up to five times.
-   *  Errors: PUR_RESOURCE_MISSING, PUR_INVALID, PUR_RESOURCE_REVISION. */
+  /** Adds rules in their order: from `priority` (0 to n) on, or behind the others. The rules from
+   *  there move down. Errors: PUR_RESOURCE_MISSING, PUR_INVALID, PUR_SG_PRIORITY_GAP,
+   *  PUR_RESOURCE_REVISION. */
+  addRules<Direction extends RuleDirection>(
+    name: string,
+    direction: Direction,
+    rules: readonly RuleInput<Direction>[],
+    options?: RevisionOptions & { readonly priority?: number },
+  ): Promise<TaskHandle>
+  /** Adds one rule behind the others. Errors: as `addRules`. */
+  addRule<Direction extends RuleDirection>(
+    name: string,
+    direction: Direction,
+    rule: RuleInput<Direction>,
+    options?: RevisionOptions,
+  ): Promise<TaskHandle>
+  /** Inserts one rule at `priority`. Errors: as `addRules`. */
   insertRule<Direction extends RuleDirection>(
     name: string,
     direction: Direction,
     rule: RuleInput<Direction>,
     priority: number,
-    options?: MutationOptions,
+    options?: RevisionOptions,
   ): Promise<TaskHandle>
-  /** Adds `rule` behind the others. Errors: as `insertRule`. */
-  addRule<Direction extends RuleDirection>(
+  /** Changes fields of a rule, which keeps its id and place; null takes an optional field away.
+   *  Errors: as `addRules`, and PUR_SG_RULE_MISSING. */
+  modifyRule(
     name: string,
-    direction: Direction,
-    rule: RuleInput<Direction>,
-    options?: MutationOptions,
+    rule: RuleName,
+    patch: RulePatch,
+    options?: RevisionOptions,
   ): Promise<TaskHandle>
-  /** Removes the rule at `priority`; the rules behind it move one up. Errors: as `insertRule`. */
-  deleteRule(
+  /** Lets a rule decide again. Errors: as `modifyRule`. */
+  enableRule(name: string, rule: RuleName, options?: RevisionOptions): Promise<TaskHandle>
+  /** Keeps a rule in its place, without effect. Errors: as `modifyRule`. */
+  disableRule(name: string, rule: RuleName, options?: RevisionOptions): Promise<TaskHandle>
+  /** Moves a rule to another priority of its list, 0 to n-1. Errors: as `modifyRule`. */
+  moveRule(
     name: string,
-    direction: RuleDirection,
+    rule: RuleName,
     priority: number,
-    options?: MutationOptions,
+    options?: RevisionOptions,
   ): Promise<TaskHandle>
+  /** Removes a rule; the rules behind it move up. Errors: as `modifyRule`. */
+  deleteRule(name: string, rule: RuleName, options?: RevisionOptions): Promise<TaskHandle>
+  /** Switches the members rule and what else a group has beside its rules. */
+  modify(name: string, patch: GroupPatch, options?: RevisionOptions): Promise<TaskHandle>
+  /** The NICs that name the group, with their addresses. */
+  members(name: string, options?: CallOptions): Promise<MemberList['items']>
+  /** The rules as a file that `importRules` takes back exactly. */
+  exportRules(name: string, format: RuleFormat, options?: CallOptions): Promise<string>
+  /** Checks a file of rules and says what its import would do. Errors: PUR_INVALID with the line of
+   *  every problem. */
+  planImport(name: string, file: RuleImport, options?: CallOptions): Promise<ImportPlan>
+  /** Checks a file of rules as a whole and takes it over, all or nothing. Errors: as
+   *  `planImport`. */
+  importRules(name: string, file: RuleImport, options?: RevisionOptions): Promise<TaskHandle>
 }
-
-const REVISION_ATTEMPTS = 5
-
-type Rules = readonly unknown[]
 
 /** The security groups behind `transport`. */
 export function securityGroupsOf(transport: Transport): SecurityGroups {
-  const groups = collectionOf(transport, 'SecurityGroup')
-  const change = async (
-    name: string,
-    direction: RuleDirection,
-    edit: (rules: Rules) => Rules,
-    options: MutationOptions = {},
-  ): Promise<TaskHandle> => {
-    for (let attempt = 1; ; attempt++) {
-      const group = await groups.get(name, options)
-      const manifest = manifestOfResource<'SecurityGroup'>(group)
-      const spec = { ...manifest.spec, [direction]: edit(group.spec[direction]) } as GroupSpec
-      try {
-        return await groups.put({ ...manifest, spec }, { ...options, ifRevision: group.revision })
-      } catch (thrown) {
-        const outrun = thrown instanceof PurlinError && thrown.code === 'PUR_RESOURCE_REVISION'
-        // With the caller's own key the second request would be another one under the same key.
-        if (!outrun || attempt >= REVISION_ATTEMPTS || options.idempotencyKey) throw thrown
-      }
-    }
+  const addRules: SecurityGroups['addRules'] = (
+    name,
+    direction,
+    rules,
+    { priority, ...options } = {},
+  ) => {
+    const body = {
+      direction,
+      rules: [...rules],
+      ...(priority !== undefined && { priority }),
+    } as RuleAddition
+    return startTask(transport, 'addRules', { parts: { name }, body, options })
   }
+  const modifyRule: SecurityGroups['modifyRule'] = (name, rule, body, options) =>
+    startTask(transport, 'modifyRule', { parts: { name, rule: partOf(rule) }, body, options })
   return {
-    ...groups,
-    insertRule: (name, direction, rule, priority, options) => {
-      const edit = (rules: Rules): Rules => {
-        checkPriority(name, direction, priority, rules.length)
-        return rules.toSpliced(priority, 0, rule)
-      }
-      return change(name, direction, edit, options)
-    },
-    addRule: (name, direction, rule, options) =>
-      change(name, direction, (rules) => [...rules, rule], options),
-    deleteRule: (name, direction, priority, options) => {
-      const edit = (rules: Rules): Rules => {
-        checkPriority(name, direction, priority, rules.length - 1)
-        return rules.toSpliced(priority, 1)
-      }
-      return change(name, direction, edit, options)
-    },
+    ...collectionOf(transport, 'SecurityGroup'),
+    addRules,
+    addRule: (name, direction, rule, options) => addRules(name, direction, [rule], options),
+    insertRule: (name, direction, rule, priority, options) =>
+      addRules(name, direction, [rule], { ...options, priority }),
+    modifyRule,
+    enableRule: (name, rule, options) => modifyRule(name, rule, { enabled: true }, options),
+    disableRule: (name, rule, options) => modifyRule(name, rule, { enabled: false }, options),
+    moveRule: (name, rule, priority, options) =>
+      startTask(transport, 'moveRule', {
+        parts: { name, rule: partOf(rule) },
+        body: { priority },
+        options,
+      }),
+    deleteRule: (name, rule, options) =>
+      startTask(transport, 'deleteRule', { parts: { name, rule: partOf(rule) }, options }),
+    modify: (name, body, options) =>
+      startTask(transport, 'modifyGroup', { parts: { name }, body, options }),
+    members: async (name, options) =>
+      (await carryOut(transport, 'listMembers', { parts: { name }, options })).items,
+    exportRules: (name, format, options) =>
+      transport.text(
+        callOf(transport, 'exportRules', { parts: { name }, query: { format }, options }),
+      ),
+    planImport: (name, body, options) =>
+      carryOut(transport, 'planImport', { parts: { name }, body, options }),
+    importRules: (name, body, options) =>
+      startTask(transport, 'importRules', { parts: { name }, body, options }),
   }
 }
 
-function checkPriority(name: string, direction: string, priority: number, last: number): void {
-  if (Number.isInteger(priority) && priority >= 0 && priority <= last) return
-  const message =
-    last < 0
-      ? `there is no ${direction} rule in SecurityGroup ${name}`
-      : `must be 0 to ${last} in the ${direction} list of SecurityGroup ${name}, found ${priority}`
-  throw new PurlinError('PUR_INVALID', {
-    message: `priority: ${message}`,
-    problems: [{ path: 'priority', message }],
-  })
+/** The rule as it stands in a path. */
+function partOf(rule: RuleName): string {
+  return typeof rule === 'string' ? rule : `${rule.direction}:${rule.priority}`
 }

@@ -1,6 +1,6 @@
 import test from 'ava'
 import type { PortGroupDesired } from '../desired.ts'
-import { serviceDevice, serviceOf } from './service.ts'
+import { serviceOf } from './service.ts'
 
 const settings = { runFolder: '/run/purlin/network', serviceUser: 'dnsmasq' }
 const prod: PortGroupDesired = {
@@ -73,10 +73,4 @@ test('without names and leases the gateway alone is answered', (t) => {
 test('a port group without a port here, or without a gateway, is not served', (t) => {
   t.is(serviceOf({ ...prod, served: false }, settings), undefined)
   t.is(serviceOf({ ...prod, subnets: [{ cidr: '10.77.0.0/24' }] }, settings), undefined)
-})
-
-test('the device is of the name alone, and fits the kernel', (t) => {
-  t.is(serviceDevice('prod'), serviceDevice('prod'))
-  t.not(serviceDevice('prod'), serviceDevice('test'))
-  t.true(serviceDevice('x'.repeat(63)).length <= 15)
 })

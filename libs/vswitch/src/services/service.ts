@@ -1,5 +1,5 @@
-import { parseAddress, parseCidr, rangeHolds, shortHash } from '@purlin/base'
-import { gatewayMac } from '@purlin/schema'
+import { parseAddress, parseCidr, rangeHolds } from '@purlin/base'
+import { gatewayMac, serviceDevice } from '@purlin/schema'
 import type { PortGroupDesired } from '../desired.ts'
 import { configurationOf } from './configuration.ts'
 import { nameFiles, reservationFiles } from './reservation.ts'
@@ -36,11 +36,6 @@ export interface ServiceDesired {
   readonly reservations: ReadonlyMap<string, string>
   /** Files of its host names, by name. */
   readonly names: ReadonlyMap<string, string>
-}
-
-/** Name of the service's device on the host. */
-export function serviceDevice(portGroup: string): string {
-  return `pgs-${shortHash(portGroup, 8)}`
 }
 
 /** The folder of a port group's service. */

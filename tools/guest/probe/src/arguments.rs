@@ -7,12 +7,14 @@ use std::time::Duration;
 use crate::ask::Options;
 
 pub(crate) const USAGE: &str = "usage: probe serve [TCPPORT...] [-u UDPPORT...]\n       \
-    probe ask MS [--source4 ADDRESS] [--source6 ADDRESS] < QUESTIONS";
+    probe ask MS [--source4 ADDRESS] [--source6 ADDRESS] < QUESTIONS\n       \
+    probe frames DEVICE < FRAMES";
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     Serve { tcp_ports: Vec<u16>, udp_ports: Vec<u16> },
     Ask(Options),
+    Frames { device: String },
 }
 
 /// Reads the words after the program's name; the error says which word is wrong.
@@ -20,6 +22,10 @@ pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Command, 
     match words.next().as_deref() {
         Some("serve") => parse_serve(words),
         Some("ask") => parse_ask(words),
+        Some("frames") => match words.next() {
+            Some(device) => Ok(Command::Frames { device }),
+            None => Err("frames needs a device".to_owned()),
+        },
         Some(other) => Err(format!("{other}: no such command")),
         None => Err("a command is missing".to_owned()),
     }
@@ -100,6 +106,7 @@ mod tests {
             ("serve", "serve needs a port"),
             ("serve -u", "serve needs a port"),
             ("serve 65536", "\"65536\": no port"),
+            ("frames", "frames needs a device"),
             ("ask", "\"\": no number of milliseconds"),
             ("ask soon", "\"soon\": no number of milliseconds"),
             ("ask 10 --source4 ::1", "\"::1\": no IPv4 address"),

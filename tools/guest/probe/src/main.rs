@@ -4,15 +4,17 @@
 //! ```text
 //! probe serve [TCPPORT...] [-u UDPPORT...]
 //! probe ask MS [--source4 ADDRESS] [--source6 ADDRESS] < QUESTIONS
+//! probe frames DEVICE < FRAMES
 //! ```
 //! A question a line: `ID tcp|udp|icmp ADDRESS PORT`. An answer a line, in the same order:
 //! `ID yes MICROSECONDS` or `ID no`; then `sent N received M`, the packets of all questions
-//! together. "yes" means that the other side's bytes came back. Exit codes: 0 done, 1 the system
-//! refused, 2 usage.
+//! together. "yes" means that the other side's bytes came back. `frames` sends raw frames and shows
+//! those that come (`frames.rs`). Exit codes: 0 done, 1 the system refused, 2 usage.
 
 mod arguments;
 mod ask;
 mod echo_request;
+mod frames;
 mod question;
 mod serve;
 mod socket;
@@ -31,6 +33,7 @@ enum Failure {
 fn main() -> ExitCode {
     let outcome = match arguments::parse(std::env::args().skip(1)) {
         Ok(Command::Serve { tcp_ports, udp_ports }) => serve::serve(&tcp_ports, &udp_ports),
+        Ok(Command::Frames { device }) => frames::carry(&device),
         Ok(Command::Ask(options)) => return report(answer(&options)),
         Err(message) => return report(Err(Failure::Usage(message))),
     };

@@ -1,7 +1,8 @@
 //! The system calls that the standard library does not offer: a TCP connection that does not wait,
-//! ping sockets, `poll`, the segments of a connection, the limit of open files. All unsafe code of
-//! this program is here.
+//! ping sockets, raw frames of a device, `poll`, the segments of a connection, the limit of open
+//! files. All unsafe code of this program is here.
 
+use std::ffi::CString;
 use std::io;
 use std::mem::size_of;
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
@@ -41,6 +42,97 @@ pub(crate) fn open_ping(
     bind(&socket, source)?;
     let connected = connect(&socket, target);
     Ok((socket.into(), connected))
+}
+
+/// A socket on all frames of a device (`packet(7)`), with room for bursts.
+pub(crate) fn open_device(device: &str) -> io::Result<OwnedFd> {
+    let room_bytes: libc::c_int = 32 << 20;
+    let name = CString::new(device)?;
+    // SAFETY: the pointer is to a text that ends with 0 and lives until the call returns.
+    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
+    if index == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let flags = libc::SOCK_RAW | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: socket takes integers and gives a new descriptor or -1. Of protocol 0 nothing comes
+    // before the socket is bound.
+    let descriptor = check(unsafe { libc::socket(libc::AF_PACKET, flags, 0) })?;
+    // SAFETY: the descriptor was just made and nothing else owns it.
+    let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
+    for option in [libc::SO_RCVBUFFORCE, libc::SO_SNDBUFFORCE] {
+        // SAFETY: the pointer and the size are those of one integer, which the kernel only reads.
+        check(unsafe {
+            libc::setsockopt(
+                socket.as_raw_fd(),
+                libc::SOL_SOCKET,
+                option,
+                (&raw const room_bytes).cast(),
+                socket_length::<libc::c_int>(),
+            )
+        })?;
+    }
+    let address = libc::sockaddr_ll {
+        sll_family: family(libc::AF_PACKET),
+        sll_protocol: EVERY_PROTOCOL.to_be(),
+        sll_ifindex: index.cast_signed(),
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 0,
+        sll_addr: [0; 8],
+    };
+    // SAFETY: the pointer and the size name a whole socket address that lives until the call
+    // returns.
+    check(unsafe {
+        libc::bind(
+            socket.as_raw_fd(),
+            (&raw const address).cast(),
+            socket_length::<libc::sockaddr_ll>(),
+        )
+    })?;
+    Ok(socket)
+}
+
+/// `ETH_P_ALL` of `linux/if_ether.h`.
+const EVERY_PROTOCOL: u16 = 3;
+
+/// Sends one whole frame, headers included.
+pub(crate) fn send_frame(device: &impl AsRawFd, frame: &[u8]) -> io::Result<()> {
+    // SAFETY: pointer and size are those of one slice, which the kernel only reads.
+    let sent = unsafe { libc::send(device.as_raw_fd(), frame.as_ptr().cast(), frame.len(), 0) };
+    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// The head of the next frame that came in from outside, as far as `buffer` goes; `None` where none
+/// is waiting. Frames that this machine sends are passed over.
+pub(crate) fn receive_frame(device: &impl AsRawFd, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+    loop {
+        // SAFETY: an all-zero sockaddr_ll is a valid value of plain integers.
+        let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+        let mut size = socket_length::<libc::sockaddr_ll>();
+        // SAFETY: the kernel writes at most as many bytes as the slice and the address have.
+        let received = unsafe {
+            libc::recvfrom(
+                device.as_raw_fd(),
+                buffer.as_mut_ptr().cast(),
+                buffer.len(),
+                0,
+                (&raw mut address).cast(),
+                &raw mut size,
+            )
+        };
+        match usize::try_from(received) {
+            Ok(_) if address.sll_pkttype == libc::PACKET_OUTGOING => {}
+            Ok(length) => return Ok(Some(length)),
+            Err(_) => {
+                let error = io::Error::last_os_error();
+                return if error.kind() == io::ErrorKind::WouldBlock {
+                    Ok(None)
+                } else {
+                    Err(error)
+                };
+            }
+        }
+    }
 }
 
 fn open(target: SocketAddr, kind: libc::c_int, protocol: libc::c_int) -> io::Result<OwnedFd> {

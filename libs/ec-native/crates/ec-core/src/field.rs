@@ -9,6 +9,8 @@ const TABLES: ([u8; 2 * ORDER], [u8; 256]) = tables();
 const EXP: [u8; 2 * ORDER] = TABLES.0;
 /// `LOG[a]` is the i with 2^i = a; `LOG[0]` is never read.
 const LOG: [u8; 256] = TABLES.1;
+/// `PRODUCTS[a][b]` is a b.
+static PRODUCTS: [[u8; 256]; 256] = products();
 
 #[allow(clippy::cast_possible_truncation, reason = "powers stay below 256 and exponents below 255")]
 const fn tables() -> ([u8; 2 * ORDER], [u8; 256]) {
@@ -29,17 +31,39 @@ const fn tables() -> ([u8; 2 * ORDER], [u8; 256]) {
     (exp, log)
 }
 
+#[allow(clippy::large_stack_arrays, reason = "worked out by the compiler")]
+const fn products() -> [[u8; 256]; 256] {
+    let mut all = [[0; 256]; 256];
+    let mut a = 1;
+    while a < 256 {
+        let mut b = 1;
+        while b < 256 {
+            all[a][b] = EXP[LOG[a] as usize + LOG[b] as usize];
+            b += 1;
+        }
+        a += 1;
+    }
+    all
+}
+
 /// The product of `a` and `b`.
 pub(crate) fn multiply(a: u8, b: u8) -> u8 {
-    if a == 0 || b == 0 {
-        return 0;
-    }
-    EXP[usize::from(LOG[usize::from(a)]) + usize::from(LOG[usize::from(b)])]
+    PRODUCTS[usize::from(a)][usize::from(b)]
+}
+
+/// The products of `coefficient` with every byte.
+pub(crate) fn product_row(coefficient: u8) -> &'static [u8; 256] {
+    &PRODUCTS[usize::from(coefficient)]
 }
 
 /// The inverse of `a`; `None` for 0, which has none.
 pub(crate) fn invert(a: u8) -> Option<u8> {
     (a != 0).then(|| EXP[ORDER - usize::from(LOG[usize::from(a)])])
+}
+
+/// 2^`exponent`.
+pub(crate) fn power_of_two(exponent: usize) -> u8 {
+    EXP[exponent % ORDER]
 }
 
 /// Adds `coefficient` times `source` to `target`, byte by byte. Both have the same length.
@@ -53,14 +77,6 @@ pub(crate) fn multiply_add(target: &mut [u8], coefficient: u8, source: &[u8]) {
             target.iter_mut().zip(source).for_each(|(t, s)| *t ^= row[usize::from(*s)]);
         }
     }
-}
-
-fn product_row(coefficient: u8) -> [u8; 256] {
-    let mut row = [0; 256];
-    for (b, product) in (0..=u8::MAX).zip(row.iter_mut()) {
-        *product = multiply(coefficient, b);
-    }
-    row
 }
 
 #[cfg(test)]
@@ -99,5 +115,10 @@ mod tests {
         for a in 1..=u8::MAX {
             assert_eq!(invert(a).map(|inverse| multiply(a, inverse)), Some(1), "{a}");
         }
+    }
+
+    #[test]
+    fn powers_of_two_repeat_after_255() {
+        assert_eq!([0, 1, 7, 8, 255, 256].map(power_of_two), [1, 2, 0x80, 0x1d, 1, 2]);
     }
 }

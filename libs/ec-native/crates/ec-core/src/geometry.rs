@@ -1,12 +1,14 @@
 //! How many shards a stripe has, and which of them is meant.
 
+use std::fmt;
+
 use crate::EcError;
 
 /// The most shards a stripe can have: the number of elements of GF(2^8).
-const SHARDS_MAX: usize = 256;
+pub const SHARDS_MAX: usize = 256;
 
 /// The numbers of data and parity shards of a stripe, both at least 1 and together at most 256.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Geometry {
     data_shards: usize,
     parity_shards: usize,
@@ -44,9 +46,27 @@ impl Geometry {
     }
 }
 
+impl fmt::Display for Geometry {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}+{}", self.data_shards, self.parity_shards)
+    }
+}
+
 /// The place of a shard in its stripe, from 0: first the data shards, then the parity shards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShardIndex(pub usize);
+
+impl From<usize> for ShardIndex {
+    fn from(index: usize) -> Self {
+        Self(index)
+    }
+}
+
+impl fmt::Display for ShardIndex {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,24 +1,22 @@
-//! The encoding matrix, and the inverse that decoding needs.
+//! Matrices over the field: the encoding matrix, and the inverse that decoding needs.
 
 use crate::field;
 use crate::geometry::{Geometry, ShardIndex};
+use crate::technique::Technique;
 
 /// A row has one coefficient for each data shard.
 pub(crate) type Row = Vec<u8>;
 
-/// The row of shard `index` in the encoding matrix of `reed_sol_van` (ISA-L's `gf_gen_rs_matrix`):
-/// a row of the identity for a data shard, and (2^p)^0, (2^p)^1, ... for parity shard p.
-pub(crate) fn encoding_row(geometry: Geometry, index: ShardIndex) -> Row {
+/// The row of shard `index` in the encoding matrix: a row of the identity for a data shard, the
+/// coefficients of the technique for a parity shard.
+pub(crate) fn encoding_row(geometry: Geometry, technique: Technique, index: ShardIndex) -> Row {
     let columns = geometry.data_shards();
-    let Some(parity_index) = index.0.checked_sub(columns) else {
-        let mut row = vec![0; columns];
-        row[index.0] = 1;
-        return row;
-    };
-    let generator = (0..parity_index).fold(1, |power, _| field::multiply(power, 2));
-    std::iter::successors(Some(1), |power| Some(field::multiply(*power, generator)))
-        .take(columns)
-        .collect()
+    match index.0.checked_sub(columns) {
+        None => (0..columns).map(|column| u8::from(column == index.0)).collect(),
+        Some(row) => {
+            (0..columns).map(|column| technique.coefficient(geometry, row, column)).collect()
+        }
+    }
 }
 
 /// The inverse of a square matrix by Gauss-Jordan elimination; `None` if its rows are not
@@ -40,44 +38,18 @@ pub(crate) fn invert(mut rows: Vec<Row>) -> Option<Vec<Row>> {
         for row in (0..size).filter(|&row| row != column) {
             let factor = rows[row][column];
             for matrix in [&mut rows, &mut inverse] {
-                let pivot_row = matrix[column].clone();
+                let pivot_row = std::mem::take(&mut matrix[column]);
                 field::multiply_add(&mut matrix[row], factor, &pivot_row);
+                matrix[column] = pivot_row;
             }
         }
     }
     Some(inverse)
 }
 
-/// The places of the first rows that are independent of those before them, as many as a row has
-/// columns or fewer.
-pub(crate) fn independent_rows(rows: &[Row]) -> Vec<usize> {
-    let mut basis: Vec<(usize, Row)> = Vec::new();
-    let mut chosen = Vec::new();
-    for (place, row) in rows.iter().enumerate() {
-        let mut rest = row.clone();
-        for (column, basis_row) in &basis {
-            let factor = rest[*column];
-            field::multiply_add(&mut rest, factor, basis_row);
-        }
-        let pivot = rest.iter().enumerate().find(|(_, value)| **value != 0);
-        let Some((column, scale)) = pivot.and_then(|(c, v)| Some((c, field::invert(*v)?))) else {
-            continue;
-        };
-        for value in &mut rest {
-            *value = field::multiply(*value, scale);
-        }
-        basis.push((column, rest));
-        chosen.push(place);
-        if chosen.len() == row.len() {
-            break;
-        }
-    }
-    chosen
-}
-
 /// The row vector `row` times `matrix`.
 pub(crate) fn multiply_row(row: &[u8], matrix: &[Row]) -> Row {
-    let mut product = vec![0; matrix.len()];
+    let mut product = vec![0; matrix.first().map_or(0, Vec::len)];
     for (&coefficient, matrix_row) in row.iter().zip(matrix) {
         field::multiply_add(&mut product, coefficient, matrix_row);
     }
@@ -88,27 +60,35 @@ pub(crate) fn multiply_row(row: &[u8], matrix: &[Row]) -> Row {
 mod tests {
     use super::*;
 
+    fn rows(k: usize, m: usize, technique: Technique, indices: &[usize]) -> Vec<Row> {
+        let geometry = Geometry::new(k, m).unwrap();
+        indices.iter().map(|&i| encoding_row(geometry, technique, ShardIndex(i))).collect()
+    }
+
     #[test]
-    fn parity_rows_are_the_powers_of_one_two_and_four() {
-        let geometry = Geometry::new(5, 3).unwrap();
-        let rows: Vec<Row> = (5..8).map(|i| encoding_row(geometry, ShardIndex(i))).collect();
+    fn parity_rows_of_reed_sol_van_are_the_powers_of_one_two_and_four() {
+        let rows = rows(5, 3, Technique::ReedSolVan, &[5, 6, 7]);
         assert_eq!(rows, [[1, 1, 1, 1, 1], [1, 2, 4, 8, 16], [1, 4, 16, 64, 29]]);
     }
 
     #[test]
-    fn a_matrix_times_its_inverse_is_the_identity() {
-        let geometry = Geometry::new(4, 3).unwrap();
-        let rows: Vec<Row> = [6, 1, 4, 5].map(|i| encoding_row(geometry, ShardIndex(i))).into();
-        let inverse = invert(rows.clone()).unwrap();
-        let product: Vec<Row> = rows.iter().map(|row| multiply_row(row, &inverse)).collect();
-        assert_eq!(product, [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]);
+    fn parity_rows_of_cauchy_are_the_inverses_of_differences() {
+        // 1 / (4 ^ j) and 1 / (5 ^ j) for j = 0..3; 4 times 71 is 0x11c = 1 modulo 0x11d.
+        let rows = rows(4, 2, Technique::Cauchy, &[4, 5]);
+        assert_eq!(rows, [[71, 167, 122, 186], [167, 71, 186, 122]]);
+        for (row, place) in rows.iter().zip([4, 5]) {
+            for (&coefficient, column) in row.iter().zip(0u8..) {
+                assert_eq!(field::multiply(coefficient, place ^ column), 1);
+            }
+        }
     }
 
     #[test]
-    fn a_row_that_depends_on_earlier_ones_is_passed_over() {
-        let rows = [vec![1, 2, 3], vec![2, 4, 6], vec![0, 0, 5], vec![1, 2, 9], vec![0, 7, 0]];
-        assert_eq!(independent_rows(&rows), [0, 2, 4]);
-        assert_eq!(independent_rows(&rows[..4]), [0, 2]);
+    fn a_matrix_times_its_inverse_is_the_identity() {
+        let rows = rows(4, 3, Technique::ReedSolVan, &[6, 1, 4, 5]);
+        let inverse = invert(rows.clone()).unwrap();
+        let product: Vec<Row> = rows.iter().map(|row| multiply_row(row, &inverse)).collect();
+        assert_eq!(product, [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]);
     }
 
     #[test]

@@ -1,0 +1,77 @@
+import type { Difference } from './apply/difference.ts'
+import type { CompiledForm } from './compile/form.ts'
+import type { CompiledList, CompiledRuleset } from './compile/ruleset.ts'
+import { nicElements, nicStems } from './target/host-objects.ts'
+import { turnShapes } from './target/sets.ts'
+import { elementKey } from './target/statement.ts'
+
+const STANDING = new RegExp(`^set .*/(?:${turnShapes.map(({ name }) => name).join('|')})$`)
+const VARIANT = /_\d+(?:-[^/]*)?$/
+
+/** The NICs that a difference concerns: one of their elements, chains or sets is not as asked. Of a
+ *  change of the classes of addresses all NICs are that ask for classes. */
+export function affectedPorts(
+  compiled: CompiledRuleset,
+  { faults }: Difference,
+): readonly string[] {
+  const keys = [...faults.keys()]
+  const everyone = keys.some(
+    (key) => key.startsWith('table ') || key.includes('/base-') || STANDING.test(key),
+  )
+  if (everyone) return compiled.nics.map((nic) => nic.port)
+  const names = keys.map((key) => key.slice(key.indexOf('/') + 1))
+  const stems = new Set(names.map((name) => name.replace(VARIANT, '')))
+  const sets = new Set(names)
+  const turned = keys.some((key) => key.startsWith('map '))
+  const classes = names.some((name) => name.startsWith('class-'))
+  const concerned = new Map(
+    [...compiled.lists].map(([key, list]) => [key, isConcerned(list, sets, classes)]),
+  )
+  return compiled.nics
+    .filter(
+      (nic) =>
+        (turned &&
+          nicElements(nic, () => 0).some(([map, element]) =>
+            faults.has(`map ${map} ${elementKey(element)}`),
+          )) ||
+        nicStems(nic).some((stem) => stems.has(stem)) ||
+        (nic.lists !== undefined &&
+          (concerned.get(nic.lists.inbound) || concerned.get(nic.lists.outbound))),
+    )
+    .map((nic) => nic.port)
+}
+
+function isConcerned(list: CompiledList, sets: ReadonlySet<string>, classes: boolean): boolean {
+  const used = setsOf(list)
+  return (classes && used.classes) || used.names.some((name) => sets.has(name))
+}
+
+interface UsedSets {
+  readonly names: readonly string[]
+  readonly classes: boolean
+}
+
+const known = new WeakMap<CompiledList, UsedSets>()
+
+function setsOf(list: CompiledList): UsedSets {
+  const found = known.get(list)
+  if (found !== undefined) return found
+  const forms = [list.ipv4, list.ipv6]
+  const used = {
+    names: [...new Set(forms.flatMap(groupSetsOf))],
+    classes: forms.some(asksClasses),
+  }
+  known.set(list, used)
+  return used
+}
+
+function groupSetsOf(form: CompiledForm): readonly string[] {
+  if (form.form !== 'linear') return []
+  return form.rules.flatMap(({ matches }) =>
+    matches.flatMap((match) => (match.on === 'group' ? [match.set] : [])),
+  )
+}
+
+function asksClasses(form: CompiledForm): boolean {
+  return form.form === 'identity' && form.lookups.some(({ sets }) => sets === 'class')
+}

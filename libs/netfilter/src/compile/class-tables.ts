@@ -1,0 +1,142 @@
+import type { AddressFamily } from '@purlin/base'
+import type { NetfilterDesired } from '../policy/desired.ts'
+import { ClassNumbers } from './class-numbers.ts'
+import { Classes } from './classes.ts'
+import type { ClassMap, ClassView } from './ruleset.ts'
+import { makeView, partOf, sameView, type ViewParts } from './views.ts'
+
+type Members = NetfilterDesired['members']
+type ClassMaps = Readonly<Record<AddressFamily, ClassMap>>
+/** The groups of each view, by its key. */
+export type ViewGroups = ReadonlyMap<string, readonly string[]>
+
+/** Who is of which class, and what the lists see of it. */
+export class ClassTables {
+  readonly #numbers: ClassNumbers
+  readonly #families = { ipv4: new Classes('ipv4'), ipv6: new Classes('ipv6') }
+  /** As they were given last. */
+  #members: Members | undefined
+  #named: ReadonlySet<string> = new Set()
+  #wanted: ViewGroups = new Map()
+  /** Views of the lists before the present ones: these decide until the turn. */
+  #retired: ViewGroups = new Map()
+  #views = new Map<string, ViewParts>()
+  /** The classes that the views were made for. */
+  #known: ReadonlySet<string> = new Set()
+  #maps: ClassMaps
+  #mapsAside: ClassMaps
+  #classNumbers: ReadonlyMap<string, number>
+
+  constructor(kept: ReadonlyMap<string, number> | undefined) {
+    this.#numbers = new ClassNumbers(kept)
+    this.#classNumbers = this.#numbers.snapshot()
+    const ipv4 = this.#families.ipv4.map(this.#numbers)
+    this.#maps = { ipv4, ipv6: this.#families.ipv6.map(this.#numbers) }
+    this.#mapsAside = this.#maps
+  }
+
+  /** Takes up which groups lists name, and who their members are. */
+  settle(wanted: ViewGroups, members: Members): void {
+    if (!sameKeys(wanted, this.#wanted)) {
+      this.#retired = new Map([...this.#wanted].filter(([key]) => !wanted.has(key)))
+      this.#wanted = wanted
+    }
+    const named = new Set([...wanted.values()].flat())
+    const former = this.#members
+    const before = this.#maps
+    const renamed = !sameTexts(named, this.#named)
+    if (renamed && former !== undefined) {
+      // The old members by the groups of both: what the old lists and the new ones understand.
+      this.#follow(new Set([...this.#named, ...named]), former)
+      this.#mapsAside = this.#read()
+    } else this.#mapsAside = before
+    this.#follow(named, members)
+    this.#maps = this.#read()
+    if (former === undefined) this.#mapsAside = this.#maps
+    this.#named = named
+    this.#members = members
+  }
+
+  partsOf(view: string): ViewParts | undefined {
+    return this.#views.get(view)
+  }
+
+  get maps(): ClassMaps {
+    return this.#maps
+  }
+
+  /** The maps that the present lists and those before them both understand. */
+  get mapsAside(): ClassMaps {
+    return this.#mapsAside
+  }
+
+  get classNumbers(): ReadonlyMap<string, number> {
+    return this.#classNumbers
+  }
+
+  /** The views of these keys, and those of the lists before. */
+  viewsOf(keys: Iterable<string>): ReadonlyMap<string, ClassView> {
+    const views = new Map<string, ClassView>()
+    for (const key of [...keys, ...this.#retired.keys()]) {
+      const found = this.#views.get(key)
+      if (found !== undefined) views.set(key, found.view)
+    }
+    return views
+  }
+
+  #follow(named: ReadonlySet<string>, members: Members): void {
+    const { ipv4, ipv6 } = this.#families
+    ipv4.follow(named, members)
+    ipv6.follow(named, members)
+    const classes = this.#numbers.use(new Set([...named, ...ipv4.used, ...ipv6.used]))
+    const views = new Map([...this.#wanted, ...this.#retired])
+    if (sameTexts(classes, this.#known) && sameKeys(views, this.#views)) return
+    this.#makeViews(views, classes)
+  }
+
+  #makeViews(views: ViewGroups, classes: ReadonlySet<string>): void {
+    const texts = new Set(classes)
+    for (const groups of views.values()) {
+      const named = new Set(groups)
+      for (const text of classes) {
+        const part = partOf(text, named)
+        if (part !== '') texts.add(part)
+      }
+    }
+    this.#numbers.settle(texts)
+    const made = new Map<string, ViewParts>()
+    for (const [key, groups] of views) {
+      const fresh = makeView(groups, classes, this.#numbers)
+      const before = this.#views.get(key)
+      const same = before !== undefined && sameView(before.view, fresh.view)
+      made.set(key, same && before.text === fresh.text ? before : fresh)
+    }
+    this.#views = made
+    this.#classNumbers = this.#numbers.snapshot()
+    this.#known = classes
+  }
+
+  /** The maps as they are now; the same values where nothing has changed. */
+  #read(): ClassMaps {
+    const ipv4 = this.#families.ipv4.map(this.#numbers)
+    const ipv6 = this.#families.ipv6.map(this.#numbers)
+    const before = this.#maps
+    return before.ipv4 === ipv4 && before.ipv6 === ipv6 ? before : { ipv4, ipv6 }
+  }
+}
+
+function sameTexts(one: ReadonlySet<string>, other: ReadonlySet<string>): boolean {
+  if (one.size !== other.size) return false
+  for (const text of one) if (!other.has(text)) return false
+  return true
+}
+
+/** Whether both have the same keys. */
+export function sameKeys(
+  one: ReadonlyMap<string, unknown>,
+  other: ReadonlyMap<string, unknown>,
+): boolean {
+  if (one.size !== other.size) return false
+  for (const key of one.keys()) if (!other.has(key)) return false
+  return true
+}

@@ -1,0 +1,218 @@
+import { type AddressFamily, shortHash } from '@purlin/base'
+import type { SecurityGroupSpec } from '@purlin/schema'
+import { flatten } from '../flatten.ts'
+import { checkDesired } from '../policy/check.ts'
+import type { Direction, FilteredNic, NetfilterDesired } from '../policy/desired.ts'
+import { ClassTables, sameKeys } from './class-tables.ts'
+import { type Draft, draftOf } from './draft.ts'
+import type { CompiledForm } from './form.ts'
+import { GroupSets } from './group-sets.ts'
+import { compileIdentity } from './identity.ts'
+import { compileLinear } from './linear.ts'
+import { type Meetings, meetingsOf, noMeetings } from './meetings.ts'
+import { compileNic, sameNic } from './nic.ts'
+import { compileOpen } from './open.ts'
+import type { CompiledList, CompiledOpen, CompiledRuleset } from './ruleset.ts'
+import type { ViewParts } from './views.ts'
+
+/** Part of every list's key: a release that compiles otherwise makes other lists. */
+const RELEASE = 'form-3'
+
+const FAMILIES: readonly AddressFamily[] = ['ipv4', 'ipv6']
+
+export interface CompilerOptions {
+  /** Which form lists take: the cheaper one by what was measured (the default), or always one. A
+   *  list too wide for the identity form is linear all the same. */
+  readonly form?: 'measured' | 'linear' | 'identity'
+  /** Numbers to keep: `classNumbers` of the rule set that is in force. */
+  readonly classNumbers?: ReadonlyMap<string, number>
+  /** The seam to the meaning of a NIC's groups. */
+  readonly flatten?: typeof flatten
+}
+
+/** Compiles the policy of a host again and again, and works out only what has changed. The result
+ *  follows from the desired state and the class numbers kept; what did not change is the same
+ *  value as before. That groups and members that did not change are the same values is not needed
+ *  but makes it fast. */
+export class Compiler {
+  readonly #options: CompilerOptions
+  readonly #tables: ClassTables
+  readonly #sets = new GroupSets()
+  #nics = new Map<string, FilteredNic>()
+  #drafts = new Map<string, Draft>()
+  #lists = new Map<string, CompiledList>()
+  #opens = new Map<string, CompiledOpen>()
+  #last: CompiledRuleset | undefined
+  #aside: CompiledRuleset['classesAside']
+
+  constructor(options: CompilerOptions = {}) {
+    this.#options = options
+    this.#tables = new ClassTables(options.classNumbers)
+    this.#aside = this.#tables.mapsAside
+  }
+
+  /** NICs whose lists are equal share them. Errors: PUR_INVALID. */
+  compile(given: NetfilterDesired): CompiledRuleset {
+    const desired = { ...given, nics: this.#former(given.nics) }
+    checkDesired(desired)
+    const { drafts, keys } = this.#draftAll(desired)
+    this.#settleClasses(drafts, desired)
+    const cache = new Map<string, CompiledList>()
+    const lists = new Map<string, CompiledList>()
+    const listKeys = new Map<string, string>()
+    for (const [key, draft] of drafts) {
+      const views = FAMILIES.map((family) => this.#viewOf(draft, family)?.text ?? '')
+      const meetings = FAMILIES.map((family) => this.#meetingsOf(draft, family).text)
+      const cacheKey = [draft.hash, ...views, ...meetings].join(' ')
+      const list = this.#lists.get(cacheKey) ?? this.#compileList(draft, cacheKey)
+      cache.set(cacheKey, list)
+      lists.set(list.key, list)
+      listKeys.set(key, list.key)
+    }
+    this.#lists = cache
+    const opens = new Map<string, CompiledOpen>()
+    const nics = desired.nics.map((nic, index) => {
+      const own = keys[index]
+      if (own === undefined) return compileNic(nic, { lists: undefined, opens: undefined })
+      const open = (direction: Direction): string => this.#open(nic, direction, opens).key
+      return compileNic(nic, {
+        lists: {
+          inbound: listKeys.get(own.inbound) ?? '',
+          outbound: listKeys.get(own.outbound) ?? '',
+        },
+        opens: { inbound: open('inbound'), outbound: open('outbound') },
+      })
+    })
+    this.#opens = opens
+    const classes = this.#tables.maps
+    const before = this.#last
+    const turns = before === undefined || !sameKeys(lists, before.lists)
+    if (turns) this.#aside = this.#tables.mapsAside
+    else if (classes !== before.classes) this.#aside = classes
+    const ruleset: CompiledRuleset = {
+      nics,
+      lists,
+      opens: new Map([...opens.values()].map((open) => [open.key, open])),
+      sets: this.#sets.of(lists.values(), desired),
+      classes,
+      classesAside: this.#aside,
+      views: this.#tables.viewsOf([...lists.values()].flatMap(viewsNamed)),
+      classNumbers: this.#tables.classNumbers,
+    }
+    this.#last = ruleset
+    return ruleset
+  }
+
+  /** The NICs as they were given before, where they say the same: what was made of them serves. */
+  #former(nics: readonly FilteredNic[]): readonly FilteredNic[] {
+    const same = nics.map((nic) => {
+      const before = this.#nics.get(nic.port)
+      return before !== undefined && sameNic(before, nic) ? before : nic
+    })
+    this.#nics = new Map(same.map((nic) => [nic.port, nic]))
+    return same
+  }
+
+  /** The drafts by a key that names what they come from, and each NIC's keys. */
+  #draftAll(desired: NetfilterDesired) {
+    const drafts = new Map<string, Draft>()
+    const keyOf = (nic: FilteredNic, direction: Direction): string => {
+      const groups = nic.groups.map((name) => `${name}#${versionOf(desired.groups.get(name))}`)
+      const key = [direction, nic.defaultPolicy[direction], ...groups].join(' ')
+      if (drafts.has(key)) return key
+      const { flatten: meaning = flatten, form = 'measured' } = this.#options
+      drafts.set(key, this.#drafts.get(key) ?? draftOf(meaning(nic, direction, desired), form))
+      return key
+    }
+    const keys = desired.nics.map((nic) =>
+      nic.filtered
+        ? { inbound: keyOf(nic, 'inbound'), outbound: keyOf(nic, 'outbound') }
+        : undefined,
+    )
+    this.#drafts = drafts
+    return { drafts, keys }
+  }
+
+  #settleClasses(drafts: ReadonlyMap<string, Draft>, { members }: NetfilterDesired): void {
+    const views = new Map<string, readonly string[]>()
+    for (const { families } of drafts.values()) {
+      for (const family of FAMILIES) {
+        const { view, groups } = families[family]
+        if (view !== undefined) views.set(view, groups)
+      }
+    }
+    this.#tables.settle(views, members)
+  }
+
+  #viewOf(draft: Draft, family: AddressFamily): ViewParts | undefined {
+    const { view } = draft.families[family]
+    return view === undefined ? undefined : this.#tables.partsOf(view)
+  }
+
+  #meetingsOf(draft: Draft, family: AddressFamily): Meetings {
+    const { intervals } = draft.families[family]
+    const view = this.#viewOf(draft, family)
+    if (intervals === undefined || view === undefined) return noMeetings
+    return meetingsOf(intervals, view, this.#tables.maps[family])
+  }
+
+  #compileList(draft: Draft, cacheKey: string): CompiledList {
+    const form = (family: AddressFamily): CompiledForm => {
+      const { intervals } = draft.families[family]
+      const view = this.#viewOf(draft, family)
+      const meetings = this.#meetingsOf(draft, family)
+      const sight = { parts: view?.parts ?? [], view: view?.view.key, meetings }
+      const identity = intervals && compileIdentity(draft.content, family, intervals, sight)
+      return identity ?? compileLinear(draft.content, family)
+    }
+    const ipv4 = form('ipv4')
+    const ipv6 = form('ipv6')
+    return { key: shortHash([RELEASE, ipv4.form, ipv6.form, cacheKey].join(' '), 12), ipv4, ipv6 }
+  }
+
+  #open(nic: FilteredNic, direction: Direction, opens: Map<string, CompiledOpen>): CompiledOpen {
+    const key = openKey(nic, direction)
+    const open = opens.get(key) ?? this.#opens.get(key) ?? compileOpen(nic, direction)
+    opens.set(key, open)
+    return open
+  }
+}
+
+const named = new WeakMap<CompiledList, readonly string[]>()
+
+/** The keys of the views that a list looks into. */
+function viewsNamed(list: CompiledList): readonly string[] {
+  const known = named.get(list)
+  if (known !== undefined) return known
+  const keys = FAMILIES.flatMap((family) => {
+    const form = list[family]
+    const lookups = form.form === 'identity' ? form.lookups : []
+    return lookups.flatMap((lookup) => (lookup.sets === 'view' ? [lookup.view] : []))
+  })
+  named.set(list, keys)
+  return keys
+}
+
+const openKeys = new WeakMap<FilteredNic, Map<Direction, string>>()
+
+/** What the open traffic of a NIC follows from, as text. */
+function openKey(nic: FilteredNic, direction: Direction): string {
+  const keys = openKeys.get(nic) ?? new Map<Direction, string>()
+  openKeys.set(nic, keys)
+  const key = keys.get(direction) ?? JSON.stringify([direction, nic.alwaysOpen, nic.servers])
+  keys.set(direction, key)
+  return key
+}
+
+const versions = new WeakMap<SecurityGroupSpec, number>()
+let versionsGiven = 0
+
+/** A number that a group's value has in this process, and no other value. */
+function versionOf(spec: SecurityGroupSpec | undefined): number {
+  if (spec === undefined) return 0
+  const known = versions.get(spec)
+  if (known !== undefined) return known
+  versionsGiven++
+  versions.set(spec, versionsGiven)
+  return versionsGiven
+}

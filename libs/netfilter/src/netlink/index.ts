@@ -1,0 +1,5 @@
+export * from './change.ts'
+export * from './connection.ts'
+export * from './load.ts'
+export * from './open.ts'
+export * from './socket.ts'

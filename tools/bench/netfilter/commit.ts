@@ -1,0 +1,199 @@
+import { readFile } from 'node:fs/promises'
+import { run, systemClock } from '@purlin/base'
+import { type NetfilterDesired, NetfilterDriver } from '@purlin/netfilter'
+import type { SecurityGroupSpec } from '@purlin/schema'
+import { summarize } from '../quantile.ts'
+import type { CommitRow } from './findings.ts'
+import { neutronForm, zstackForm } from './peers.ts'
+import { benchNic, groupName } from './purlin.ts'
+import { asSecurityGroup, type PlainRule, plainRules } from './rules.ts'
+
+const NICS = 100
+const RULES = 100
+/** Rules of each list that name the common group: 1,000 on the host. */
+const NAMING = 10
+const COMMON = 'common'
+const MEMBERS = 500
+const TIMEOUT_MS = 60_000
+/** USER_HZ of every machine Linux runs on. */
+const TICK_MS = 10
+
+/** Changes of one side, by turns with the others'. */
+interface Side {
+  readonly change: CommitRow['change']
+  readonly name: string
+  /** Before each turn, outside of what is counted. */
+  before?(turn: number): Promise<void>
+  once(turn: number): Promise<void>
+}
+
+/** Measures every change of every side, a turn each by turns. Must run in a network namespace of
+ *  its own. */
+export async function measureCommits(
+  turns: number,
+  tell: (detail: string) => void,
+  signal: AbortSignal,
+): Promise<readonly CommitRow[]> {
+  const lists = Array.from({ length: NICS }, (_, index) => plainRules(RULES, 100 + index))
+  const sides = [...purlinSides(lists, signal), ...peerSides(lists)]
+  const wallMs = sides.map((): number[] => [])
+  const cpuMs = sides.map(() => 0)
+  // The first turn opens connections and fills caches; it is not counted.
+  for (let turn = 0; turn <= turns; turn++) {
+    tell(`turn ${turn} of ${turns}`)
+    for (const [index, side] of sides.entries()) {
+      await side.before?.(turn)
+      const cpuBefore = await cpuOfTree()
+      const startMs = systemClock.monotonicMs()
+      await side.once(turn)
+      if (turn === 0) continue
+      wallMs[index]?.push(systemClock.monotonicMs() - startMs)
+      cpuMs[index] = (cpuMs[index] ?? 0) + (await cpuOfTree()) - cpuBefore
+    }
+  }
+  return sides.map(({ change, name }, index) => ({
+    change,
+    side: name,
+    wall: summarize(wallMs[index] ?? []),
+    cpuMs: Math.round(((cpuMs[index] ?? 0) / turns) * 10) / 10,
+  }))
+}
+
+function purlinSides(lists: readonly (readonly PlainRule[])[], signal: AbortSignal): Side[] {
+  const driver = new NetfilterDriver({ clock: systemClock })
+  driver.watch(() => undefined, signal)
+  const base = desiredOf(lists)
+  let desired = base
+  const converge = async (next: NetfilterDesired): Promise<void> => {
+    desired = next
+    const observed = await driver.observe(signal)
+    for (const step of driver.plan(desired, observed)) await driver.execute(step, signal)
+  }
+  const empty: NetfilterDesired = { nics: [], groups: new Map(), members: new Map() }
+  return [
+    {
+      change: 'cold load',
+      name: 'Purlin',
+      before: async () => await converge(empty),
+      once: async () => await converge(base),
+    },
+    {
+      change: 'one rule',
+      name: 'Purlin',
+      once: async (turn) => await converge(withOtherRule(desired, turn)),
+    },
+    {
+      change: 'one member',
+      name: 'Purlin',
+      once: async (turn) => await converge(withOneMember(desired, turn)),
+    },
+  ]
+}
+
+function peerSides(lists: readonly (readonly PlainRule[])[]): Side[] {
+  const names = lists.map((_, index) => String(index))
+  const host = {
+    lists,
+    taps: names.map((name) => `tap-${name}`),
+    cables: names.map((name) => `cable-${name}`),
+  }
+  const load = async (program: string, input: string, args: readonly string[] = []) =>
+    await run(program, args, { timeoutMs: TIMEOUT_MS, input })
+  const text = (form: readonly string[]): string => `${form.join('\n')}\n`
+  const members = Array.from({ length: MEMBERS }, (_, index) => memberAddress(index))
+  const makeSet = (name: string): string[] => [
+    `create ${name} hash:net family inet -exist`,
+    ...members.map((address) => `add ${name} ${address} -exist`),
+  ]
+  return [
+    {
+      change: 'cold load',
+      name: 'iptables-nft-restore, Neutron form',
+      once: async () => void (await load('iptables-nft-restore', text(neutronForm(host)))),
+    },
+    {
+      change: 'cold load',
+      name: 'iptables-nft-restore, ZStack form',
+      once: async () => void (await load('iptables-nft-restore', text(zstackForm(host)))),
+    },
+    {
+      change: 'one rule',
+      name: 'iptables-nft-save and -restore, ZStack form',
+      once: async (turn) => {
+        const { stdout } = await load('iptables-nft-save', '', ['-t', 'filter'])
+        const added = `-A nic3-in -s 1.2.3.4/32 -p tcp -m tcp --dport ${1000 + turn} -j ACCEPT\n`
+        await load('iptables-nft-restore', stdout.replace(/COMMIT\n/, `${added}COMMIT\n`))
+      },
+    },
+    {
+      change: 'one member',
+      name: 'ipset, rebuilt and swapped (ZStack)',
+      before: async () => void (await load('ipset', text(makeSet('members')), ['restore'])),
+      once: async (turn) => {
+        const steps = [
+          ...makeSet('fresh'),
+          `add fresh 10.9.9.${1 + (turn % 250)}`,
+          'swap fresh members',
+          'destroy fresh',
+        ]
+        await load('ipset', text(steps), ['restore'])
+      },
+    },
+  ]
+}
+
+/** Machine n has a group of its own with its list; in each list ten rules name the common group. */
+function desiredOf(lists: readonly (readonly PlainRule[])[]): NetfilterDesired {
+  const groups = new Map<string, SecurityGroupSpec>([[COMMON, asSecurityGroup([])]])
+  lists.forEach((rules, index) => {
+    const spec = asSecurityGroup(rules)
+    const inbound = spec.inbound.map((rule, at) =>
+      at % (RULES / NAMING) === 0
+        ? {
+            ...rule,
+            source: { cidrs: [], addresses: [], ranges: [], groups: [COMMON], self: false },
+          }
+        : rule,
+    )
+    groups.set(groupName(index), { ...spec, inbound })
+  })
+  return {
+    nics: lists.map((_, index) => benchNic(index, `tap-${index}`, `cable-${index}`)),
+    groups,
+    members: new Map([[COMMON, Array.from({ length: MEMBERS }, (_, index) => member(index))]]),
+  }
+}
+
+function memberAddress(index: number): string {
+  return `10.1.${index >> 8}.${index & 255}`
+}
+
+function member(index: number): { ipv4: readonly string[]; ipv6: readonly string[] } {
+  return { ipv4: [memberAddress(index)], ipv6: [] }
+}
+
+/** The last rule of the fourth list gets another port. */
+function withOtherRule(desired: NetfilterDesired, turn: number): NetfilterDesired {
+  const name = groupName(3)
+  const spec = desired.groups.get(name)
+  if (spec === undefined) throw new Error(`no group ${name}`)
+  const inbound = spec.inbound.map((rule, at) =>
+    at === RULES - 1 ? { ...rule, ports: [String(60_000 + turn)] } : rule,
+  )
+  return { ...desired, groups: new Map(desired.groups).set(name, { ...spec, inbound }) }
+}
+
+function withOneMember(desired: NetfilterDesired, turn: number): NetfilterDesired {
+  const members = [...(desired.members.get(COMMON) ?? []), member(MEMBERS + turn)]
+  return { ...desired, members: new Map(desired.members).set(COMMON, members) }
+}
+
+/** Milliseconds of this process, finely, and of the programs it has waited for, in ticks. */
+async function cpuOfTree(): Promise<number> {
+  const { user, system } = process.cpuUsage()
+  const status = await readFile('/proc/self/stat', 'utf8')
+  // The second field is the program's name in brackets; those of waited-for children are 16 and 17.
+  const fields = status.slice(status.lastIndexOf(')') + 2).split(' ')
+  const waitedTicks = Number(fields[13]) + Number(fields[14])
+  return (user + system) / 1000 + waitedTicks * TICK_MS
+}
