@@ -26,7 +26,7 @@ const HELP = `usage: ./purlin VERB ...
   help           this text
 
 Every other verb goes to the command line client, which speaks to the sandbox that is up:
-  apply, plan, get, describe, delete, events, task, vm, sg, explain, state, doctor;
+  apply, plan, get, describe, delete, events, task, vm, sg, explain, ec, state, doctor;
   ./purlin VERB --help says more.
 `
 

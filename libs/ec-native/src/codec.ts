@@ -31,7 +31,8 @@ export interface ReconstructOptions {
 export type MaybeShard = Uint8Array | null | undefined
 
 /** A Reed-Solomon codec over GF(2^8), polynomial 0x11d. A stripe has `dataShards` and then
- *  `parityShards` shards, all of one length from 1 byte on; they may lie anywhere, at any alignment.
+ *  `parityShards` shards, all of one length from 1 byte on; they may lie anywhere, at any
+ *  alignment.
  *
  *  Buffers are borrowed, never copied. A call that throws has written nothing, unless it was
  *  cancelled. Every method can throw PUR_EC_INVALID (counts, lengths, indices that do not fit,

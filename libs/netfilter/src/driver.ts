@@ -7,7 +7,7 @@ import { readAllBack, readBack } from './apply/read-back.ts'
 import { elementRemovals, unused } from './apply/removal.ts'
 import { readRestoreHead, writeRestoreFile } from './apply/restore-file.ts'
 import { Compiler } from './compile/compiler.ts'
-import { type NetfilterSocket, openNetfilterSocket } from './netlink/index.ts'
+import { type Change, type NetfilterSocket, openNetfilterSocket } from './netlink/index.ts'
 import { hitsOf, type RuleHits } from './observe/hits.ts'
 import { type LoggedFlow, loggedFlow } from './observe/logged-flow.ts'
 import { chainPrint, digestOf, type NetfilterObserved } from './observe/observed.ts'
@@ -56,8 +56,9 @@ export class NetfilterDriver {
   /** Connections of these NICs may go on that the rules in force refuse: the policy they began
    *  under, where it is known. */
   #owing: { readonly before: NetfilterDesired | undefined; readonly ports: Set<string> } | undefined
-  /** NICs of a commit that wrote too much to be read back before it was over. */
-  #unread: readonly string[] = []
+  /** What commits wrote that was not read back yet, and the NICs it concerns. */
+  #unread: { readonly changes: readonly Change[]; readonly ports: readonly string[] } =
+    NOTHING_UNREAD
   #observed: { readonly held: Held; readonly observed: NetfilterObserved } | undefined
   #factsOf: { readonly observed: NetfilterObserved; readonly facts: ReadonlySet<Fact> } | undefined
   #executing = 0
@@ -198,9 +199,25 @@ export class NetfilterDriver {
     this.#owe(ports)
     this.#policy = desired
     if (before !== undefined) kernel.take(applied(before, wanted, step.difference, retained))
-    const changes = [...aside, ...flip]
+    this.#unread = {
+      changes: [...this.#unread.changes, ...aside, ...flip],
+      ports: [...new Set([...this.#unread.ports, ...ports])],
+    }
+    // A machine may start once its NIC is enforced, so that is read back first. Of NICs that stand
+    // the kernel's word is enough until they are settled.
+    if (step.newPorts.length > 0) await this.#readWritten('if little', signal)
+  }
+
+  /** Reads back what commits have written; where that is too much to be read part by part, all of
+   *  it, or later. */
+  async #readWritten(when: 'if little' | 'in any case', signal: AbortSignal): Promise<void> {
+    const { changes, ports } = this.#unread
+    if (changes.length === 0) return
+    const kernel = this.#kernel()
     const isRead = await readBack(this.#open().socket, kernel, changes, ports, signal)
-    if (!isRead) this.#unread = ports
+    if (!isRead && when === 'if little') return
+    if (!isRead) await readAllBack(kernel, ports, signal)
+    this.#unread = NOTHING_UNREAD
   }
 
   async #removeNic(step: RemoveNicStep, signal: AbortSignal): Promise<void> {
@@ -220,8 +237,7 @@ export class NetfilterDriver {
    *  done, and keeps them for the next boot. */
   async #settle({ desired, difference }: SettleStep, signal: AbortSignal): Promise<void> {
     const kernel = this.#kernel()
-    if (this.#unread.length > 0) await readAllBack(kernel, this.#unread, signal)
-    this.#unread = []
+    await this.#readWritten('in any case', signal)
     const held = tidied(await kernel.look(signal), difference)
     // Only now: a packet that was inside an old chain at the turn has long left it.
     await kernel.commit(difference.remove, signal)
@@ -287,6 +303,8 @@ export class NetfilterDriver {
     this.#savedDigest = head.digest
   }
 }
+
+const NOTHING_UNREAD = { changes: [], ports: [] }
 
 /** The driver of the netfilter lane. */
 export function createNetfilterDriver(options: NetfilterDriverOptions): NetfilterDriver {

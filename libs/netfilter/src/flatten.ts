@@ -119,7 +119,26 @@ function rulesOf(
   ]
 }
 
+const known = new WeakMap<object, FlatRule>()
+
+/** The same value for the same rule at the same place. */
 function flattenRule(
+  rule: Omit<InboundRule, 'source'>,
+  peer: RulePeer | undefined,
+  provenance: Provenance,
+): FlatRule {
+  const before = known.get(rule)
+  if (before !== undefined && isSame(before.provenance, provenance)) return before
+  const flat = flattenAnew(rule, peer, provenance)
+  known.set(rule, flat)
+  return flat
+}
+
+function isSame(one: Provenance, other: Provenance): boolean {
+  return one.group === other.group && one.priority === other.priority && one.id === other.id
+}
+
+function flattenAnew(
   rule: Omit<InboundRule, 'source'>,
   peer: RulePeer | undefined,
   provenance: Provenance,

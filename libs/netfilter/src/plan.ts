@@ -11,6 +11,7 @@ import { Compiler } from './compile/compiler.ts'
 import type { CompiledRuleset } from './compile/ruleset.ts'
 import { type NetfilterObserved, turnElements } from './observe/observed.ts'
 import { markOf, observedNics } from './observe/status.ts'
+import { type PlannedChange, planChange, type Standing } from './plan-change.ts'
 import type { NetfilterDesired } from './policy/desired.ts'
 import { settleSummary, summaryOf } from './summary.ts'
 import { hostObjects } from './target/host-objects.ts'
@@ -28,6 +29,8 @@ export interface CommitStep extends LaneStep {
   readonly retained: RetainedElements
   /** NICs whose rules are not the desired ones until this step is done. */
   readonly affectedPorts: readonly string[]
+  /** Those of them that the kernel does not know yet. */
+  readonly newPorts: readonly string[]
 }
 
 /** Takes a NIC's rules away; its tap is closed from then on. */
@@ -58,16 +61,37 @@ export function planSteps(
   compiler: Pick<Compiler, 'compile'> = new Compiler(),
 ): readonly NetfilterStep[] {
   const compiled = compiler.compile(desired)
-  const wanted = hostObjects(compiled, chooseVariants(compiled, observed))
+  const before = standings.get(compiler)
+  const change = before && planChange(before, compiled, observed)
+  if (change !== undefined) return [commitStep(change, compiled, observed, desired, new Map())]
+  const variantOf = chooseVariants(compiled, observed)
+  const wanted = hostObjects(compiled, variantOf)
   const removals = removalSteps(compiled, wanted, observed)
   const retained = mergeElements(removals.map((step) => step.elements))
   const changes = difference(wanted, observed, retained)
   if (isBroughtAbout(changes)) {
+    const { chains, sets } = observed
+    if (removals.length > 0) standings.delete(compiler)
+    else standings.set(compiler, { compiled, wanted, variantOf, chains, sets })
     const isTidy = observed.settled && changes.remove.length === 0
     return isTidy ? removals : [settleStep(desired, changes), ...removals]
   }
   const affectedPorts = portsOf(compiled, changes)
-  const commit: CommitStep = {
+  const whole = { wanted, changes, affectedPorts }
+  return [commitStep(whole, compiled, observed, desired, retained), ...removals]
+}
+
+/** What stood whole when a compiler's rule set was last compared with the kernel. */
+const standings = new WeakMap<Pick<Compiler, 'compile'>, Standing>()
+
+function commitStep(
+  { wanted, changes, affectedPorts }: PlannedChange,
+  compiled: CompiledRuleset,
+  observed: NetfilterObserved,
+  desired: NetfilterDesired,
+  retained: RetainedElements,
+): CommitStep {
+  return {
     verb: 'commit',
     summary: summaryOf(changes, compiled, affectedPorts, observed),
     requires: [],
@@ -78,8 +102,13 @@ export function planSteps(
     desired,
     retained,
     affectedPorts,
+    newPorts: newPortsOf(affectedPorts, observed),
   }
-  return [commit, ...removals]
+}
+
+function newPortsOf(ports: readonly string[], observed: NetfilterObserved): readonly string[] {
+  const known = new Set(observedNics(observed).map((nic) => nic.port))
+  return ports.filter((port) => !known.has(port))
 }
 
 function settleStep(desired: NetfilterDesired, changes: Difference): SettleStep {

@@ -132,7 +132,8 @@ async function measureShapes(
   return { rows, wrong }
 }
 
-/** Parts the readings of a case by operation. Keys are `OPERATION COLUMN` and `limit PASS`. Pure. */
+/** Parts the readings of a case by operation. Keys are `OPERATION COLUMN` and `limit PASS`.
+ *  Pure. */
 export function rowsOfShape(shape: Shape, cold: boolean, { byKey }: Readings): readonly Row[] {
   const readingsOf = (word: string): [string, Row['readings'][string]][] =>
     Object.entries(byKey).flatMap(([key, reading]) =>

@@ -1,6 +1,7 @@
-/** Worker: Purlin from Node, in the line protocol. Operations, all of which encode: `sync`, a call a
- *  stripe; `batch`, a call for all stripes; `awaited`, an asynchronous call a stripe, each awaited;
- *  `queued`, those with 16 in flight. CPU time is that of the whole process, its pool included. */
+/** Worker: Purlin from Node, in the line protocol. Operations, all of which encode: `sync`, a call
+ *  a stripe; `batch`, a call for all stripes; `awaited`, an asynchronous call a stripe, each
+ *  awaited; `queued`, those with 16 in flight. CPU time is that of the whole process, with its
+ *  pool. */
 import { createInterface } from 'node:readline'
 import { type Codec, createCodec } from '@purlin/ec-native'
 

@@ -98,3 +98,48 @@ test('packets come from a file; one that is not there, and no manifest, are said
   t.is(missing.exitCode, 1)
   t.regex(missing.stderr, /packets\.jsonl\.no: cannot be read/)
 })
+
+const decidedBy = { type: 'rule', group: 'web', priority: 0 } as const
+const explained = {
+  verdict: 'allow',
+  decidedBy,
+  sentence: 'a -> b: allow',
+  ends: [{ nic: 'b/eth0', direction: 'inbound', verdict: 'allow', decidedBy, walk: [] }],
+} as const
+const question = ['explain', 'packet', '--from', 'a', '--to', 'b', '--proto', 'icmp', '--live']
+const rule = { table: 'inet purlin', chain: 'list-1', rule: 'web/inbound/0' }
+
+for (const [outcome, live] of [
+  ['agrees', { traced: true, verdict: 'allow', decidedBy: rule, agrees: true, trace: [] }],
+  [
+    'disagrees',
+    {
+      traced: true,
+      verdict: 'deny',
+      decidedBy: { ...rule, rule: 'by hand' },
+      agrees: false,
+      trace: [{ ...rule, rule: 'by hand', verdict: 'drop' }],
+    },
+  ],
+  ['untraced', { traced: false, reason: 'its machine does not run', trace: [] }],
+] as const) {
+  test(`--live: what the kernel did stands beside the answer: ${outcome}`, async (t) => {
+    const untraced = live.traced ? [] : [{ end: 'b/eth0 inbound', reason: live.reason }]
+    const ends = explained.ends.map((end) => ({ ...end, live }))
+    const answer = operations.explainPacketLive.answer.parse({
+      ...explained,
+      ends,
+      live: { outcome, untraced },
+    })
+    await using agent = await fixedAgent({ 'POST /v1/explain/packet/live': [200, answer] })
+    const { exitCode, stdout } = await run(['--socket', agent.socketPath, ...question])
+    t.is(exitCode, outcome === 'agrees' ? 0 : 1)
+    t.snapshot(stdout)
+  })
+}
+
+test('--live with a manifest is refused: nobody could be asked', async (t) => {
+  const { exitCode, stderr } = await run([...question, '-f', EXAMPLE], { environment })
+  t.is(exitCode, 2)
+  t.regex(stderr, /--live asks the kernel/)
+})

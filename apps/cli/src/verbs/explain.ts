@@ -8,6 +8,7 @@ import { renderTable } from '../output/table.ts'
 import { coloured } from '../output/tone.ts'
 import { protocolOf } from '../rule-flags.ts'
 import { commandOf } from '../views/change-command.ts'
+import { liveEndText, liveText } from '../views/live-packet.ts'
 import { answerBatch } from './explain-batch.ts'
 
 interface PacketFlags {
@@ -22,6 +23,7 @@ interface PacketFlags {
   readonly state: 'new' | 'established'
   readonly file?: string
   readonly packets?: string
+  readonly live?: true
 }
 
 /** `purlin explain packet` */
@@ -42,22 +44,33 @@ export function addExplain(program: Command, cli: Cli): void {
     .addOption(new Option('--state <state>').choices(['new', 'established']).default('new'))
     .option('-f, --file <file>', 'by this manifest alone: no agent is asked, no privilege needed')
     .option('--packets <file>', 'with -f: a question a line as JSON, answered a line each')
+    .option(
+      '--live',
+      'compare with the kernel, by a packet that nobody gets; exit code 1 if it differs',
+    )
     .action(async (flags: PacketFlags) => {
+      if (flags.live === true && flags.file !== undefined) {
+        throw new CommandFailure('--live asks the kernel, -f asks nobody', exitCodes.usage)
+      }
       if (flags.packets !== undefined) {
         await answerBatch(cli, flags.file, flags.packets)
         return
       }
       const question = questionOf(flags)
-      const answer = await answerOf(cli, question, flags.file)
+      const answer = await answerOf(cli, question, flags)
       cli.print(answer, () => explanationText(answer, cli.colours))
+      if (answer.live !== undefined && answer.live.outcome !== 'agrees') {
+        cli.exitCode = exitCodes.failed
+      }
     })
 }
 
 async function answerOf(
   cli: Cli,
   question: PacketQuestion,
-  file: string | undefined,
+  { file, live }: PacketFlags,
 ): Promise<PacketExplanation> {
+  if (live === true) return await cli.client.explainPacketLive(question)
   if (file === undefined) return await cli.client.explainPacket(question)
   const manifests = await readOfflineManifest(cli, file)
   const { desiredOfManifest, explainPacket } = await import('@purlin/netfilter')
@@ -87,10 +100,10 @@ function questionOf(flags: PacketFlags): PacketQuestion {
 /** The sentence, the walk through the lists of each end, and what would let a refused packet pass.
  *  Pure. */
 export function explanationText(
-  { sentence, ends, smallestChange }: PacketExplanation,
+  { sentence, ends, smallestChange, live: whole }: PacketExplanation,
   colours: boolean,
 ): string {
-  const walks = ends.map(({ nic, direction, verdict, walk }) => {
+  const walks = ends.map(({ nic, direction, verdict, walk, live }) => {
     const table = renderTable(
       {
         columns: ['GROUP', 'PRIORITY', 'ID', 'MATCHED', 'WHY'],
@@ -106,9 +119,10 @@ export function explanationText(
       colours,
     )
     const shown = coloured(verdict, verdict === 'allow' ? 'good' : 'bad', colours)
-    return `\n${nic} ${direction}: ${shown}\n${table}`
+    return `\n${nic} ${direction}: ${shown}\n${table}${liveEndText(live, verdict, colours)}`
   })
-  return `${sentence}\n${walks.join('')}${changeText(smallestChange, colours)}`
+  const texts = [walks.join(''), liveText(whole, colours), changeText(smallestChange, colours)]
+  return `${sentence}\n${texts.join('')}`
 }
 
 function changeText(changes: readonly PolicyChange[] | undefined, colours: boolean): string {

@@ -1,5 +1,5 @@
 import { withDeadline } from '@purlin/base'
-import { openNetfilterSocket } from '@purlin/netfilter'
+import { explainPacketLive, openNetfilterSocket } from '@purlin/netfilter'
 import type { Call, OperationHandlers } from '../api/handlers.ts'
 import { netfilterDesired } from '../desired/netfilter.ts'
 import { shownHits } from './hits.ts'
@@ -9,11 +9,15 @@ import { type ListConnections, policyPlan } from './policy-plan.ts'
 import { importedSpec } from './rule-files.ts'
 import { shownVerification } from './verification.ts'
 
-export type EnforcementHandlers = Pick<OperationHandlers, 'planPolicy' | 'listHits' | 'verifyRules'>
+export type EnforcementHandlers = Pick<
+  OperationHandlers,
+  'planPolicy' | 'listHits' | 'verifyRules' | 'explainPacketLive'
+>
 
 /** A question beside the matter: long enough for a kernel with many connections. */
 const KERNEL_TIMEOUT_MS = 5_000
 const VERIFY_TIMEOUT_MS = 110_000
+const LIVE_TIMEOUT_MS = 25_000
 
 /** The calls about what the kernel enforces. */
 export function enforcementHandlers(grounds: OperationGrounds): EnforcementHandlers {
@@ -44,6 +48,13 @@ export function enforcementHandlers(grounds: OperationGrounds): EnforcementHandl
       const policy = grounds.desired.of('netfilter').value
       const work = (until: AbortSignal) => netfilter.verify(policy, until)
       return shownVerification(await withDeadline('verify', VERIFY_TIMEOUT_MS, work, signal))
+    },
+    explainPacketLive: async ({ body, signal }) => {
+      const { catalogue, configuration, clock, run } = grounds
+      const policy = netfilterDesired(catalogue.current(), configuration.securityGroups)
+      const work = (until: AbortSignal) =>
+        explainPacketLive(policy, body, { clock, run, signal: until })
+      return await withDeadline('a packet through the kernel', LIVE_TIMEOUT_MS, work, signal)
     },
   }
 }

@@ -32,7 +32,8 @@ export function applied(
   }
   for (const shape of turnShapes) {
     const key = objectKey(shape)
-    const keys = retained.get(shape.name) ?? []
+    const keys = retained.get(shape.name)
+    if (keys === undefined) continue
     const [set, former] = [sets.get(key), held.sets.get(key)]
     if (set === undefined || former === undefined) continue
     const elements = new Map(set.elements)

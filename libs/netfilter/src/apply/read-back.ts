@@ -98,7 +98,11 @@ async function singleFaults(
   for (const key of written.sets) {
     const set = expected.sets.get(key)
     if (set === undefined) continue
-    const added = written.elements.get(key) ?? []
+    // What a later change has taken away again is not looked for.
+    const added = (written.elements.get(key) ?? []).filter((element) => {
+      const now = set.elements.get(elementKey(element))
+      return now !== undefined && sameValue(now, element)
+    })
     const isSame =
       set.elements.size > ELEMENTS_MAX && added.length <= ELEMENTS_MAX && !set.interval
         ? hasAll(added, await socket.findElements(set, added, { signal }))

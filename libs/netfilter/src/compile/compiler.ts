@@ -39,9 +39,22 @@ export class Compiler {
   readonly #tables: ClassTables
   readonly #sets = new GroupSets()
   #nics = new Map<string, FilteredNic>()
-  #drafts = new Map<string, Draft>()
-  #lists = new Map<string, CompiledList>()
+  /** NICs as they were given last, and the values that stand for them. */
+  #given: { readonly nics: readonly FilteredNic[]; readonly same: readonly FilteredNic[] } = {
+    nics: [],
+    same: [],
+  }
+  /** What the drafts were made of. */
+  #drafted: Drafted | undefined
+  #drafts: ReadonlyMap<string, Draft> = new Map()
+  /** By content. */
+  #lists: ReadonlyMap<string, CompiledList> = new Map()
+  readonly #compiled = new WeakMap<
+    Draft,
+    { readonly sights: readonly string[]; readonly content: string }
+  >()
   #opens = new Map<string, CompiledOpen>()
+  #paths: Paths | undefined
   #last: CompiledRuleset | undefined
   #aside: CompiledRuleset['classesAside']
 
@@ -57,42 +70,17 @@ export class Compiler {
     checkDesired(desired)
     const { drafts, keys } = this.#draftAll(desired)
     this.#settleClasses(drafts, desired)
-    const cache = new Map<string, CompiledList>()
-    const lists = new Map<string, CompiledList>()
-    const listKeys = new Map<string, string>()
-    for (const [key, draft] of drafts) {
-      const views = FAMILIES.map((family) => this.#viewOf(draft, family)?.text ?? '')
-      const meetings = FAMILIES.map((family) => this.#meetingsOf(draft, family).text)
-      const cacheKey = [draft.hash, ...views, ...meetings].join(' ')
-      const list = this.#lists.get(cacheKey) ?? this.#compileList(draft, cacheKey)
-      cache.set(cacheKey, list)
-      lists.set(list.key, list)
-      listKeys.set(key, list.key)
-    }
-    this.#lists = cache
-    const opens = new Map<string, CompiledOpen>()
-    const nics = desired.nics.map((nic, index) => {
-      const own = keys[index]
-      if (own === undefined) return compileNic(nic, { lists: undefined, opens: undefined })
-      const open = (direction: Direction): string => this.#open(nic, direction, opens).key
-      return compileNic(nic, {
-        lists: {
-          inbound: listKeys.get(own.inbound) ?? '',
-          outbound: listKeys.get(own.outbound) ?? '',
-        },
-        opens: { inbound: open('inbound'), outbound: open('outbound') },
-      })
-    })
-    this.#opens = opens
+    const listOf = this.#listsOf(drafts)
+    const { lists, nics, opens } = this.#pathsOf(desired.nics, keys, listOf)
     const classes = this.#tables.maps
     const before = this.#last
-    const turns = before === undefined || !sameKeys(lists, before.lists)
+    const turns = before === undefined || (lists !== before.lists && !sameKeys(lists, before.lists))
     if (turns) this.#aside = this.#tables.mapsAside
     else if (classes !== before.classes) this.#aside = classes
     const ruleset: CompiledRuleset = {
       nics,
       lists,
-      opens: new Map([...opens.values()].map((open) => [open.key, open])),
+      opens,
       sets: this.#sets.of(lists.values(), desired),
       classes,
       classesAside: this.#aside,
@@ -103,19 +91,90 @@ export class Compiler {
     return ruleset
   }
 
+  /** What NICs are led to; the same values as before where all of it is. */
+  #pathsOf(
+    given: readonly FilteredNic[],
+    keys: Drafted['keys'],
+    listOf: ReadonlyMap<string, CompiledList>,
+  ): Pick<CompiledRuleset, 'nics' | 'lists' | 'opens'> {
+    const before = this.#paths
+    if (before?.given === given && before.listOf === listOf && before.keys === keys) return before
+    const lists = new Map([...listOf.values()].map((list) => [list.key, list]))
+    const byKey = new Map<string, CompiledOpen>()
+    const nics = given.map((nic, index) => {
+      const own = keys[index]
+      if (own === undefined) return compileNic(nic, { lists: undefined, opens: undefined })
+      const open = (direction: Direction): string => this.#open(nic, direction, byKey).key
+      return compileNic(nic, {
+        lists: {
+          inbound: listOf.get(own.inbound)?.key ?? '',
+          outbound: listOf.get(own.outbound)?.key ?? '',
+        },
+        opens: { inbound: open('inbound'), outbound: open('outbound') },
+      })
+    })
+    this.#opens = byKey
+    const opens = new Map([...byKey.values()].map((open) => [open.key, open]))
+    this.#paths = { given, keys, listOf, nics, lists, opens }
+    return this.#paths
+  }
+
+  /** The list of each draft, by the draft's key. Drafts of equal content share theirs. */
+  #listsOf(drafts: ReadonlyMap<string, Draft>): ReadonlyMap<string, CompiledList> {
+    const former = this.#paths?.listOf
+    const lists = new Map<string, CompiledList>()
+    const byContent = new Map<string, CompiledList>()
+    let isSameAsBefore = former?.size === drafts.size
+    for (const [key, draft] of drafts) {
+      const sights = FAMILIES.map((family) => this.#sightOf(draft, family))
+      const before = this.#compiled.get(draft)
+      const isSame = before?.sights.every((text, at) => text === sights[at])
+      const content = before && isSame ? before.content : [draft.hash, ...sights].join(' ')
+      const list = this.#lists.get(content) ?? byContent.get(content)
+      const made = list ?? this.#compileList(draft, content)
+      this.#compiled.set(draft, { sights, content })
+      byContent.set(content, made)
+      lists.set(key, made)
+      isSameAsBefore &&= former?.get(key) === made
+    }
+    this.#lists = byContent
+    return former !== undefined && isSameAsBefore ? former : lists
+  }
+
+  /** All that a list of a draft follows from beside the draft, as text. */
+  #sightOf(draft: Draft, family: AddressFamily): string {
+    const view = this.#viewOf(draft, family)
+    if (view === undefined) return ''
+    const meetings = this.#meetingsOf(draft, family).text
+    return meetings === '' ? view.text : `${view.text} ${meetings}`
+  }
+
   /** The NICs as they were given before, where they say the same: what was made of them serves. */
   #former(nics: readonly FilteredNic[]): readonly FilteredNic[] {
+    if (nics === this.#given.nics) return this.#given.same
     const same = nics.map((nic) => {
       const before = this.#nics.get(nic.port)
       return before !== undefined && sameNic(before, nic) ? before : nic
     })
     this.#nics = new Map(same.map((nic) => [nic.port, nic]))
-    return same
+    const before = this.#given.same
+    const equal = same.length === before.length && same.every((nic, at) => nic === before[at])
+    this.#given = { nics, same: equal ? before : same }
+    return this.#given.same
   }
 
   /** The drafts by a key that names what they come from, and each NIC's keys. */
-  #draftAll(desired: NetfilterDesired) {
+  #draftAll(desired: NetfilterDesired): Drafted {
+    const before = this.#drafted
+    const changed =
+      before?.nics === desired.nics ? changedNames(before.groups, desired.groups) : undefined
+    if (before !== undefined && changed?.size === 0) return before
     const drafts = new Map<string, Draft>()
+    const keep = (key: string): string => {
+      const draft = before?.drafts.get(key)
+      if (draft !== undefined) drafts.set(key, draft)
+      return key
+    }
     const keyOf = (nic: FilteredNic, direction: Direction): string => {
       const groups = nic.groups.map((name) => `${name}#${versionOf(desired.groups.get(name))}`)
       const key = [direction, nic.defaultPolicy[direction], ...groups].join(' ')
@@ -124,13 +183,17 @@ export class Compiler {
       drafts.set(key, this.#drafts.get(key) ?? draftOf(meaning(nic, direction, desired), form))
       return key
     }
-    const keys = desired.nics.map((nic) =>
-      nic.filtered
-        ? { inbound: keyOf(nic, 'inbound'), outbound: keyOf(nic, 'outbound') }
-        : undefined,
-    )
+    const keys = desired.nics.map((nic, index) => {
+      if (!nic.filtered) return undefined
+      const former = before?.keys[index]
+      if (former !== undefined && changed && !nic.groups.some((group) => changed.has(group))) {
+        return { inbound: keep(former.inbound), outbound: keep(former.outbound) }
+      }
+      return { inbound: keyOf(nic, 'inbound'), outbound: keyOf(nic, 'outbound') }
+    })
     this.#drafts = drafts
-    return { drafts, keys }
+    this.#drafted = { nics: desired.nics, groups: desired.groups, drafts, keys }
+    return this.#drafted
   }
 
   #settleClasses(drafts: ReadonlyMap<string, Draft>, { members }: NetfilterDesired): void {
@@ -176,6 +239,32 @@ export class Compiler {
     opens.set(key, open)
     return open
   }
+}
+
+interface Paths extends Pick<CompiledRuleset, 'nics' | 'lists' | 'opens'> {
+  readonly given: readonly FilteredNic[]
+  readonly keys: Drafted['keys']
+  readonly listOf: ReadonlyMap<string, CompiledList>
+}
+
+interface Drafted {
+  readonly nics: readonly FilteredNic[]
+  readonly groups: NetfilterDesired['groups']
+  readonly drafts: ReadonlyMap<string, Draft>
+  /** Of each NIC, in their order; undefined where its lists do not apply. */
+  readonly keys: readonly ({ readonly inbound: string; readonly outbound: string } | undefined)[]
+}
+
+/** Names that do not have the same value in both. */
+function changedNames<Value>(
+  one: ReadonlyMap<string, Value>,
+  other: ReadonlyMap<string, Value>,
+): ReadonlySet<string> {
+  const changed = new Set<string>()
+  if (one === other) return changed
+  for (const [name, value] of one) if (other.get(name) !== value) changed.add(name)
+  for (const name of other.keys()) if (!one.has(name)) changed.add(name)
+  return changed
 }
 
 const named = new WeakMap<CompiledList, readonly string[]>()

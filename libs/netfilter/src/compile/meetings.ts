@@ -48,7 +48,7 @@ function isUntouched(
   if (before === classes) return true
   if (since?.former !== before) return false
   return since.addresses.every((address) => {
-    const value = addressValue(address, family)
+    const value = addressNumber(address, family)
     const index = firstNotBefore(intervals, value)
     const interval = intervals[index]
     return interval === undefined || value < interval.first

@@ -20,6 +20,8 @@ type Live = NonNullable<PacketExplanation['live']>
 type LiveEnd = NonNullable<PacketExplanation['ends'][number]['live']>
 
 const PROBES_MAX = 4
+/** How often a packet is sent anew because the rules were replaced under it. */
+const TRIES_MAX = 5
 let probes = 0
 
 /** The same as `explainPacket`, and beside each end what the kernel of this host does with such a
@@ -105,13 +107,16 @@ function localMac(random: RandomBytes): string {
 async function liveEnd(end: EndVerdict, frame: ProbeFrame, options: LiveOptions): Promise<LiveEnd> {
   const { tap, inner } = end.nic
   const device = end.direction === 'outbound' ? tap : inner
-  try {
-    const trace = await traceProbe(device, frame, options)
-    return await judged(end, device, frame.packet, trace, options)
-  } catch (thrown) {
-    options.signal.throwIfAborted()
-    if (!(thrown instanceof PurlinError)) throw thrown
-    return { traced: false, reason: thrown.message, trace: [] }
+  for (let tries = 1; ; tries++) {
+    try {
+      const trace = await traceProbe(device, frame, options)
+      return await judged(end, device, frame.packet, trace, options)
+    } catch (thrown) {
+      options.signal.throwIfAborted()
+      if (!(thrown instanceof PurlinError)) throw thrown
+      if (thrown.code === 'PUR_NFT_CONCURRENT' && tries < TRIES_MAX) continue
+      return { traced: false, reason: thrown.message, trace: [] }
+    }
   }
 }
 

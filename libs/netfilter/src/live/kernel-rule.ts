@@ -5,7 +5,7 @@ import { spaceOfChain } from '../space/of-chain.ts'
 import { decisionOf } from '../space/space.ts'
 import { TABLE_NAME } from '../target/names.ts'
 import { type Chain, type NamedSet, objectKey } from '../target/statement.ts'
-import { noteKey, type RuleNotes } from './rule-notes.ts'
+import { noteKey, type RuleNotes, rulesChanged } from './rule-notes.ts'
 
 const FILTER = { table: 'inet', name: 'base-filter' } as const
 const READ_MS = 5_000
@@ -13,7 +13,8 @@ const READ_MS = 5_000
 /** The comment of what decided where a look-up did: the trace names the rule that looked up, and
  *  not the element that it found. So the element is looked for in what the kernel holds, and taken
  *  where it says the verdict that was traced. Undefined where the rule itself decided, or where the
- *  element cannot be told. Errors: PUR_NFT_UNREADABLE, PUR_DEADLINE_PASSED, PUR_CANCELLED. */
+ *  element cannot be told. Errors: PUR_NFT_CONCURRENT (its rule is gone: ask
+ *  again), PUR_NFT_UNREADABLE, PUR_DEADLINE_PASSED, PUR_CANCELLED. */
 export async function decidingRule(
   decider: TraceStep,
   steps: readonly TraceStep[],
@@ -29,7 +30,12 @@ export async function decidingRule(
     const { tables } = await socket.readTables(['inet'], options)
     const found = tables.get('inet')
     const mark = steps.find(({ chain }) => chain === FILTER.name)?.mark
-    if (found === undefined || mark === undefined) return undefined
+    const { chain, ruleHandle } = decider
+    const handles = found?.handles.get(objectKey({ table: FILTER.table, name: chain })) ?? []
+    if (found === undefined || ruleHandle === undefined || !handles.includes(ruleHandle)) {
+      throw rulesChanged(`chain inet ${TABLE_NAME} ${chain}`)
+    }
+    if (mark === undefined) return undefined
     return elementOf(found, packet, mark, decider.verdict)
   } finally {
     socket.close()

@@ -1,3 +1,4 @@
+import { PurlinError } from '@purlin/base'
 import {
   expressionAttribute,
   family,
@@ -78,4 +79,11 @@ function noteOf(rule: Attributes): RuleNote {
         item.nested(expressionAttribute.content)?.u32(LOOKUP_INTO) === VERDICT_REGISTER,
     )
   return { comment, byMap }
+}
+
+/** What is thrown where a rule that a packet met cannot be read any more. */
+export function rulesChanged(what: string): PurlinError {
+  return new PurlinError('PUR_NFT_CONCURRENT', {
+    message: `${what}: rules that the packet met were replaced before they could be read; ask again`,
+  })
 }

@@ -7,7 +7,7 @@ import { openFrameSource } from './frame-source.ts'
 import type { ProbeFrame } from './probe-frame.ts'
 import { addProbeTable, PROBE_TABLE_PREFIX } from './probe-table.ts'
 import { isEnd } from './read-trace.ts'
-import { type RuleNotes, readRuleNotes } from './rule-notes.ts'
+import { noteKey, type RuleNotes, readRuleNotes, rulesChanged } from './rule-notes.ts'
 
 export interface ProbeOptions {
   readonly clock: Clock
@@ -33,7 +33,8 @@ const NAME_DIGITS = 12
 /** Lets a frame come in at a device and gives what the kernel told of its way. Nobody gets the
  *  frame: where all rules let it pass, a rule of the probe drops it. Whatever was made for it is
  *  gone when this settles, and with the process too. Errors: PUR_LIVE_UNAVAILABLE, PUR_NFT_REFUSED,
- *  PUR_NFT_UNREADABLE, PUR_DEADLINE_PASSED, PUR_CANCELLED. */
+ *  PUR_NFT_UNREADABLE, PUR_NFT_CONCURRENT (rules that it met went meanwhile: ask again),
+ *  PUR_DEADLINE_PASSED, PUR_CANCELLED. */
 export async function traceProbe(
   device: string,
   frame: ProbeFrame,
@@ -59,10 +60,18 @@ export async function traceProbe(
       stop()
     }
     const { steps } = trace
-    return { steps, table, notes: await readRuleNotes(exchange, steps, options) }
+    const notes = await readRuleNotes(exchange, steps, options)
+    if (steps.some((step) => isGone(step, notes))) throw rulesChanged(`table bridge ${table}`)
+    return { steps, table, notes }
   } finally {
     exchange.close()
   }
+}
+
+/** A list that was replaced behind the packet's back cannot be named any more. */
+function isGone(step: TraceStep, notes: RuleNotes): boolean {
+  const { family, ruleHandle } = step
+  return ruleHandle !== undefined && family !== 'other' && !notes.has(noteKey(step))
 }
 
 /** Picks the steps of one frame out of all that is traced on the host. */

@@ -12,7 +12,8 @@ const PORT = /^[a-z0-9-]+\.[a-z0-9-]+$/
 const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/
 const GROUP = /^[a-z0-9-]{1,63}$/
 
-/** NICs and members of groups that were found right before; values never change in place. */
+/** NICs, members and their addresses that were found right before, each alone and as lists; values
+ *  never change in place. */
 const sound = new WeakSet<object>()
 
 /** Texts that were read before, as `FAMILY TEXT`: hosts are compiled again and again, and nearly
@@ -29,31 +30,41 @@ export function checkDesired(desired: NetfilterDesired): void {
     problems.push({ path, message })
   }
   const unique = new Map<string, string>()
+  const isKnown = sound.has(desired.nics)
   desired.nics.forEach((nic, index) => {
     const path = `nics[${index}]`
     if (!sound.has(nic)) checkNic(nic, path, report)
+    for (const group of nic.groups) {
+      if (!desired.groups.has(group)) report(`${path}.groups`, `no security group ${group}`)
+    }
+    if (isKnown) return
     for (const claim of [nic.port, nic.tap, nic.inner, `zone ${nic.zone}`]) {
       const holder = unique.get(claim)
       if (holder !== undefined) report(path, `${claim} is taken by ${holder}`)
       unique.set(claim, nic.port)
     }
-    for (const group of nic.groups) {
-      if (!desired.groups.has(group)) report(`${path}.groups`, `no security group ${group}`)
-    }
   })
-  for (const name of [...desired.groups.keys(), ...desired.members.keys()]) {
-    if (!GROUP.test(name)) report('groups', `"${name}" is no name of a group`)
+  for (const names of [desired.groups.keys(), desired.members.keys()]) {
+    for (const name of names) {
+      if (!GROUP.test(name)) report('groups', `"${name}" is no name of a group`)
+    }
   }
   for (const [name, members] of desired.members) {
     if (sound.has(members)) continue
-    for (const member of members) {
-      checkAddresses(member.ipv4, 'ipv4', `members.${name}`, report)
-      checkAddresses(member.ipv6, 'ipv6', `members.${name}`, report)
+    for (const { ipv4, ipv6 } of members) {
+      if (sound.has(ipv4) && sound.has(ipv6)) continue
+      checkAddresses(ipv4, 'ipv4', `members.${name}`, report)
+      checkAddresses(ipv6, 'ipv6', `members.${name}`, report)
     }
   }
   if (problems.length === 0) {
+    sound.add(desired.nics)
     for (const nic of desired.nics) sound.add(nic)
-    for (const members of desired.members.values()) sound.add(members)
+    for (const members of desired.members.values()) {
+      if (sound.has(members)) continue
+      sound.add(members)
+      for (const { ipv4, ipv6 } of members) sound.add(ipv4).add(ipv6)
+    }
     return
   }
   const shown = problems.slice(0, 3).map((one) => `${one.path}: ${one.message}`)

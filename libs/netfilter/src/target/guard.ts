@@ -25,8 +25,8 @@ export function guardUnit(nic: CompiledNic, variant: number): Unit {
 
 /** What a machine may send at all, whatever its groups: its own MAC and addresses (and those that
  *  it is allowed beside them), and nothing that only a router or a DHCP server says, as far as the
- *  NIC's guards are on. RARP passes with the NIC's own MAC: QEMU announces a machine with it after a
- *  migration. */
+ *  NIC's guards are on. RARP passes with the NIC's own MAC: QEMU announces a machine with it
+ *  after a migration. */
 export function guardRules(nic: CompiledNic): readonly Rule[] {
   const { guards } = nic
   const macs = [...new Set([nic.mac, ...nic.allowedMacs])]

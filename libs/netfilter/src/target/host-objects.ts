@@ -56,15 +56,39 @@ export function hostObjects(compiled: CompiledRuleset, variantOf: VariantOf): Ta
   return { chains, sets }
 }
 
-/** Members and classes, which are changed in place. */
-function editedSets(compiled: CompiledRuleset): readonly NamedSet[] {
-  const { sets, classes, views } = compiled
-  return [
-    ...[...sets.values()].map((set) => kept(set, groupNamedSet)),
-    kept(classes.ipv4, classNamedSet),
-    kept(classes.ipv6, classNamedSet),
-    ...[...views.values()].map((view) => kept(view, viewNamedSet)),
-  ]
+/** Members and classes, which are changed in place; with `before` those alone that it had
+ *  otherwise. */
+export function editedSets(
+  { sets, classes, views }: CompiledRuleset,
+  before?: CompiledRuleset,
+): readonly NamedSet[] {
+  const edited: NamedSet[] = []
+  for (const [name, set] of sets) {
+    if (before?.sets.get(name) !== set) edited.push(kept(set, groupNamedSet))
+  }
+  for (const family of ['ipv4', 'ipv6'] as const) {
+    const map = classes[family]
+    if (before?.classes[family] !== map) edited.push(kept(map, classNamedSet))
+  }
+  for (const [key, view] of views) {
+    if (before?.views.get(key) !== view) edited.push(kept(view, viewNamedSet))
+  }
+  return edited
+}
+
+/** Keys of the sets of groups and views that `before` had and the rule set has not. */
+export function goneSets(
+  { sets, views }: CompiledRuleset,
+  before: CompiledRuleset,
+): readonly string[] {
+  const gone: string[] = []
+  for (const [name, set] of before.sets) {
+    if (!sets.has(name)) gone.push(objectKey(kept(set, groupNamedSet)))
+  }
+  for (const [key, view] of before.views) {
+    if (!views.has(key)) gone.push(objectKey(kept(view, viewNamedSet)))
+  }
+  return gone
 }
 
 /** The maps whose elements lead packets to chains. */
@@ -153,11 +177,13 @@ function zoneUnit(nic: CompiledNic, variant: number): Unit {
   return { stem, chains: [{ table: 'inet', name: `${stem}_${variant}`, rules }], sets: [] }
 }
 
-const listOf = remembered<CompiledList>(listUnit)
-const openOf = remembered<CompiledOpen>(openUnit)
+/** The unit of a list in a variant. */
+export const listOf = remembered<CompiledList>(listUnit)
+/** The unit of what passes by itself, in a variant. */
+export const openOf = remembered<CompiledOpen>(openUnit)
 
 /** A NIC becomes another object whenever its lists do; its guard follows from the rest. */
-function guardOf(nic: CompiledNic, variant: number): Unit {
+export function guardOf(nic: CompiledNic, variant: number): Unit {
   const known = knownGuards.get(nic.ipv6)
   const own = known !== undefined && sameGuard(known, nic) ? known : nic
   knownGuards.set(nic.ipv6, own)

@@ -1,7 +1,14 @@
 import type { AddressFamily } from '@purlin/base'
 import type { ClassMap, ClassView, GroupSet } from '../compile/ruleset.ts'
 import { classMapName, LOOSE_SET, viewMapName } from './names.ts'
-import { elementsByKey, type NamedSet, only, type SetElement, type SetShape } from './statement.ts'
+import {
+  elementKey,
+  elementsByKey,
+  type NamedSet,
+  only,
+  type SetElement,
+  type SetShape,
+} from './statement.ts'
 import { addressValue } from './values.ts'
 
 /** How a set changes. `turn`: its elements decide which chains are used, so they change only once
@@ -36,14 +43,23 @@ export function roleOf({ name }: Pick<SetShape, 'name'>): SetRole {
 
 /** The set of a group's members. */
 export function groupNamedSet({ name, family, addresses }: GroupSet): NamedSet {
-  const elements = addresses.map((text) => ({ key: [only(addressValue(text) ?? 0n)] }))
-  return {
-    ...plain,
-    table: 'inet',
-    name,
-    key: [`${family}_addr`],
-    elements: elementsByKey(elements),
-  }
+  const elements = new Map(addresses.map((text) => memberElement(text)))
+  return { ...plain, table: 'inet', name, key: [`${family}_addr`], elements }
+}
+
+const memberElements = new Map<string, readonly [string, SetElement]>()
+const MEMBER_ELEMENTS_MAX = 65_536
+
+/** A member's element with its key; the same value at every change, as long as not very many are
+ *  asked for. */
+function memberElement(text: string): readonly [string, SetElement] {
+  const known = memberElements.get(text)
+  if (known !== undefined) return known
+  const element: SetElement = { key: [only(addressValue(text) ?? 0n)] }
+  const entry = [elementKey(element), element] as const
+  if (memberElements.size >= MEMBER_ELEMENTS_MAX) memberElements.clear()
+  memberElements.set(text, entry)
+  return entry
 }
 
 /** An empty map of classes: it stands as long as the tables do. */
@@ -62,9 +78,20 @@ export function classElement(address: string, number: number): SetElement {
   return { key: [only(addressValue(address) ?? 0n)], value: number }
 }
 
-export function classNamedSet({ family, classes }: ClassMap): NamedSet {
-  const elements = [...classes].map(([address, number]) => classElement(address, number))
-  return { ...classShape(family), elements: elementsByKey(elements) }
+const classElements = new WeakMap<ClassMap['classes'], NamedSet['elements']>()
+
+/** The map of classes. Made from the former one where little has changed since. */
+export function classNamedSet({ family, classes, since }: ClassMap): NamedSet {
+  const former = since && classElements.get(since.former)
+  const elements = new Map(former)
+  for (const address of former === undefined ? classes.keys() : (since?.addresses ?? [])) {
+    const number = classes.get(address)
+    const element = classElement(address, number ?? 0)
+    if (number === undefined) elements.delete(elementKey(element))
+    else elements.set(elementKey(element), element)
+  }
+  classElements.set(classes, elements)
+  return { ...classShape(family), elements }
 }
 
 export function viewNamedSet({ key, classes }: ClassView): NamedSet {

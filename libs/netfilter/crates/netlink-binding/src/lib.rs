@@ -1,5 +1,6 @@
-//! Netlink sockets for Node, and a device that frames come in from. This layer knows the frame of a netlink message (length, type,
-//! sequence) and nothing of what is inside; TypeScript writes and reads that.
+//! Netlink sockets for Node, and a device that frames come in from. This layer knows the frame of a
+//! netlink message (length, type, sequence) and nothing of what is inside; TypeScript writes and
+//! reads that.
 //!
 //! ```text
 //! JavaScript                       thread pool of Node           kernel

@@ -1,6 +1,6 @@
-//! Workers for the peers that cargo builds: `purlin-bench-ec-peers isal | rusty | simd`. Operations:
-//! enc, dec, rep, and upd where the peer has one; matrices are Cauchy's where the peer has a choice.
-//! `vectors` makes golden vectors on the input again by `rusty_erasure`.
+//! Workers for the peers that cargo builds: `purlin-bench-ec-peers isal | rusty | simd`.
+//! Operations: enc, dec, rep, and upd where the peer has one; matrices are Cauchy's where the peer
+//! has a choice. `vectors` makes golden vectors on the input again by `rusty_erasure`.
 
 mod isal;
 mod rusty;

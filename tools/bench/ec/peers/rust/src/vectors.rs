@@ -17,8 +17,8 @@ fn shard(size: usize, seed: u64) -> Vec<u8> {
     words.flat_map(u64::to_le_bytes).take(size).collect()
 }
 
-/// Reads lines `TECHNIQUE K M SIZE SEED ...` and prints each with the CRC-32C of every parity shard;
-/// those of 256 shards are left out, for the library has at most 255.
+/// Reads lines `TECHNIQUE K M SIZE SEED ...` and prints each with the CRC-32C of every parity
+/// shard; those of 256 shards are left out, for the library has at most 255.
 pub fn remake() {
     for line in stdin().lock().lines() {
         let line = line.expect("a line of text");
