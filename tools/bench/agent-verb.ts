@@ -43,7 +43,7 @@ function benchLines(found: AgentBench): readonly string[] {
       row('agent start to ready', found.start),
     ]),
     `the agent takes ${found.ratio} times as long as the peer (medians)`,
-    `idle memory of the agent and its nft: ${found.idleResidentMiB} MiB resident`,
+    `idle memory of the agent and what it started: ${found.idleResidentMiB} MiB resident`,
     `${found.checked} edits were looked for in the kernel by nft list, and found`,
   ]
 }

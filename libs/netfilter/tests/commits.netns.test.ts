@@ -15,6 +15,7 @@ import type { SetElement } from '../src/target/statement.ts'
 import { sampleDesired } from '../src/testing/sample.ts'
 import { countAround, counted } from './support/counters.ts'
 import { enforce, newDriver, planned } from './support/enforce.ts'
+import { eventually } from './support/eventually.ts'
 import { host, type Lab, NFT, nft, startLab } from './support/lab.ts'
 import { alternatePolicy } from './support/policies.ts'
 
@@ -156,7 +157,7 @@ test.serial('the file gives an empty kernel the same rule set', async (t) => {
   await nft('delete table inet purlin\ndelete table bridge purlin')
   await host(NFT, '-f', restoreFile)
   t.deepEqual(await planned(newDriver({ restoreFile }), sampleDesired), [])
-  t.true(await lab.machine('c').tcp(B, 80))
+  t.true(await eventually(() => lab.machine('c').tcp(B, 80)))
   t.false(await lab.machine('c').tcp(B, 22))
 })
 

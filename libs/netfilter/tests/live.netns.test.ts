@@ -11,6 +11,7 @@ import type { Packet } from '../src/packet.ts'
 import { protocolNumbers } from '../src/policy/protocol.ts'
 import { desiredOf, sampleDesired, sampleGroups, sampleNic } from '../src/testing/sample.ts'
 import { enforce, newDriver, planned } from './support/enforce.ts'
+import { eventually } from './support/eventually.ts'
 import { endFrame } from './support/frames.ts'
 import { host, type Lab, NFT, nft, startLab } from './support/lab.ts'
 import { openWire, type Wire } from './support/wire.ts'
@@ -122,7 +123,7 @@ for (const form of forms) {
         t.deepEqual(await remains(), [])
         // A packet of that sort that a machine sends itself is seen on its whole way.
         const address = family === 'ipv4' ? '10.9.0.11' : 'fd09::b'
-        t.true(await lab.machine('c').udp(address, 5353))
+        t.true(await eventually(() => lab.machine('c').udp(address, 5353)))
         t.true(await until(() => seen().length >= 4))
       },
     )

@@ -6,6 +6,7 @@ import type { Packet } from '../src/packet.ts'
 import type { NetfilterDesired } from '../src/policy/desired.ts'
 import { desiredOf, sampleDesired, sampleGroup, sampleNic } from '../src/testing/sample.ts'
 import { ask, type Question } from './support/ask.ts'
+import { eventually } from './support/eventually.ts'
 import { type OpenflowLab, startOpenflowLab } from './support/openflow-lab.ts'
 
 type Family = 'ipv4' | 'ipv6'
@@ -126,10 +127,6 @@ test.serial("one switch: the sender's allow does not skip the receiver's list", 
 
 test.serial('answers and ICMP errors of allowed flows come back', async (t) => {
   await lab.load(sampleDesired)
-  const eventually = async (ask: () => Promise<boolean>): Promise<boolean> => {
-    for (let tries = ASKINGS; tries > 0; tries--) if (await ask()) return true
-    return false
-  }
   for (const address of ['10.9.0.12', 'fd09::c']) {
     t.true(await eventually(() => lab.machine('b').hold(address, 80)), address)
     t.true(await eventually(() => lab.machine('b').refusal(address, 99)), address)

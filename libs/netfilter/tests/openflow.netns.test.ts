@@ -97,10 +97,12 @@ test.serial('ofproto/trace sends each of 6,000 frames where the interpreter says
         found.push(`scene ${at}, ${send.state} ${traceText(send)}: wanted ${first}, got ${second}`)
     }
   }
-  t.log(`seed ${seed}: ${frames} frames, ${delivered} delivered, ${found.length} differences`)
+  t.log(
+    `PURLIN_SEED=${seed}: ${frames} frames, ${delivered} delivered, ${found.length} differences`,
+  )
   t.true(frames >= 2_000)
   t.true(delivered > frames / 10)
-  t.deepEqual(found.slice(0, 3), [])
+  t.deepEqual(found.slice(0, 3), [], `PURLIN_SEED=${seed} repeats it`)
 })
 
 test.serial('a trace names the rule, guard or default that decided, by its cookie', async (t) => {

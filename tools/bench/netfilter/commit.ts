@@ -25,6 +25,8 @@ interface Side {
   /** Before each turn, outside of what is counted. */
   before?(turn: number): Promise<void>
   once(turn: number): Promise<void>
+  /** After each turn; counted by itself, as `settled`. */
+  after?(): Promise<void>
 }
 
 /** Measures every change of every side, a turn each by turns. Must run in a network namespace of
@@ -37,6 +39,7 @@ export async function measureCommits(
   const lists = Array.from({ length: NICS }, (_, index) => plainRules(RULES, 100 + index))
   const sides = [...purlinSides(lists, signal), ...peerSides(lists)]
   const wallMs = sides.map((): number[] => [])
+  const settledMs = sides.map((): number[] => [])
   const cpuMs = sides.map(() => 0)
   // The first turn opens connections and fills caches; it is not counted.
   for (let turn = 0; turn <= turns; turn++) {
@@ -46,15 +49,20 @@ export async function measureCommits(
       const cpuBefore = await cpuOfTree()
       const startMs = systemClock.monotonicMs()
       await side.once(turn)
+      const endMs = systemClock.monotonicMs()
+      const cpuAfter = await cpuOfTree()
+      await side.after?.()
       if (turn === 0) continue
-      wallMs[index]?.push(systemClock.monotonicMs() - startMs)
-      cpuMs[index] = (cpuMs[index] ?? 0) + (await cpuOfTree()) - cpuBefore
+      wallMs[index]?.push(endMs - startMs)
+      cpuMs[index] = (cpuMs[index] ?? 0) + cpuAfter - cpuBefore
+      if (side.after !== undefined) settledMs[index]?.push(systemClock.monotonicMs() - endMs)
     }
   }
   return sides.map(({ change, name }, index) => ({
     change,
     side: name,
     wall: summarize(wallMs[index] ?? []),
+    ...(settledMs[index]?.length && { settled: summarize(settledMs[index]) }),
     cpuMs: Math.round(((cpuMs[index] ?? 0) / turns) * 10) / 10,
   }))
 }
@@ -64,28 +72,44 @@ function purlinSides(lists: readonly (readonly PlainRule[])[], signal: AbortSign
   driver.watch(() => undefined, signal)
   const base = desiredOf(lists)
   let desired = base
-  const converge = async (next: NetfilterDesired): Promise<void> => {
+  const round = async (): Promise<boolean> => {
+    const steps = driver.plan(desired, await driver.observe(signal))
+    for (const step of steps) await driver.execute(step, signal)
+    return steps.length > 0
+  }
+  /** Until the new rules decide. */
+  const enforce = async (next: NetfilterDesired): Promise<void> => {
     desired = next
-    const observed = await driver.observe(signal)
-    for (const step of driver.plan(desired, observed)) await driver.execute(step, signal)
+    await round()
+  }
+  /** Until what they replaced is gone, and connections that they refuse are ended. */
+  const after = async (): Promise<void> => {
+    while (await round());
+  }
+  const remove = async (): Promise<void> => {
+    desired = empty
+    await after()
   }
   const empty: NetfilterDesired = { nics: [], groups: new Map(), members: new Map() }
   return [
     {
       change: 'cold load',
       name: 'Purlin',
-      before: async () => await converge(empty),
-      once: async () => await converge(base),
+      before: remove,
+      once: async () => await enforce(base),
+      after,
     },
     {
       change: 'one rule',
       name: 'Purlin',
-      once: async (turn) => await converge(withOtherRule(desired, turn)),
+      once: async (turn) => await enforce(withOtherRule(desired, turn)),
+      after,
     },
     {
       change: 'one member',
       name: 'Purlin',
-      once: async (turn) => await converge(withOneMember(desired, turn)),
+      once: async (turn) => await enforce(withOneMember(desired, turn)),
+      after,
     },
   ]
 }

@@ -23,8 +23,11 @@ export type FirstPacketRow = z.infer<typeof firstPacketRow>
 const commitRow = z.object({
   change: z.enum(['cold load', 'one rule', 'one member']),
   side: z.string(),
-  /** Milliseconds. */
+  /** Milliseconds until the new rules decide. */
   wall: summary,
+  /** Milliseconds after that, until what they replaced is gone, is read back, and connections that
+   *  they refuse are ended. */
+  settled: summary.optional(),
   /** CPU time of the side's own process and of those it started, a change. */
   cpuMs: z.number(),
 })

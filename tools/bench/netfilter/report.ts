@@ -42,11 +42,12 @@ function firstPacketTable({ firstPacket }: NetfilterFindings): readonly string[]
 
 function commitTable({ commits }: NetfilterFindings): readonly string[] {
   return aligned([
-    ['change', 'side', 'n', 'p50', 'p99', 'largest', 'CPU each'],
-    ...commits.map(({ change, side, wall, cpuMs }) => [
+    ['change', 'side', 'n', 'p50', 'p99', 'largest', 'CPU each', 'then settled, p50'],
+    ...commits.map(({ change, side, wall, settled, cpuMs }) => [
       change,
       side,
       ...[wall.count, wall.p50, wall.p99, wall.largest, cpuMs].map(String),
+      settled === undefined ? '' : String(settled.p50),
     ]),
   ])
 }

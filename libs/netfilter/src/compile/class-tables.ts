@@ -37,14 +37,15 @@ export class ClassTables {
 
   /** Takes up which groups lists name, and who their members are. */
   settle(wanted: ViewGroups, members: Members): void {
+    const isNamedAlike = wanted === this.#wanted
     if (!sameKeys(wanted, this.#wanted)) {
       this.#retired = new Map([...this.#wanted].filter(([key]) => !wanted.has(key)))
-      this.#wanted = wanted
     }
-    const named = new Set([...wanted.values()].flat())
+    this.#wanted = wanted
+    const named = isNamedAlike ? this.#named : new Set([...wanted.values()].flat())
     const former = this.#members
     const before = this.#maps
-    const renamed = !sameTexts(named, this.#named)
+    const renamed = named !== this.#named && !sameTexts(named, this.#named)
     if (renamed && former !== undefined) {
       // The old members by the groups of both: what the old lists and the new ones understand.
       this.#follow(new Set([...this.#named, ...named]), former)

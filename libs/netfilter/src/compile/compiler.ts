@@ -3,7 +3,7 @@ import type { SecurityGroupSpec } from '@purlin/schema'
 import { flatten } from '../flatten.ts'
 import { checkDesired } from '../policy/check.ts'
 import type { Direction, FilteredNic, NetfilterDesired } from '../policy/desired.ts'
-import { ClassTables, sameKeys } from './class-tables.ts'
+import { ClassTables, sameKeys, type ViewGroups } from './class-tables.ts'
 import { type Draft, draftOf } from './draft.ts'
 import type { CompiledForm } from './form.ts'
 import { GroupSets } from './group-sets.ts'
@@ -49,12 +49,16 @@ export class Compiler {
   #drafts: ReadonlyMap<string, Draft> = new Map()
   /** By content. */
   #lists: ReadonlyMap<string, CompiledList> = new Map()
-  readonly #compiled = new WeakMap<
+  readonly #contents = new WeakMap<
     Draft,
-    { readonly sights: readonly string[]; readonly content: string }
+    { readonly ipv4: string; readonly ipv6: string; readonly content: string }
   >()
   #opens = new Map<string, CompiledOpen>()
   #paths: Paths | undefined
+  #views: { readonly of: ReadonlyMap<string, Draft>; readonly groups: ViewGroups } = {
+    of: new Map(),
+    groups: new Map(),
+  }
   #last: CompiledRuleset | undefined
   #aside: CompiledRuleset['classesAside']
 
@@ -126,13 +130,9 @@ export class Compiler {
     const byContent = new Map<string, CompiledList>()
     let isSameAsBefore = former?.size === drafts.size
     for (const [key, draft] of drafts) {
-      const sights = FAMILIES.map((family) => this.#sightOf(draft, family))
-      const before = this.#compiled.get(draft)
-      const isSame = before?.sights.every((text, at) => text === sights[at])
-      const content = before && isSame ? before.content : [draft.hash, ...sights].join(' ')
+      const content = this.#contentOf(draft)
       const list = this.#lists.get(content) ?? byContent.get(content)
       const made = list ?? this.#compileList(draft, content)
-      this.#compiled.set(draft, { sights, content })
       byContent.set(content, made)
       lists.set(key, made)
       isSameAsBefore &&= former?.get(key) === made
@@ -141,7 +141,18 @@ export class Compiler {
     return former !== undefined && isSameAsBefore ? former : lists
   }
 
-  /** All that a list of a draft follows from beside the draft, as text. */
+  /** All that a draft's list follows from, as text. */
+  #contentOf(draft: Draft): string {
+    const ipv4 = this.#sightOf(draft, 'ipv4')
+    const ipv6 = this.#sightOf(draft, 'ipv6')
+    const before = this.#contents.get(draft)
+    if (before?.ipv4 === ipv4 && before.ipv6 === ipv6) return before.content
+    const content = [draft.hash, ipv4, ipv6].join(' ')
+    this.#contents.set(draft, { ipv4, ipv6, content })
+    return content
+  }
+
+  /** What a list follows from beside its draft, as text. */
   #sightOf(draft: Draft, family: AddressFamily): string {
     const view = this.#viewOf(draft, family)
     if (view === undefined) return ''
@@ -197,14 +208,8 @@ export class Compiler {
   }
 
   #settleClasses(drafts: ReadonlyMap<string, Draft>, { members }: NetfilterDesired): void {
-    const views = new Map<string, readonly string[]>()
-    for (const { families } of drafts.values()) {
-      for (const family of FAMILIES) {
-        const { view, groups } = families[family]
-        if (view !== undefined) views.set(view, groups)
-      }
-    }
-    this.#tables.settle(views, members)
+    if (this.#views.of !== drafts) this.#views = { of: drafts, groups: viewGroupsOf(drafts) }
+    this.#tables.settle(this.#views.groups, members)
   }
 
   #viewOf(draft: Draft, family: AddressFamily): ViewParts | undefined {
@@ -239,6 +244,18 @@ export class Compiler {
     opens.set(key, open)
     return open
   }
+}
+
+/** The groups of the views that drafts name. */
+function viewGroupsOf(drafts: ReadonlyMap<string, Draft>): ViewGroups {
+  const groups = new Map<string, readonly string[]>()
+  for (const { families } of drafts.values()) {
+    for (const family of FAMILIES) {
+      const { view, groups: named } = families[family]
+      if (view !== undefined) groups.set(view, named)
+    }
+  }
+  return groups
 }
 
 interface Paths extends Pick<CompiledRuleset, 'nics' | 'lists' | 'opens'> {

@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { run } from '@purlin/base'
 import type { FilteredNic } from '../../src/policy/desired.ts'
-import { ended, type LabMachine, startMachine } from './machine.ts'
+import { ended, type LabMachine, removeTap, startMachine } from './machine.ts'
 
 export const NFT = '/usr/sbin/nft'
 /** Tables that the tests make; the next file finds the kernel without them. */
@@ -63,10 +63,7 @@ export async function startLab(nics: readonly FilteredNic[]): Promise<Lab> {
     stop: async () => {
       for (const child of children) child.kill('SIGKILL')
       await Promise.all([...children].map(ended))
-      // They go with the machines' namespaces too, but only when the kernel gets to it.
-      for (const tap of taps) {
-        await run('ip', ['link', 'del', tap], { timeoutMs: 20_000, acceptedExitCodes: [1] })
-      }
+      for (const tap of taps) await removeTap(tap)
       for (const letter of machines.keys()) {
         await host('ip', 'link', 'del', `pout-${letter}`)
         await host('ip', 'link', 'del', `pbr-${letter}`)

@@ -119,3 +119,10 @@ export async function ended(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   await new Promise((resolve) => child.once('exit', resolve))
 }
+
+/** Removes the tap of a machine that has ended, so that the next one may have its name. It goes
+ *  with the machine's namespace too, but only when the kernel gets to it: `ip` ends with 1 where it
+ *  finds no such device, and with 2 where the device goes meanwhile. */
+export async function removeTap(tap: string): Promise<void> {
+  await run('ip', ['link', 'del', tap], { timeoutMs: 20_000, acceptedExitCodes: [1, 2] })
+}

@@ -3,7 +3,7 @@ import { compileOpenflow, renderFlows } from '../../src/openflow/index.ts'
 import type { NetfilterDesired } from '../../src/policy/desired.ts'
 import { sampleNic } from '../../src/testing/sample.ts'
 import { host } from './lab.ts'
-import { ended, type LabMachine, startMachine } from './machine.ts'
+import { ended, type LabMachine, removeTap, startMachine } from './machine.ts'
 import { type Ovs, startOvs } from './ovs.ts'
 
 const BRIDGE = 'plug0'
@@ -79,6 +79,7 @@ export async function startOpenflowLab(): Promise<OpenflowLab> {
       for (const child of children) child.kill('SIGKILL')
       await Promise.all([...children].map(ended))
       await ovs.stop()
+      for (const letter of machines.keys()) await removeTap(sampleNic(letter, []).tap)
     },
   }
 }
