@@ -41,6 +41,21 @@ export function affectedPorts(
     .map((nic) => nic.port)
 }
 
+/** The NICs whose lists ask one of these sets, or classes where those change. */
+export function portsAsking(
+  { nics, lists }: CompiledRuleset,
+  sets: ReadonlySet<string>,
+  classes: boolean,
+): ReadonlySet<string> {
+  const asking = new Set<string>()
+  for (const [key, list] of lists) if (isConcerned(list, sets, classes)) asking.add(key)
+  const ports = new Set<string>()
+  for (const { port, lists: own } of nics) {
+    if (own && (asking.has(own.inbound) || asking.has(own.outbound))) ports.add(port)
+  }
+  return ports
+}
+
 function isConcerned(list: CompiledList, sets: ReadonlySet<string>, classes: boolean): boolean {
   const used = setsOf(list)
   return (classes && used.classes) || used.names.some((name) => sets.has(name))

@@ -1,4 +1,4 @@
-import { affectedPorts } from './affected.ts'
+import { portsAsking } from './affected.ts'
 import { type Difference, difference, type RetainedElements } from './apply/difference.ts'
 import type { CompiledNic, CompiledRuleset } from './compile/ruleset.ts'
 import type { NetfilterObserved } from './observe/observed.ts'
@@ -196,12 +196,11 @@ function portsOf(
   changes: Difference,
 ): readonly string[] {
   const ports = new Set(turned.map(({ nic }) => nic.port))
-  const edited = [...changes.faults].filter(
-    ([key]) => key.startsWith('set ') && roleOf({ name: nameOf(key) }) === 'edited',
-  )
+  const names = [...changes.faults.keys()].filter((key) => key.startsWith('set ')).map(nameOf)
+  const edited = names.filter((name) => roleOf({ name }) === 'edited')
   if (edited.length > 0) {
-    const faults = new Map(edited)
-    for (const port of affectedPorts(compiled, { ...changes, faults })) ports.add(port)
+    const classes = edited.some((name) => name.startsWith('class-'))
+    for (const port of portsAsking(compiled, new Set(edited), classes)) ports.add(port)
   }
   return compiled.nics.flatMap(({ port }) => (ports.has(port) ? [port] : []))
 }

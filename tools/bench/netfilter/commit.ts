@@ -41,10 +41,15 @@ export async function measureCommits(
   const wallMs = sides.map((): number[] => [])
   const settledMs = sides.map((): number[] => [])
   const cpuMs = sides.map(() => 0)
-  // The first turn opens connections and fills caches; it is not counted.
-  for (let turn = 0; turn <= turns; turn++) {
-    tell(`turn ${turn} of ${turns}`)
+  // A host is loaded once and then changed: cold loads have their turns first. The first turn opens
+  // connections and fills caches; it is not counted.
+  const rounds = [true, false].flatMap((isCold) =>
+    Array.from({ length: turns + 1 }, (_, turn) => ({ isCold, turn })),
+  )
+  for (const { isCold, turn } of rounds) {
+    tell(`${isCold ? 'cold loads' : 'changes'}, turn ${turn} of ${turns}`)
     for (const [index, side] of sides.entries()) {
+      if (isCold !== (side.change === 'cold load')) continue
       await side.before?.(turn)
       const cpuBefore = await cpuOfTree()
       const startMs = systemClock.monotonicMs()

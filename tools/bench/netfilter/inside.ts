@@ -7,7 +7,7 @@ import type { FirstPacketRow, NetfilterFindings } from './findings.ts'
 import { cases, measureFirstPacket } from './first-packet.ts'
 import { measureThroughput } from './throughput.ts'
 
-const COMMIT_TURNS = 20
+const COMMIT_TURNS = 40
 
 const order = z
   .object({ rounds: z.number().int(), quick: z.boolean(), blast: z.string() })

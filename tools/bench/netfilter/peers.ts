@@ -74,9 +74,9 @@ export function neutronForm({ lists, taps }: HostLists): readonly string[] {
     '*filter',
     ':FORWARD ACCEPT [0:0]',
     ':top - [0:0]',
-    ...taps.map((_, index) => `:nic${index}-in - [0:0]`),
+    ...taps.flatMap((_, index) => [`:nic${index}-in - [0:0]`, `:nic${index}-out - [0:0]`]),
     '-A FORWARD -m physdev --physdev-is-bridged -j top',
-    ...taps.map((tap, index) => toNic(tap, index)),
+    ...taps.flatMap(toNic),
     ...lists.flatMap((rules, index) => [
       `-A nic${index}-in -m state --state RELATED,ESTABLISHED -j RETURN`,
       ...neutronRules(rules, `nic${index}-in`),
@@ -92,10 +92,10 @@ export function zstackForm({ lists, taps }: HostLists): readonly string[] {
     '*filter',
     ':FORWARD ACCEPT [0:0]',
     ':top - [0:0]',
-    ...taps.map((_, index) => `:nic${index}-in - [0:0]`),
+    ...taps.flatMap((_, index) => [`:nic${index}-in - [0:0]`, `:nic${index}-out - [0:0]`]),
     '-A FORWARD -m physdev --physdev-is-bridged -j top',
     '-A top -m state --state RELATED,ESTABLISHED -j ACCEPT',
-    ...taps.map((tap, index) => toNic(tap, index)),
+    ...taps.flatMap(toNic),
     ...lists.flatMap((rules, index) => [
       ...zstackRules(rules, `nic${index}-in`),
       `-A nic${index}-in -j DROP`,
@@ -104,8 +104,12 @@ export function zstackForm({ lists, taps }: HostLists): readonly string[] {
   ]
 }
 
-function toNic(tap: string, index: number): string {
-  return `-A top -m physdev --physdev-out ${tap} --physdev-is-bridged -j nic${index}-in`
+/** Both agents look a NIC up by its tap in each direction, one rule each. */
+function toNic(tap: string, index: number): readonly string[] {
+  return [
+    `-A top -m physdev --physdev-out ${tap} --physdev-is-bridged -j nic${index}-in`,
+    `-A top -m physdev --physdev-in ${tap} --physdev-is-bridged -j nic${index}-out`,
+  ]
 }
 
 /** Everything that Purlin is measured against. */

@@ -65,7 +65,7 @@ function readWords(words: readonly string[]): {
       args: [...words],
       options: {
         output: { type: 'string', short: 'o', default: 'table' },
-        rounds: { type: 'string', default: '5' },
+        rounds: { type: 'string', default: '9' },
         quick: { type: 'boolean', default: false },
         yes: { type: 'boolean', short: 'y', default: false },
       },

@@ -85,10 +85,10 @@ export class Compiler {
       nics,
       lists,
       opens,
-      sets: this.#sets.of(lists.values(), desired),
+      sets: this.#sets.of(lists, desired),
       classes,
       classesAside: this.#aside,
-      views: this.#tables.viewsOf([...lists.values()].flatMap(viewsNamed)),
+      views: this.#tables.viewsOf(viewsNamedBy(lists)),
       classNumbers: this.#tables.classNumbers,
     }
     this.#last = ruleset
@@ -285,6 +285,17 @@ function changedNames<Value>(
 }
 
 const named = new WeakMap<CompiledList, readonly string[]>()
+
+const namedBy = new WeakMap<object, readonly string[]>()
+
+/** The keys of the views that any of the lists looks into. */
+function viewsNamedBy(lists: CompiledRuleset['lists']): readonly string[] {
+  const known = namedBy.get(lists)
+  if (known !== undefined) return known
+  const keys = [...lists.values()].flatMap(viewsNamed)
+  namedBy.set(lists, keys)
+  return keys
+}
 
 /** The keys of the views that a list looks into. */
 function viewsNamed(list: CompiledList): readonly string[] {

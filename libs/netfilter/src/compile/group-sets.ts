@@ -2,7 +2,7 @@ import type { AddressFamily } from '@purlin/base'
 import type { MemberAddresses, NetfilterDesired } from '../policy/desired.ts'
 import { usualText } from '../policy/usual-text.ts'
 import { sameMembers } from './classes.ts'
-import type { CompiledList, GroupSet } from './ruleset.ts'
+import type { CompiledList, CompiledRuleset, GroupSet } from './ruleset.ts'
 
 const FAMILIES: readonly AddressFamily[] = ['ipv4', 'ipv6']
 
@@ -17,11 +17,8 @@ export class GroupSets {
   #made = new Map<string, Made>()
 
   /** A set whose members are the same value as before is the same value. */
-  of(lists: Iterable<CompiledList>, desired: NetfilterDesired): ReadonlyMap<string, GroupSet> {
-    const named = new Map<string, AddressFamily>()
-    for (const list of lists) {
-      for (const [name, family] of setsOf(list)) named.set(name, family)
-    }
+  of(lists: CompiledRuleset['lists'], desired: NetfilterDesired): ReadonlyMap<string, GroupSet> {
+    const named = setsNamedBy(lists)
     const made = new Map<string, Made>()
     const sets = new Map<string, GroupSet>()
     for (const [name, family] of named) {
@@ -37,6 +34,20 @@ export class GroupSets {
     this.#made = made
     return sets
   }
+}
+
+const namedBy = new WeakMap<object, ReadonlyMap<string, AddressFamily>>()
+
+/** The sets that any of the lists names. */
+function setsNamedBy(lists: CompiledRuleset['lists']): ReadonlyMap<string, AddressFamily> {
+  const found = namedBy.get(lists)
+  if (found !== undefined) return found
+  const named = new Map<string, AddressFamily>()
+  for (const list of lists.values()) {
+    for (const [name, family] of setsOf(list)) named.set(name, family)
+  }
+  namedBy.set(lists, named)
+  return named
 }
 
 const known = new WeakMap<CompiledList, ReadonlyMap<string, AddressFamily>>()

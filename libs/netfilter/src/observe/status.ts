@@ -25,10 +25,30 @@ export type NicStatus =
   | { readonly state: 'enforced' }
   | { readonly state: 'notEnforced'; readonly reason: string }
 
+interface KnownNics {
+  readonly marks: ReadonlyMap<string, SetElement>
+  readonly nics: readonly ObservedNic[]
+}
+
+/** By the elements of the map of guards. */
+const knownNics = new WeakMap<ReadonlyMap<string, SetElement>, KnownNics>()
+
 /** The NICs that have a guard in the kernel. */
 export function observedNics(observed: NetfilterObserved): readonly ObservedNic[] {
   const marks = turnElements(observed, 'nic-mark')
-  return [...turnElements(observed, 'guard')].flatMap(([tap, { value }]) => {
+  const guards = turnElements(observed, 'guard')
+  const known = knownNics.get(guards)
+  if (known?.marks === marks) return known.nics
+  const nics = nicsOf(guards, marks)
+  knownNics.set(guards, { marks, nics })
+  return nics
+}
+
+function nicsOf(
+  guards: ReadonlyMap<string, SetElement>,
+  marks: ReadonlyMap<string, SetElement>,
+): readonly ObservedNic[] {
+  return [...guards].flatMap(([tap, { value }]) => {
     const chain = typeof value === 'object' ? chainOf(value) : undefined
     const port = chain === undefined ? undefined : portOfGuard(chain)
     if (port === undefined) return []
