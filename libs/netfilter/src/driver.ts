@@ -246,7 +246,8 @@ export class NetfilterDriver {
     if (this.#owing !== undefined) {
       const { before, ports } = this.#owing
       const { socket } = this.#open()
-      const count = await endConnections(socket, before, desired, ports, signal)
+      const { clock } = this.#options
+      const count = await endConnections(socket, before, desired, ports, clock, signal)
       if (count > 0) this.#options.onEnded?.(count)
     }
     this.#owing = undefined
