@@ -50,10 +50,12 @@ pub struct OpenFailure {
 /// A netlink socket of the network namespace of the thread that made it.
 #[napi]
 pub struct NetlinkSocket {
-    shared: Option<Arc<Mutex<RawSocket>>>,
+    // Behind locks, so that no method needs the value for itself: Node may close a socket while
+    // another call on it has not ended.
+    shared: Mutex<Option<Arc<Mutex<RawSocket>>>>,
     port_id: u32,
     failure: Option<(i32, &'static str)>,
-    listener: Option<Listener>,
+    listener: Mutex<Option<Listener>>,
 }
 
 #[napi]
@@ -67,13 +69,16 @@ impl NetlinkSocket {
         match RawSocket::open(protocol, receive_buffer_bytes, &groups) {
             Ok(socket) => Self {
                 port_id: socket.port_id(),
-                shared: Some(Arc::new(Mutex::new(socket))),
+                shared: Mutex::new(Some(Arc::new(Mutex::new(socket)))),
                 failure: None,
-                listener: None,
+                listener: Mutex::new(None),
             },
-            Err(failure) => {
-                Self { shared: None, port_id: 0, failure: Some(failure), listener: None }
-            }
+            Err(failure) => Self {
+                shared: Mutex::new(None),
+                port_id: 0,
+                failure: Some(failure),
+                listener: Mutex::new(None),
+            },
         }
     }
 
@@ -116,7 +121,7 @@ impl NetlinkSocket {
             _ => Until::Ended(last_sequence),
         };
         AsyncTask::new(Exchange::new(
-            self.shared.clone(),
+            lock(&self.shared).clone(),
             messages.to_vec(),
             first_sequence,
             until,
@@ -131,17 +136,20 @@ impl NetlinkSocket {
     /// Where Node gives no function that a thread may call.
     #[napi]
     #[allow(clippy::needless_pass_by_value, reason = "Node-API arguments are owned")]
-    pub fn listen(&mut self, on_messages: Function<Arrival, ()>) -> napi::Result<bool> {
-        let Some(shared) = self.shared.take() else { return Ok(false) };
-        self.listener = Listener::start(shared, &on_messages)?;
-        Ok(self.listener.is_some())
+    pub fn listen(&self, on_messages: Function<Arrival, ()>) -> napi::Result<bool> {
+        let Some(shared) = lock(&self.shared).take() else { return Ok(false) };
+        let listener = Listener::start(shared, &on_messages)?;
+        let is_listening = listener.is_some();
+        *lock(&self.listener) = listener;
+        Ok(is_listening)
     }
 
     /// Ends listening and closes the socket once no request uses it.
     #[napi]
-    pub fn close(&mut self) {
-        self.shared = None;
-        self.listener = None;
+    pub fn close(&self) {
+        lock(&self.shared).take();
+        let listener = lock(&self.listener).take();
+        drop(listener);
     }
 }
 
@@ -198,6 +206,6 @@ impl TapDevice {
 }
 
 /// Locks a socket; a thread that panicked while it held the lock leaves it usable.
-fn lock(shared: &Mutex<RawSocket>) -> std::sync::MutexGuard<'_, RawSocket> {
+fn lock<Value>(shared: &Mutex<Value>) -> std::sync::MutexGuard<'_, Value> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
