@@ -13,17 +13,10 @@ import { bundle } from '../package/bundle.ts'
 import { repository } from '../repository.ts'
 import { buildNative } from './build.ts'
 import { cargoBuild } from './cargo.ts'
+import { crossBuild, type Processor, processors } from './cross.ts'
 
 const STEP_TIMEOUT_MS = 5 * 60_000
 const LIBRARY = 'libs/ec-native'
-
-/** The processors there are packages for, by Node's name, with Rust's and the linker's. */
-export const processors = {
-  x64: { triple: 'x86_64-unknown-linux-gnu', linker: 'x86_64-linux-gnu-gcc' },
-  arm64: { triple: 'aarch64-unknown-linux-gnu', linker: 'aarch64-linux-gnu-gcc' },
-} as const
-
-export type Processor = keyof typeof processors
 
 interface Manifest {
   readonly name: string
@@ -65,26 +58,10 @@ async function builtAddon(processor: Processor): Promise<string> {
     await buildNative(['ec-native'])
     return join(repository, LIBRARY, 'native', addonName(processor))
   }
-  const { triple, linker } = processors[processor]
-  await requireLinker(linker)
-  await cargoBuild(repository, ['--package', 'purlin-ec-binding', '--target', triple], {
-    [`CARGO_TARGET_${triple.toUpperCase().replaceAll('-', '_')}_LINKER`]: linker,
-  })
+  const { triple } = processors[processor]
+  const target = ['--package', 'purlin-ec-binding', '--target', triple]
+  await cargoBuild(repository, target, await crossBuild(processor))
   return join(repository, 'target', triple, 'release/libpurlin_ec_binding.so')
-}
-
-async function requireLinker(linker: string): Promise<void> {
-  try {
-    await run(linker, ['--version'], { timeoutMs: STEP_TIMEOUT_MS })
-  } catch (cause) {
-    const name = linker.replace(/-gcc$/, '').replace('x86_64', 'x86-64')
-    throw new PurlinError('PUR_NATIVE_MISSING', {
-      message:
-        `the linker ${linker} does not run; install it by \`apt-get install gcc-${name}\`, and ` +
-        'the target by `rustup target add`',
-      cause,
-    })
-  }
 }
 
 async function stageMain(folder: string, manifest: Manifest): Promise<void> {

@@ -1,12 +1,13 @@
 /** Proves what tests alone do not show of purlin-ec-core: `node --conditions=purlin-source
  *  tools/native/prove-ec.ts [--seconds N] [miri|asan|neon|fuzz ...]`, all of them when none is
- *  named. Installs the tools it needs; prints one line a proof and fails if one does. */
+ *  named. Installs the Rust tools it needs; NEON on another processor needs the Debian packages of
+ *  the set `cross` too. Prints one line a proof and fails if one does. */
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { PurlinError, type RunOptions, run } from '@purlin/base'
 import { repository } from '../repository.ts'
-import { asRoot, type Command } from '../setup/privilege.ts'
+import { crossRun, processors } from './cross.ts'
 
 const INSTALL_TIMEOUT_MS = 20 * 60_000
 const PROOF_TIMEOUT_MS = 40 * 60_000
@@ -16,7 +17,7 @@ const FUZZ_INPUT_BYTES_MAX = 4096
 const crate = join(repository, 'libs/ec-native/crates/ec-core')
 const toolFolder = join(repository, '.purlin/cargo')
 const buildFolder = join(repository, 'target/prove-ec')
-const ARM = 'aarch64-unknown-linux-gnu'
+const ARM = processors.arm64.triple
 const PACKAGE = ['--package', 'purlin-ec-core'] as const
 const NIGHTLY_COMPONENTS = ['miri', 'rust-src'] as const
 
@@ -32,12 +33,14 @@ const ADDRESS_SANITIZER = {
 /** The unrolled passes with a sanitizer's checks take minutes to optimize fully. */
 const QUICK_BUILD = { CARGO_PROFILE_RELEASE_OPT_LEVEL: '1', CARGO_PROFILE_RELEASE_LTO: 'off' }
 
+type Environment = Readonly<Record<string, string>>
+
 /** One way of proof: a command that fails when the proof does. */
 export interface Proof {
   readonly group: 'miri' | 'asan' | 'neon' | 'fuzz'
   readonly title: string
   readonly args: readonly string[]
-  readonly environment: Readonly<Record<string, string>>
+  readonly environment: Environment
   readonly folder: string
 }
 
@@ -64,7 +67,7 @@ export function proofs(arch: string, fuzzSeconds: number): readonly Proof[] {
       'neon',
       'the NEON kernel gives the scalar bytes',
       ['test', '--release', '--target', ARM, ...PACKAGE, ...neonTests()],
-      { folder: 'neon', environment: arch === 'arm64' ? {} : emulation() },
+      { folder: 'neon' },
     ),
     {
       ...proof(
@@ -83,19 +86,11 @@ function neonTests(): readonly string[] {
   return ['kernels', 'golden', 'operations', 'small'].flatMap((name) => ['--test', name])
 }
 
-function emulation(): Readonly<Record<string, string>> {
-  const prefix = 'CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU'
-  return {
-    [`${prefix}_LINKER`]: 'aarch64-linux-gnu-gcc',
-    [`${prefix}_RUNNER`]: 'qemu-aarch64 -L /usr/aarch64-linux-gnu',
-  }
-}
-
 function proof(
   group: Proof['group'],
   title: string,
   args: readonly string[],
-  how: { readonly folder: string; readonly environment?: Readonly<Record<string, string>> },
+  how: { readonly folder: string; readonly environment?: Environment },
 ): Proof {
   const fuzzing = group === 'fuzz' ? [`-max_len=${FUZZ_INPUT_BYTES_MAX}`] : []
   const environment = { CARGO_TARGET_DIR: join(buildFolder, how.folder), ...how.environment }
@@ -104,27 +99,27 @@ function proof(
 
 const INSTALL: RunOptions = { timeoutMs: INSTALL_TIMEOUT_MS, workingFolder: repository }
 
-/** What each group needs beside the tool chain of the repository. */
-const needs: Readonly<Record<Proof['group'], () => Promise<void>>> = {
+/** Installs what each group needs beside the tool chain of the repository; the answer is what cargo
+ *  must find in its environment for it. */
+const needs: Readonly<Record<Proof['group'], () => Promise<Environment>>> = {
   miri: nightly,
   asan: nightly,
-  neon: async () => {
-    await run('rustup', ['target', 'add', ARM], INSTALL)
-    if (process.arch !== 'arm64') await emulator()
-  },
+  neon: () => crossRun('arm64'),
   fuzz: async () => {
-    await nightly()
+    const environment = await nightly()
     const program = join(toolFolder, 'bin/cargo-fuzz')
     const exists = await access(program).then(
       () => true,
       () => false,
     )
-    if (exists) return
-    await run('cargo', ['install', '--locked', '--root', toolFolder, 'cargo-fuzz'], INSTALL)
+    if (!exists) {
+      await run('cargo', ['install', '--locked', '--root', toolFolder, 'cargo-fuzz'], INSTALL)
+    }
+    return environment
   },
 }
 
-async function nightly(): Promise<void> {
+async function nightly(): Promise<Environment> {
   const components = NIGHTLY_COMPONENTS.flatMap((name) => ['--component', name])
   const args = ['toolchain', 'install', 'nightly', '--profile', 'minimal', '--no-self-update']
   const installed = await run('rustup', ['run', 'nightly', 'cargo', 'miri', '--version'], {
@@ -132,27 +127,18 @@ async function nightly(): Promise<void> {
     acceptedExitCodes: [1, 101],
   })
   if (installed.exitCode !== 0) await run('rustup', [...args, ...components], INSTALL)
-}
-
-async function emulator(): Promise<void> {
-  const version = run('qemu-aarch64', ['--version'], INSTALL)
-  const compiler = run('aarch64-linux-gnu-gcc', ['--version'], INSTALL)
-  const found = await Promise.allSettled([version, compiler])
-  if (found.every(({ status }) => status === 'fulfilled')) return
-  const packages = ['qemu-user', 'gcc-aarch64-linux-gnu', 'libc6-dev-arm64-cross']
-  const install: Command = ['apt-get', 'install', '-y', '--no-install-recommends', ...packages]
-  const [program, ...args] = await asRoot(install)
-  await run(program, args, INSTALL)
+  return {}
 }
 
 /** Runs one proof; the answer is what went wrong, if anything did. */
 async function prove(one: Proof): Promise<string | undefined> {
   try {
-    await needs[one.group]()
+    const environment = await needs[one.group]()
     await run('cargo', one.args, {
       timeoutMs: PROOF_TIMEOUT_MS,
       workingFolder: one.folder,
       environment: {
+        ...environment,
         ...one.environment,
         PATH: `${join(toolFolder, 'bin')}:${process.env.PATH ?? ''}`,
       },

@@ -24,12 +24,16 @@ export const debianPackages = {
   /** What makes .deb and .rpm files and tries them. */
   packaging: ['binutils', 'xz-utils', 'rpm', 'mmdebstrap'],
   /** Other people's libraries that tests hold ours against. */
-  reference: ['libisal-dev'],
+  reference: ['libisal-dev', 'libnbd-bin', 'fio', 'qemu-utils', 'qemu-system-common'],
   /** What the peers of the erasure coding benchmark are built with. */
   benchmark: [
     ...['libisal-dev', 'gcc', 'g++', 'libc6-dev', 'make', 'python3'],
-    ...['nasm', 'autoconf', 'automake', 'libtool', 'util-linux'],
+    ...['nasm', 'autoconf', 'automake', 'libtool', 'util-linux', 'golang-go'],
   ],
+  /** What builds for 64-bit ARM on another processor, and runs what was built. */
+  cross: ['gcc-aarch64-linux-gnu', 'libc6-dev-arm64-cross', 'qemu-user'],
+  /** The fleet's store, certificates, and a client that is not ours. */
+  fleet: ['etcd-server', 'openssl', 'curl'],
   /** The firewall's peers in its benchmark. */
   firewalls: ['iptables', 'ipset', 'iperf3'],
 } as const

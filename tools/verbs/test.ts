@@ -19,7 +19,8 @@ export async function runTest(words: readonly string[], signal: AbortSignal): Pr
       'build',
       'guest',
       'reference',
-      ...(long ? (['packaging', 'benchmark'] as const) : []),
+      'fleet',
+      ...(long ? (['packaging', 'benchmark', 'cross'] as const) : []),
     ],
     progress,
   })

@@ -4,14 +4,12 @@ import { run, toPurlinError } from '@purlin/base'
 import { cargoBuild } from '../../native/cargo.ts'
 import { inputKey } from '../../native/input-key.ts'
 import { cacheFolder, repository } from '../../repository.ts'
-import { onPath } from '../../setup/privilege.ts'
 import type { Column } from './columns.ts'
+import { findGo } from './go.ts'
 import type { WorkerCommand } from './worker.ts'
 
 const BUILD = { timeoutMs: 20 * 60_000 }
 const SOURCES = join(import.meta.dirname, 'peers')
-/** Where Go's own installation puts it, which is on few PATHs. */
-const GO_FOLDER = '/usr/local/go/bin'
 
 /** Everything that the benchmark builds or draws lies here; git-ignored. */
 export const benchFolder = join(cacheFolder, 'bench/ec')
@@ -78,19 +76,13 @@ export async function buildRustPeers(): Promise<string> {
   return join(target, 'release/purlin-bench-ec-peers')
 }
 
-/** The peer written in Go. Errors: PUR_EXEC_NOT_FOUND without Go. */
+/** The peer written in Go. Errors: PUR_NATIVE_MISSING without Go. */
 export async function buildGoPeer(): Promise<string> {
   const program = join(benchFolder, 'klauspost')
-  await run(await findGo(), ['build', '-mod=readonly', '-o', program, '.'], {
-    ...BUILD,
-    workingFolder: join(SOURCES, 'go'),
-  })
+  const folder = join(SOURCES, 'go')
+  const words = ['build', '-mod=readonly', '-o', program, '.']
+  await run(await findGo(folder), words, { ...BUILD, workingFolder: folder })
   return program
-}
-
-/** Go's program, on the PATH or where Go installs itself. */
-export async function findGo(): Promise<string> {
-  return (await onPath('go')) ? 'go' : join(GO_FOLDER, 'go')
 }
 
 /** The npm peer is an addon in C: node-gyp compiles it against the headers of this very Node. */

@@ -1,11 +1,13 @@
 import { crc32c } from '../checksum.ts'
-import { type Shape, type Technique, techniques } from '../shape.ts'
+import type { Shape, Technique } from '../shape.ts'
+import { readShardIdentity, writeShardIdentity } from '../shard-identity.ts'
 
 /** A shard file begins with this many bytes of header; frames follow. */
 export const FILE_HEADER_BYTES = 64
 
 const MAGIC = Buffer.from('PURLINEC', 'latin1')
 const VERSION = 1
+const IDENTITY_AT = 9
 const CRC_AT = 60
 
 /** Layout of a shard file's header, little-endian:
@@ -47,13 +49,9 @@ export function writeFileHeader(header: FileHeader): Buffer {
   const bytes = Buffer.alloc(FILE_HEADER_BYTES)
   MAGIC.copy(bytes, 0)
   bytes[8] = VERSION
-  bytes[9] = techniques.indexOf(header.technique)
-  bytes[10] = header.dataShards
-  bytes[11] = header.parityShards
-  bytes[12] = header.shard
+  writeShardIdentity(bytes, IDENTITY_AT, header)
   bytes.writeUInt32LE(header.shardBytes, 16)
   bytes.writeBigUInt64LE(BigInt(header.fileBytes), 24)
-  bytes.write(header.encodingId, 32, 16, 'hex')
   bytes.writeUInt32LE(crc32c(bytes.subarray(0, CRC_AT)), CRC_AT)
   return bytes
 }
@@ -68,25 +66,14 @@ export function readFileHeader(bytes: Buffer): FileHeader | { readonly wrong: st
     return { wrong: 'its header is rotten: the checksum differs' }
   }
   if (bytes[8] !== VERSION) return { wrong: `its version is ${bytes[8]} and not ${VERSION}` }
-  const technique = techniques[bytes.readUInt8(9)]
-  const dataShards = bytes.readUInt8(10)
-  const parityShards = bytes.readUInt8(11)
-  const shard = bytes.readUInt8(12)
+  const identity = readShardIdentity(bytes, IDENTITY_AT)
   const shardBytes = bytes.readUInt32LE(16)
   const fileBytes = Number(bytes.readBigUInt64LE(24))
-  const total = dataShards + parityShards
-  const good =
-    technique !== undefined &&
-    dataShards > 0 &&
-    parityShards > 0 &&
-    total <= 256 &&
-    shard < total &&
-    shardBytes > 0 &&
-    shardBytes <= SHARD_BYTES_MAX &&
-    Number.isSafeInteger(fileBytes)
-  if (!good) return { wrong: 'its header holds values that no encoder writes' }
-  const encodingId = bytes.toString('hex', 32, 48)
-  return { technique, dataShards, parityShards, shard, shardBytes, fileBytes, encodingId }
+  const inRange = shardBytes > 0 && shardBytes <= SHARD_BYTES_MAX && Number.isSafeInteger(fileBytes)
+  if (identity === undefined || !inRange) {
+    return { wrong: 'its header holds values that no encoder writes' }
+  }
+  return { ...identity, shardBytes, fileBytes }
 }
 
 /** The most bytes of a shard in a stripe: a stripe lies in memory as a whole. */

@@ -1,5 +1,5 @@
 import { crc32c } from '../checksum.ts'
-import { type Shape, type Technique, techniques } from '../shape.ts'
+import { readShardIdentity, type ShardIdentity, writeShardIdentity } from '../shard-identity.ts'
 
 /** A frame is this many bytes of head, then the shard's bytes of one stripe. */
 export const FRAME_HEAD_BYTES = 64
@@ -11,6 +11,7 @@ export const FRAME_PAYLOAD_LIMIT_BYTES = 64 * 1024 * 1024
 const MAGIC = Buffer.from('PECF', 'latin1')
 const VERSION = 1
 const LAST = 1
+const IDENTITY_AT = 5
 const PAYLOAD_CRC_AT = 56
 const HEAD_CRC_AT = 60
 
@@ -34,12 +35,7 @@ const HEAD_CRC_AT = 60
  *  | 56 | 4 | CRC-32C of the shard's bytes |
  *  | 60 | 4 | CRC-32C of bytes 0 to 59 |
  */
-export interface FrameHead extends Shape {
-  readonly technique: Technique
-  /** 32 hexadecimal digits, random for each encoding: frames of two encodings are never mixed. */
-  readonly encodingId: string
-  /** The shard's index in its stripe: data shards first. */
-  readonly shard: number
+export interface FrameHead extends ShardIdentity {
   /** The stripe's number, from 0. */
   readonly stripe: number
   /** Bytes of the shard in this frame. */
@@ -61,15 +57,11 @@ export function writeFrameHead(target: Uint8Array, head: FrameHead, payload: Uin
   bytes.fill(0)
   MAGIC.copy(bytes, 0)
   bytes[4] = VERSION
-  bytes[5] = techniques.indexOf(head.technique)
-  bytes[6] = head.dataShards
-  bytes[7] = head.parityShards
-  bytes[8] = head.shard
+  writeShardIdentity(bytes, IDENTITY_AT, head)
   bytes[9] = head.last ? LAST : 0
   bytes.writeUInt32LE(head.payloadBytes, 12)
   bytes.writeBigUInt64LE(BigInt(head.stripe), 16)
   bytes.writeBigUInt64LE(BigInt(head.stripeDataBytes), 24)
-  bytes.write(head.encodingId, 32, 16, 'hex')
   bytes.writeUInt32LE(crc32c(payload), PAYLOAD_CRC_AT)
   bytes.writeUInt32LE(crc32c(bytes.subarray(0, HEAD_CRC_AT)), HEAD_CRC_AT)
 }
@@ -81,34 +73,22 @@ export function readFrameHead(source: Uint8Array): ReadHead | undefined {
   const bytes = Buffer.from(source.buffer, source.byteOffset, FRAME_HEAD_BYTES)
   if (!bytes.subarray(0, MAGIC.length).equals(MAGIC) || bytes[4] !== VERSION) return undefined
   if (bytes.readUInt32LE(HEAD_CRC_AT) !== crc32c(bytes.subarray(0, HEAD_CRC_AT))) return undefined
-  const technique = techniques[bytes.readUInt8(5)]
-  const dataShards = bytes.readUInt8(6)
-  const parityShards = bytes.readUInt8(7)
-  const shard = bytes.readUInt8(8)
+  const identity = readShardIdentity(bytes, IDENTITY_AT)
   const payloadBytes = bytes.readUInt32LE(12)
   const stripe = Number(bytes.readBigUInt64LE(16))
   const stripeDataBytes = Number(bytes.readBigUInt64LE(24))
-  const total = dataShards + parityShards
-  const good =
-    technique !== undefined &&
-    dataShards > 0 &&
-    parityShards > 0 &&
-    total <= 256 &&
-    shard < total &&
+  const inRange =
+    identity !== undefined &&
     payloadBytes <= FRAME_PAYLOAD_LIMIT_BYTES &&
     Number.isSafeInteger(stripe) &&
-    stripeDataBytes <= dataShards * payloadBytes
-  if (!good) return undefined
+    stripeDataBytes <= identity.dataShards * payloadBytes
+  if (!inRange) return undefined
   return {
-    technique,
-    dataShards,
-    parityShards,
-    shard,
+    ...identity,
     payloadBytes,
     stripe,
     stripeDataBytes,
     last: (bytes.readUInt8(9) & LAST) !== 0,
-    encodingId: bytes.toString('hex', 32, 48),
     payloadCrc: bytes.readUInt32LE(PAYLOAD_CRC_AT),
   }
 }

@@ -28,6 +28,8 @@ mod scalar;
 mod ssse3;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod update;
+#[cfg(target_arch = "x86_64")]
+mod ymm;
 
 pub(crate) use engine::Engine;
 

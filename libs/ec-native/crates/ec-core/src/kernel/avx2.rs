@@ -4,97 +4,25 @@
 #![allow(clippy::inline_always, reason = "the features come from the function inlined into")]
 
 use std::arch::x86_64::{
-    __m256i, _mm_load_si128, _mm_sfence, _mm256_and_si256, _mm256_broadcastsi128_si256,
-    _mm256_loadu_si256, _mm256_or_si256, _mm256_set1_epi8, _mm256_setzero_si256,
-    _mm256_shuffle_epi8, _mm256_srli_epi64, _mm256_storeu_si256, _mm256_stream_si256,
-    _mm256_testz_si256, _mm256_xor_si256,
+    __m128i, __m256i, _mm_load_si128, _mm256_and_si256, _mm256_broadcastsi128_si256,
+    _mm256_set1_epi8, _mm256_shuffle_epi8, _mm256_srli_epi64, _mm256_xor_si256,
 };
 
 use crate::kernel::functions::kernel_functions;
-use crate::kernel::lanes::Lanes;
+use crate::kernel::ymm::{Product, Ymm};
 use crate::table::Nibbles;
 
-/// A vector of 32 bytes that multiplies by tables of nibbles.
+/// Multiplies by tables of nibbles.
 #[derive(Clone, Copy)]
-pub(super) struct Shuffle(__m256i);
+pub(super) struct Shuffle;
 
-impl Lanes for Shuffle {
-    const BYTES: usize = 32;
-    const ROOMY: bool = false;
+impl Product for Shuffle {
     type Entry = Nibbles;
     type Factor = (__m256i, __m256i);
 
     #[inline(always)]
-    unsafe fn zero() -> Self {
-        // SAFETY: as `Lanes` asks of whoever calls this.
-        unsafe { Self(_mm256_setzero_si256()) }
-    }
-
-    #[inline(always)]
-    unsafe fn load(from: *const u8) -> Self {
-        // SAFETY: as `Lanes` asks of whoever calls this.
-        unsafe { Self(_mm256_loadu_si256(from.cast())) }
-    }
-
-    #[inline(always)]
-    unsafe fn load_part(from: *const u8, count: usize) -> Self {
-        let mut bytes = [0u8; 32];
-        // SAFETY: as `Lanes` asks of whoever calls this.
-        unsafe {
-            std::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), count);
-            Self::load(bytes.as_ptr())
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn store(self, to: *mut u8) {
-        // SAFETY: as `Lanes` asks of whoever calls this.
-        unsafe { _mm256_storeu_si256(to.cast(), self.0) }
-    }
-
-    #[inline(always)]
-    unsafe fn store_part(self, to: *mut u8, count: usize) {
-        let mut bytes = [0u8; 32];
-        // SAFETY: as `Lanes` asks of whoever calls this.
-        unsafe {
-            self.store(bytes.as_mut_ptr());
-            std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, count);
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn stream(self, to: *mut u8) {
-        // SAFETY: as `Lanes` asks of whoever calls this.
-        unsafe { _mm256_stream_si256(to.cast(), self.0) }
-    }
-
-    #[inline(always)]
-    unsafe fn xor(self, other: Self) -> Self {
-        // SAFETY: as `Lanes` asks of whoever calls this.
-        unsafe { Self(_mm256_xor_si256(self.0, other.0)) }
-    }
-
-    #[inline(always)]
-    unsafe fn or(self, other: Self) -> Self {
-        // SAFETY: as `Lanes` asks of whoever calls this.
-        unsafe { Self(_mm256_or_si256(self.0, other.0)) }
-    }
-
-    #[inline(always)]
-    unsafe fn xor3(self, second: Self, third: Self) -> Self {
-        // SAFETY: as `Lanes` asks of whoever calls this.
-        unsafe { self.xor(second.xor(third)) }
-    }
-
-    #[inline(always)]
-    unsafe fn is_zero(self) -> bool {
-        // SAFETY: as `Lanes` asks of whoever calls this.
-        unsafe { _mm256_testz_si256(self.0, self.0) == 1 }
-    }
-
-    #[inline(always)]
     unsafe fn factor(entry: *const Nibbles) -> Self::Factor {
-        let halves = entry.cast::<std::arch::x86_64::__m128i>();
+        let halves = entry.cast::<__m128i>();
         // SAFETY: as `Lanes` asks of whoever calls this.
         unsafe {
             (
@@ -105,24 +33,18 @@ impl Lanes for Shuffle {
     }
 
     #[inline(always)]
-    unsafe fn multiply(self, (low, high): Self::Factor) -> Self {
+    unsafe fn multiply(vector: __m256i, (low, high): Self::Factor) -> __m256i {
         // SAFETY: as `Lanes` asks of whoever calls this.
         unsafe {
             let mask = _mm256_set1_epi8(0x0f);
-            let low_nibbles = _mm256_and_si256(self.0, mask);
-            let high_nibbles = _mm256_and_si256(_mm256_srli_epi64::<4>(self.0), mask);
-            Self(_mm256_xor_si256(
+            let low_nibbles = _mm256_and_si256(vector, mask);
+            let high_nibbles = _mm256_and_si256(_mm256_srli_epi64::<4>(vector), mask);
+            _mm256_xor_si256(
                 _mm256_shuffle_epi8(low, low_nibbles),
                 _mm256_shuffle_epi8(high, high_nibbles),
-            ))
+            )
         }
-    }
-
-    #[inline(always)]
-    unsafe fn fence() {
-        // SAFETY: as `Lanes` asks of whoever calls this.
-        unsafe { _mm_sfence() }
     }
 }
 
-kernel_functions!(Shuffle, "avx2");
+kernel_functions!(Ymm<Shuffle>, "avx2");

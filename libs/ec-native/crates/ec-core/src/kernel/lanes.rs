@@ -9,6 +9,10 @@
 
 use crate::table::Table;
 
+/// The most bytes of a vector that reads and writes its parts by way of memory; a longer one has
+/// masks.
+const BY_MEMORY_BYTES_MAX: usize = 32;
+
 /// A vector of bytes and what the field needs of it.
 ///
 /// # Safety
@@ -28,16 +32,38 @@ pub(super) trait Lanes: Copy {
     /// Reads `BYTES` bytes, of any alignment.
     unsafe fn load(from: *const u8) -> Self;
     /// Reads `count` bytes, fewer than `BYTES`; the others are 0.
-    unsafe fn load_part(from: *const u8, count: usize) -> Self;
+    #[inline(always)]
+    unsafe fn load_part(from: *const u8, count: usize) -> Self {
+        const { assert!(Self::BYTES <= BY_MEMORY_BYTES_MAX) };
+        let mut bytes = [0u8; BY_MEMORY_BYTES_MAX];
+        // SAFETY: as the trait asks; `bytes` holds a whole vector.
+        unsafe {
+            std::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), count);
+            Self::load(bytes.as_ptr())
+        }
+    }
     /// Writes `BYTES` bytes, of any alignment.
     unsafe fn store(self, to: *mut u8);
     /// Writes `count` bytes, fewer than `BYTES`.
-    unsafe fn store_part(self, to: *mut u8, count: usize);
+    #[inline(always)]
+    unsafe fn store_part(self, to: *mut u8, count: usize) {
+        const { assert!(Self::BYTES <= BY_MEMORY_BYTES_MAX) };
+        let mut bytes = [0u8; BY_MEMORY_BYTES_MAX];
+        // SAFETY: as the trait asks; `bytes` holds a whole vector.
+        unsafe {
+            self.store(bytes.as_mut_ptr());
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, count);
+        }
+    }
     /// Writes `BYTES` bytes past the caches; `to` is a multiple of `BYTES`.
     unsafe fn stream(self, to: *mut u8);
     unsafe fn xor(self, other: Self) -> Self;
     unsafe fn or(self, other: Self) -> Self;
-    unsafe fn xor3(self, second: Self, third: Self) -> Self;
+    #[inline(always)]
+    unsafe fn xor3(self, second: Self, third: Self) -> Self {
+        // SAFETY: as the trait asks.
+        unsafe { self.xor(second.xor(third)) }
+    }
     unsafe fn is_zero(self) -> bool;
     unsafe fn factor(entry: *const Self::Entry) -> Self::Factor;
     unsafe fn multiply(self, factor: Self::Factor) -> Self;

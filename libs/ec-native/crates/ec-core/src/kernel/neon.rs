@@ -31,29 +31,9 @@ impl Lanes for uint8x16_t {
     }
 
     #[inline(always)]
-    unsafe fn load_part(from: *const u8, count: usize) -> Self {
-        let mut bytes = [0u8; 16];
-        // SAFETY: as `Lanes` asks of whoever calls this.
-        unsafe {
-            std::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), count);
-            Self::load(bytes.as_ptr())
-        }
-    }
-
-    #[inline(always)]
     unsafe fn store(self, to: *mut u8) {
         // SAFETY: as `Lanes` asks of whoever calls this.
         unsafe { vst1q_u8(to, self) }
-    }
-
-    #[inline(always)]
-    unsafe fn store_part(self, to: *mut u8, count: usize) {
-        let mut bytes = [0u8; 16];
-        // SAFETY: as `Lanes` asks of whoever calls this.
-        unsafe {
-            self.store(bytes.as_mut_ptr());
-            std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, count);
-        }
     }
 
     /// There is no intrinsic for stores past the caches on ARM: the line is not read first when
@@ -74,12 +54,6 @@ impl Lanes for uint8x16_t {
     unsafe fn or(self, other: Self) -> Self {
         // SAFETY: as `Lanes` asks of whoever calls this.
         unsafe { vorrq_u8(self, other) }
-    }
-
-    #[inline(always)]
-    unsafe fn xor3(self, second: Self, third: Self) -> Self {
-        // SAFETY: as `Lanes` asks of whoever calls this.
-        unsafe { self.xor(second.xor(third)) }
     }
 
     #[inline(always)]
