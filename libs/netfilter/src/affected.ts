@@ -2,10 +2,12 @@ import type { Difference } from './apply/difference.ts'
 import type { CompiledForm } from './compile/form.ts'
 import type { CompiledList, CompiledRuleset } from './compile/ruleset.ts'
 import { nicElements, nicStems } from './target/host-objects.ts'
-import { turnShapes } from './target/sets.ts'
+import { turnShapes, verdictShape } from './target/sets.ts'
 import { elementKey } from './target/statement.ts'
 
-const STANDING = new RegExp(`^set .*/(?:${turnShapes.map(({ name }) => name).join('|')})$`)
+const STANDING = new RegExp(
+  `^set .*/(?:${[...turnShapes, verdictShape].map(({ name }) => name).join('|')})$`,
+)
 const VARIANT = /_\d+(?:-[^/]*)?$/
 
 /** The NICs that a difference concerns: one of their elements, chains or sets is not as asked. Of a
@@ -43,13 +45,36 @@ export function affectedPorts(
 
 /** The NICs whose lists ask one of these sets, or classes where those change. */
 export function portsAsking(
-  { nics, lists }: CompiledRuleset,
+  compiled: CompiledRuleset,
   sets: ReadonlySet<string>,
   classes: boolean,
 ): ReadonlySet<string> {
+  const asking = classes ? portsAskingClasses(compiled) : NO_NAMES
+  if (sets.size === 0) return asking
+  return new Set([...asking, ...portsWith(compiled, (list) => isConcerned(list, sets, false))])
+}
+
+const classPorts = new WeakMap<CompiledRuleset['nics'], ReadonlySet<string>>()
+
+/** Those whose lists ask classes; found once for the NICs and their lists. */
+function portsAskingClasses(compiled: CompiledRuleset): ReadonlySet<string> {
+  const known = classPorts.get(compiled.nics)
+  if (known !== undefined) return known
+  const ports = portsWith(compiled, (list) => isConcerned(list, NO_NAMES, true))
+  classPorts.set(compiled.nics, ports)
+  return ports
+}
+
+const NO_NAMES: ReadonlySet<string> = new Set()
+
+function portsWith(
+  { nics, lists }: CompiledRuleset,
+  has: (list: CompiledList) => boolean,
+): ReadonlySet<string> {
   const asking = new Set<string>()
-  for (const [key, list] of lists) if (isConcerned(list, sets, classes)) asking.add(key)
+  for (const [key, list] of lists) if (has(list)) asking.add(key)
   const ports = new Set<string>()
+  if (asking.size === 0) return ports
   for (const { port, lists: own } of nics) {
     if (own && (asking.has(own.inbound) || asking.has(own.outbound))) ports.add(port)
   }

@@ -186,21 +186,24 @@ export class NetfilterDriver {
   }
 
   async #commit(step: CommitStep, signal: AbortSignal): Promise<void> {
-    const { wanted, desired, retained, affectedPorts: ports } = step
-    const { aside, flip } = step.difference
+    const { wanted, changed, desired, retained, affectedPorts: ports } = step
+    const { aside, flip, classes } = step.difference
     const kernel = this.#kernel()
     const before = kernel.held
     try {
       await kernel.commit(aside, signal)
       await kernel.commit(flip, signal)
+      await kernel.commit(classes, signal)
     } catch (thrown) {
       throw withPorts(thrown, ports)
     }
     this.#owe(ports)
     this.#policy = desired
-    if (before !== undefined) kernel.take(applied(before, wanted, step.difference, retained))
+    if (before !== undefined) {
+      kernel.take(applied(before, wanted, step.difference, retained, changed), before)
+    }
     this.#unread = {
-      changes: [...this.#unread.changes, ...aside, ...flip],
+      changes: [...this.#unread.changes, ...aside, ...flip, ...classes],
       ports: [...new Set([...this.#unread.ports, ...ports])],
     }
     // A machine may start once its NIC is enforced, so that is read back first. Of NICs that stand
@@ -222,26 +225,27 @@ export class NetfilterDriver {
 
   async #removeNic(step: RemoveNicStep, signal: AbortSignal): Promise<void> {
     const kernel = this.#kernel()
-    const held = kernel.held ?? (await kernel.look(signal))
+    const held = await kernel.look(signal)
     const removals = elementRemovals(step.elements, held)
     await kernel.commit(removals, signal)
     const closed = withoutElements(held, step.elements)
-    kernel.take(closed)
+    kernel.take(closed, held)
     await readBack(this.#open().socket, kernel, removals, [step.port], signal)
     const left = unused(this.#judged(closed))
     await kernel.commit(leftoverChanges(left), signal)
-    kernel.take(without(closed, left))
+    kernel.take(without(closed, left), closed)
   }
 
   /** Deletes what is left over, ends what the rules in force refuse, where that is not known to be
    *  done, and keeps them for the next boot. */
-  async #settle({ desired, difference }: SettleStep, signal: AbortSignal): Promise<void> {
+  async #settle({ desired, difference, classes }: SettleStep, signal: AbortSignal): Promise<void> {
     const kernel = this.#kernel()
     await this.#readWritten('in any case', signal)
-    const held = tidied(await kernel.look(signal), difference)
+    const before = await kernel.look(signal)
+    const held = tidied(before, difference)
     // Only now: a packet that was inside an old chain at the turn has long left it.
     await kernel.commit(difference.remove, signal)
-    if (kernel.held !== undefined) kernel.take(held)
+    kernel.take(held, before)
     if (this.#policy === undefined) this.#owe(desired.nics.map((nic) => nic.port))
     if (this.#owing !== undefined) {
       const { before, ports } = this.#owing
@@ -256,7 +260,7 @@ export class NetfilterDriver {
     if (restoreFile === undefined) return
     const prints = new Map([...held.chains].map(([key, chain]) => [key, chainPrint(chain)]))
     const digest = digestOf(held)
-    await writeRestoreFile(restoreFile, held, { digest, prints })
+    await writeRestoreFile(restoreFile, held, { digest, prints, classes })
     this.#prints = prints
     this.#savedDigest = digest
     this.#saved = held
@@ -302,6 +306,7 @@ export class NetfilterDriver {
     if (head === undefined) return
     this.#prints = head.prints
     this.#savedDigest = head.digest
+    this.#compiler.keep(head.classes)
   }
 }
 

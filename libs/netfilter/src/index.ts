@@ -20,6 +20,12 @@ export * from './exchange/import.ts'
 export * from './flatten.ts'
 export * from './interpret.ts'
 export { explainPacketLive, type LiveOptions } from './live/explain-live.ts'
+export {
+  type CarriedConnection,
+  type CarryOutcome,
+  createInZone,
+  readZone,
+} from './netlink/carry-connections.ts'
 export { openNetfilterSocket } from './netlink/index.ts'
 export * from './observe/hits.ts'
 export * from './observe/logged-flow.ts'

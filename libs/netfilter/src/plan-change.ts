@@ -1,8 +1,16 @@
 import { portsAsking } from './affected.ts'
-import { type Difference, difference, type RetainedElements } from './apply/difference.ts'
+import type { ChangedSets } from './apply/applied.ts'
+import {
+  type ClassesAside,
+  type Difference,
+  difference,
+  type RetainedElements,
+} from './apply/difference.ts'
+import type { Leftovers } from './apply/leftovers.ts'
 import type { CompiledNic, CompiledRuleset } from './compile/ruleset.ts'
 import type { NetfilterObserved } from './observe/observed.ts'
 import {
+  classSetsAside,
   editedSets,
   goneSets,
   guardOf,
@@ -11,13 +19,16 @@ import {
   openOf,
   type Unit,
   type VariantOf,
+  type Variants,
+  variantIn,
 } from './target/host-objects.ts'
-import { roleOf } from './target/sets.ts'
+import { roleOf, withElements } from './target/sets.ts'
 import {
   type Chain,
   type NamedSet,
   objectKey,
   type SetElement,
+  sameValue,
   type TableObjects,
 } from './target/statement.ts'
 
@@ -25,40 +36,47 @@ import {
 export interface Standing {
   readonly compiled: CompiledRuleset
   readonly wanted: TableObjects
-  readonly variantOf: VariantOf
+  readonly variants: Variants
   readonly chains: NetfilterObserved['chains']
   readonly sets: NetfilterObserved['sets']
+  /** Whether nothing stood beside it. */
+  readonly isTidy: boolean
 }
 
 /** A change of a rule set that stands. */
 export interface PlannedChange {
   readonly wanted: TableObjects
+  readonly changed: ChangedSets
   readonly changes: Difference
   readonly affectedPorts: readonly string[]
+  readonly variants: Variants
+  /** What is left over after it, beside what was before. */
+  readonly leftovers: Leftovers
 }
 
 const NOTHING: RetainedElements = new Map()
 
 /** Plans a change by what differs between two rule sets alone, so that its cost does not grow with
- *  the host. Undefined where that does not do: something else stands in the kernel, NICs come or
- *  go, a name is taken, or nothing has changed. The whole comparison says the same. Pure. */
+ *  the host. Undefined where that does not do: NICs come or go, a name is taken, or nothing has
+ *  changed. The whole comparison says the same. Pure. */
 export function planChange(
   standing: Standing,
   compiled: CompiledRuleset,
   observed: NetfilterObserved,
 ): PlannedChange | undefined {
-  if (observed.chains !== standing.chains || observed.sets !== standing.sets) return undefined
   const turned = turnedNics(standing.compiled, compiled)
   const units = newUnits(standing.compiled, compiled)
   if (turned === undefined || units.some((unit) => isTaken(unit, observed))) return undefined
-  const fresh = new Set(units.map(({ stem }) => stem))
-  const variantOf: VariantOf = (stem) => (fresh.has(stem) ? 0 : standing.variantOf(stem))
+  const variants = withoutStems(
+    standing.variants,
+    units.map(({ stem }) => stem),
+  )
 
   const newChains = units.flatMap(({ chains }) => chains)
   const changedSets = [
     ...units.flatMap(({ sets }) => sets),
     ...editedSets(compiled, standing.compiled),
-    ...turnedSets(standing, turned, variantOf),
+    ...turnedSets(standing, turned, variantIn(variants)),
   ]
   if (newChains.length + changedSets.length === 0) return undefined
   const part: TableObjects = { chains: byKey(newChains), sets: byKey(changedSets) }
@@ -67,12 +85,65 @@ export function planChange(
     const set = observed.sets.get(key)
     if (set !== undefined) stands.set(key, set)
   }
-  const changes = difference(part, { ...observed, chains: new Map(), sets: stands }, NOTHING)
+  const onlyThese = { ...observed, chains: new Map(), sets: stands }
+  const changes = difference(part, onlyThese, NOTHING, asideAfter(standing, compiled))
+  const gone = goneObjects(standing, compiled)
+  const isReplaced = gone.chains.size + gone.sets.size + changes.remove.length > 0
+  const isAlone = standing.isTidy && !isReplaced
   return {
-    wanted: wantedNow(standing, compiled, part, variantOf),
+    wanted: wantedNow(standing, part, gone),
+    changed: { sets: part.sets, isAlone },
     changes,
     affectedPorts: portsOf(compiled, turned, changes),
+    variants,
+    leftovers: gone,
   }
+}
+
+/** The variants of what stands without those of new units, of which nothing stands. */
+function withoutStems(variants: Variants, stems: readonly string[]): Variants {
+  if (!stems.some((stem) => variants.has(stem))) return variants
+  const others = new Map(variants)
+  for (const stem of stems) others.delete(stem)
+  return others
+}
+
+/** Whether what was found to stand is what stands now. */
+export function stillStands(standing: Standing, { chains, sets }: NetfilterObserved): boolean {
+  return chains === standing.chains && sets === standing.sets
+}
+
+/** The maps of classes for the time of the turn from what stands, where that is what they are
+ *  for. */
+export function asideAfter(
+  { compiled: before }: Standing,
+  compiled: CompiledRuleset,
+): ClassesAside | undefined {
+  const { asideOf } = compiled
+  const isAfter = asideOf?.lists === before.lists && asideOf.classes === before.classes
+  return isAfter ? classSetsAside(compiled) : undefined
+}
+
+/** Whether two compiled rule sets are one. */
+export function isSameRuleset(one: CompiledRuleset, other: CompiledRuleset): boolean {
+  return (
+    one.nics === other.nics &&
+    one.lists === other.lists &&
+    one.opens === other.opens &&
+    one.classes.ipv4 === other.classes.ipv4 &&
+    one.classes.ipv6 === other.classes.ipv6 &&
+    sameEntries(one.sets, other.sets) &&
+    sameEntries(one.views, other.views)
+  )
+}
+
+function sameEntries<Value>(
+  one: ReadonlyMap<string, Value>,
+  other: ReadonlyMap<string, Value>,
+): boolean {
+  if (one.size !== other.size) return false
+  for (const [key, value] of one) if (other.get(key) !== value) return false
+  return true
 }
 
 interface TurnedNic {
@@ -129,18 +200,17 @@ function turnedSets(
   turned: readonly TurnedNic[],
   variantOf: VariantOf,
 ): readonly NamedSet[] {
-  const elements = new Map<string, Map<string, SetElement>>()
+  const changed = new Map<string, Map<string, SetElement>>()
   for (const { nic } of turned) {
     for (const [name, element, key] of nicElements(nic, variantOf)) {
-      const set = standingSet(standing, name)
-      if (set?.elements.get(key) === element) continue
-      const into = elements.get(name) ?? new Map(set?.elements)
-      elements.set(name, into.set(key, element))
+      const former = standingSet(standing, name)?.elements.get(key)
+      if (former !== undefined && sameValue(former, element)) continue
+      changed.set(name, (changed.get(name) ?? new Map()).set(key, element))
     }
   }
-  return [...elements].flatMap(([name, own]) => {
+  return [...changed].flatMap(([name, own]) => {
     const set = standingSet(standing, name)
-    return set === undefined ? [] : [{ ...set, elements: own }]
+    return set === undefined ? [] : [{ ...set, elements: withElements(set.elements, own) }]
   })
 }
 
@@ -149,44 +219,34 @@ function standingSet({ wanted }: Standing, name: string): NamedSet | undefined {
 }
 
 /** The former objects with what is new, without what nothing is made of any more. */
-function wantedNow(
-  standing: Standing,
-  compiled: CompiledRuleset,
-  part: TableObjects,
-  variantOf: VariantOf,
-): TableObjects {
-  const gone = goneUnits(standing.compiled, compiled)
-  const isSame = part.chains.size + gone.length === 0
+function wantedNow(standing: Standing, part: TableObjects, gone: Leftovers): TableObjects {
+  const isSame = part.chains.size + gone.chains.size === 0
   const chains = new Map(isSame ? [] : standing.wanted.chains)
   const sets = new Map(standing.wanted.sets)
-  for (const { stem, make } of gone) {
-    const unit = make(variantOf(stem))
-    for (const chain of unit.chains) chains.delete(objectKey(chain))
-    for (const set of unit.sets) sets.delete(objectKey(set))
-  }
-  for (const key of goneSets(compiled, standing.compiled)) sets.delete(key)
+  for (const key of gone.chains) chains.delete(key)
+  for (const key of gone.sets) sets.delete(key)
   for (const [key, chain] of part.chains) chains.set(key, chain)
   for (const [key, set] of part.sets) sets.set(key, set)
   return { chains: isSame ? standing.wanted.chains : chains, sets }
 }
 
-interface GoneUnit {
-  readonly stem: string
-  make(variant: number): Unit
-}
-
-function goneUnits(before: CompiledRuleset, after: CompiledRuleset): readonly GoneUnit[] {
-  const gone: GoneUnit[] = []
-  if (before.lists === after.lists && before.opens === after.opens) return gone
+/** The keys of what nothing is made of any more. */
+function goneObjects({ compiled: before, variants }: Standing, after: CompiledRuleset): Leftovers {
+  const variantOf = variantIn(variants)
+  const chains = new Set<string>()
+  const sets = new Set(goneSets(after, before))
+  const add = (unit: Unit): void => {
+    for (const chain of unit.chains) chains.add(objectKey(chain))
+    for (const set of unit.sets) sets.add(objectKey(set))
+  }
+  if (before.lists === after.lists && before.opens === after.opens) return { chains, sets }
   for (const [key, list] of before.lists) {
-    if (after.lists.has(key)) continue
-    gone.push({ stem: listOf(list, 0).stem, make: (variant) => listOf(list, variant) })
+    if (!after.lists.has(key)) add(listOf(list, variantOf(listOf(list, 0).stem)))
   }
   for (const [key, open] of before.opens) {
-    if (after.opens.has(key)) continue
-    gone.push({ stem: openOf(open, 0).stem, make: (variant) => openOf(open, variant) })
+    if (!after.opens.has(key)) add(openOf(open, variantOf(openOf(open, 0).stem)))
   }
-  return gone
+  return { chains, sets }
 }
 
 /** The NICs that are turned, and those whose lists ask a set that changes. */
@@ -200,7 +260,8 @@ function portsOf(
   const edited = names.filter((name) => roleOf({ name }) === 'edited')
   if (edited.length > 0) {
     const classes = edited.some((name) => name.startsWith('class-'))
-    for (const port of portsAsking(compiled, new Set(edited), classes)) ports.add(port)
+    const named = new Set(edited.filter((name) => !name.startsWith('class-')))
+    for (const port of portsAsking(compiled, named, classes)) ports.add(port)
   }
   return compiled.nics.flatMap(({ port }) => (ports.has(port) ? [port] : []))
 }

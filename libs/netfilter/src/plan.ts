@@ -1,20 +1,29 @@
 import { type Fact, fact, type LaneStep } from '@purlin/base'
 import { affectedPorts as portsOf } from './affected.ts'
+import { type ChangedSets, madeOf } from './apply/applied.ts'
 import {
   type Difference,
   difference,
   isBroughtAbout,
   type RetainedElements,
 } from './apply/difference.ts'
+import { leftoverChanges } from './apply/leftovers.ts'
 import { chooseVariants } from './apply/variants.ts'
 import { Compiler } from './compile/compiler.ts'
-import type { CompiledRuleset } from './compile/ruleset.ts'
+import { type CompiledRuleset, type KeptClasses, keptClasses } from './compile/ruleset.ts'
 import { type NetfilterObserved, turnElements } from './observe/observed.ts'
 import { markOf, observedNics } from './observe/status.ts'
-import { type PlannedChange, planChange, type Standing } from './plan-change.ts'
+import {
+  asideAfter,
+  isSameRuleset,
+  type PlannedChange,
+  planChange,
+  type Standing,
+  stillStands,
+} from './plan-change.ts'
 import type { NetfilterDesired } from './policy/desired.ts'
 import { settleSummary, summaryOf } from './summary.ts'
-import { hostObjects } from './target/host-objects.ts'
+import { hostObjects, variantIn } from './target/host-objects.ts'
 import { markClass, ZONE_MASK } from './target/names.ts'
 import { turnShapes } from './target/sets.ts'
 import type { TableObjects } from './target/statement.ts'
@@ -25,6 +34,7 @@ export interface CommitStep extends LaneStep {
   readonly verb: 'commit'
   readonly difference: Difference
   readonly wanted: TableObjects
+  readonly changed: ChangedSets
   readonly desired: NetfilterDesired
   readonly retained: RetainedElements
   /** NICs whose rules are not the desired ones until this step is done. */
@@ -46,6 +56,7 @@ export interface SettleStep extends LaneStep {
   readonly verb: 'settle'
   readonly difference: Difference
   readonly desired: NetfilterDesired
+  readonly classes: KeptClasses
 }
 
 export type NetfilterStep = CommitStep | RemoveNicStep | SettleStep
@@ -61,36 +72,101 @@ export function planSteps(
   compiler: Pick<Compiler, 'compile'> = new Compiler(),
 ): readonly NetfilterStep[] {
   const compiled = compiler.compile(desired)
-  const before = standings.get(compiler)
-  const change = before && planChange(before, compiled, observed)
-  if (change !== undefined) return [commitStep(change, compiled, observed, desired, new Map())]
-  const variantOf = chooseVariants(compiled, observed)
-  const wanted = hostObjects(compiled, variantOf)
+  const standing = standingOf(compiler, compiled, observed)
+  if (standing !== undefined) {
+    if (isSameRuleset(standing.compiled, compiled)) {
+      return settleSteps(desired, compiled, standing.tidying, observed)
+    }
+    const change = planChange(standing, compiled, observed)
+    if (change !== undefined) {
+      if (standing.isTidy) plans.set(compiler, { ...change, compiled })
+      return [commitStep(change, compiled, observed, desired, new Map())]
+    }
+  }
+  const variants = chooseVariants(compiled, observed)
+  const wanted = hostObjects(compiled, variantIn(variants))
   const removals = removalSteps(compiled, wanted, observed)
   const retained = mergeElements(removals.map((step) => step.elements))
-  const changes = difference(wanted, observed, retained)
+  const aside = standing && asideAfter(standing, compiled)
+  const changes = difference(wanted, observed, retained, aside)
   if (isBroughtAbout(changes)) {
     const { chains, sets } = observed
+    const isTidy = changes.remove.length === 0
+    const found = { compiled, wanted, variants, chains, sets, isTidy, tidying: changes }
     if (removals.length > 0) standings.delete(compiler)
-    else standings.set(compiler, { compiled, wanted, variantOf, chains, sets })
-    const isTidy = observed.settled && changes.remove.length === 0
-    return isTidy ? removals : [settleStep(desired, changes), ...removals]
+    else standings.set(compiler, found)
+    return [...settleSteps(desired, compiled, changes, observed), ...removals]
   }
   const affectedPorts = portsOf(compiled, changes)
-  const whole = { wanted, changes, affectedPorts }
+  const changed = { sets: wanted.sets, isAlone: false }
+  const whole = { wanted, changed, changes, affectedPorts }
   return [commitStep(whole, compiled, observed, desired, retained), ...removals]
 }
 
-/** What stood whole when a compiler's rule set was last compared with the kernel. */
-const standings = new WeakMap<Pick<Compiler, 'compile'>, Standing>()
+/** What stood whole when a compiler's rule set was last compared with the kernel, and what is to be
+ *  tidied up beside it. */
+interface Found extends Standing {
+  readonly tidying: Difference
+}
+
+const standings = new WeakMap<Pick<Compiler, 'compile'>, Found>()
+
+/** The last change that was planned onto nothing but a rule set that stood whole. */
+const plans = new WeakMap<
+  Pick<Compiler, 'compile'>,
+  PlannedChange & { readonly compiled: CompiledRuleset }
+>()
+
+/** The rule set that is known to stand, without a comparison: nothing has changed since one, or
+ *  nothing but what was planned. */
+function standingOf(
+  compiler: Pick<Compiler, 'compile'>,
+  compiled: CompiledRuleset,
+  observed: NetfilterObserved,
+): Found | undefined {
+  const known = standings.get(compiler)
+  if (known !== undefined && stillStands(known, observed)) return known
+  const plan = plans.get(compiler)
+  const made = madeOf(observed)
+  if (plan === undefined || made?.wanted !== plan.wanted) return undefined
+  if (!isSameRuleset(plan.compiled, compiled)) return undefined
+  const { wanted, variants, leftovers } = plan
+  const { chains, sets } = observed
+  const remove = [...plan.changes.remove, ...leftoverChanges(leftovers)]
+  const isTidy = made.isTidy || remove.length === 0
+  const tidying = isTidy ? NOTHING_DIFFERS : { ...NOTHING_DIFFERS, remove, leftovers }
+  const found = { compiled, wanted, variants, chains, sets, isTidy, tidying }
+  standings.set(compiler, found)
+  return found
+}
+
+const NOTHING_DIFFERS: Difference = {
+  aside: [],
+  flip: [],
+  classes: [],
+  remove: [],
+  leftovers: { chains: new Set(), sets: new Set() },
+  faults: new Map(),
+}
+
+function settleSteps(
+  desired: NetfilterDesired,
+  compiled: CompiledRuleset,
+  changes: Difference,
+  observed: NetfilterObserved,
+): readonly SettleStep[] {
+  const isTidy = observed.settled && changes.remove.length === 0
+  return isTidy ? [] : [settleStep(desired, compiled, changes)]
+}
 
 function commitStep(
-  { wanted, changes, affectedPorts }: PlannedChange,
+  planned: Pick<PlannedChange, 'wanted' | 'changed' | 'changes' | 'affectedPorts'>,
   compiled: CompiledRuleset,
   observed: NetfilterObserved,
   desired: NetfilterDesired,
   retained: RetainedElements,
 ): CommitStep {
+  const { wanted, changed, changes, affectedPorts } = planned
   return {
     verb: 'commit',
     summary: summaryOf(changes, compiled, affectedPorts, observed),
@@ -99,6 +175,7 @@ function commitStep(
     deadlineMs: STEP_DEADLINE_MS,
     difference: changes,
     wanted,
+    changed,
     desired,
     retained,
     affectedPorts,
@@ -111,7 +188,11 @@ function newPortsOf(ports: readonly string[], observed: NetfilterObserved): read
   return ports.filter((port) => !known.has(port))
 }
 
-function settleStep(desired: NetfilterDesired, changes: Difference): SettleStep {
+function settleStep(
+  desired: NetfilterDesired,
+  compiled: CompiledRuleset,
+  changes: Difference,
+): SettleStep {
   return {
     verb: 'settle',
     summary: settleSummary(changes),
@@ -120,6 +201,7 @@ function settleStep(desired: NetfilterDesired, changes: Difference): SettleStep 
     deadlineMs: STEP_DEADLINE_MS,
     difference: changes,
     desired,
+    classes: keptClasses(compiled),
   }
 }
 

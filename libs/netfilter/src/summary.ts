@@ -9,7 +9,7 @@ const NAMES_SHOWN = 6
 
 /** One sentence for people: what a commit changes. */
 export function summaryOf(
-  { faults, flip }: Difference,
+  { faults, aside, flip, classes }: Difference,
   compiled: CompiledRuleset,
   affectedPorts: readonly string[],
   observed: NetfilterObserved,
@@ -22,13 +22,18 @@ export function summaryOf(
   const repaired = [...faults]
     .filter(([key, fault]) => key.startsWith('chain ') && fault !== 'is missing')
     .map(([key]) => key.slice('chain '.length))
-  const groups = [...groupsOfSets(keys), ...groupsOfClasses(flip, compiled)]
+  const groups = [
+    ...groupsOfSets(keys),
+    ...groupsOfClasses([...aside, ...flip, ...classes], compiled),
+  ]
   const strays = keys.filter((key) => key.startsWith('map ')).length
   const parts = [
     ...(tables.length > 0 ? ['make the tables bridge purlin and inet purlin'] : []),
     ...(added.length > 0 ? [`add the rules of ${some(added)}`] : []),
     ...(changed.length > 0 ? [`change the rules of ${some(changed)}`] : []),
-    ...(groups.length > 0 ? [`bring the members of ${some([...new Set(groups)])} up to date`] : []),
+    ...(groups.length > 0
+      ? [`bring the members of ${some([...new Set(groups)].sort())} up to date`]
+      : []),
     ...(repaired.length > 0 ? [`repair ${some(repaired)}`] : []),
   ]
   if (parts.length === 0 && strays > 0) parts.push(`delete ${strays} stray map elements`)
@@ -51,8 +56,8 @@ function groupsOfSets(faults: readonly string[]): readonly string[] {
 }
 
 /** Groups that an address joins or leaves by going to another class. */
-function groupsOfClasses(flip: readonly Change[], compiled: CompiledRuleset): readonly string[] {
-  const changes = flip.flatMap((one) =>
+function groupsOfClasses(all: readonly Change[], compiled: CompiledRuleset): readonly string[] {
+  const changes = all.flatMap((one) =>
     'elements' in one && one.set.name.startsWith('class-') ? [one] : [],
   )
   if (changes.length === 0) return []
@@ -62,9 +67,12 @@ function groupsOfClasses(flip: readonly Change[], compiled: CompiledRuleset): re
   const before = new Map<string, readonly string[]>()
   const after = new Map<string, readonly string[]>()
   for (const { change, elements } of changes) {
-    const side = change === 'add-elements' ? after : before
     for (const element of elements) {
-      side.set(elementKey(element), groupsOf.get(Number(element.value)) ?? [])
+      const [address, groups] = [elementKey(element), groupsOf.get(Number(element.value)) ?? []]
+      // A class may be another one for the time of the turn: the first and the last count.
+      if (change === 'add-elements') after.set(address, groups)
+      else if (!before.has(address) && !after.has(address)) before.set(address, groups)
+      else after.delete(address)
     }
   }
   return [...new Set([...before.keys(), ...after.keys()])].flatMap((address) => {

@@ -12,7 +12,7 @@ import { type Change, type NetfilterSocket, openNetfilterSocket } from '../src/n
 import { nicStatus } from '../src/observe/status.ts'
 import type { NetfilterDesired } from '../src/policy/desired.ts'
 import type { SetElement } from '../src/target/statement.ts'
-import { sampleDesired } from '../src/testing/sample.ts'
+import { sampleDesired, sampleGroup } from '../src/testing/sample.ts'
 import { countAround, counted } from './support/counters.ts'
 import { enforce, newDriver, planned } from './support/enforce.ts'
 import { eventually } from './support/eventually.ts'
@@ -314,6 +314,38 @@ test.serial(
       context: { notEnforced: ['b.eth0', 'd.eth0'] },
     })
     t.is(await host(NFT, '-s', 'list', 'table', 'inet', 'purlin'), before)
+  },
+)
+
+test.serial(
+  'after a restart nothing is tidied up: classes and views are known from the file',
+  async (t) => {
+    const identity = () => new Compiler({ form: 'identity' })
+    const names = (group: string) =>
+      sampleGroup({
+        inbound: [
+          { family: 'ipv4', protocol: 'tcp', source: { groups: [group] }, action: 'allow' },
+        ],
+      })
+    const desired = (group: string, ops: readonly string[]): NetfilterDesired => ({
+      ...sampleDesired,
+      groups: new Map(sampleDesired.groups).set('web', names(group)),
+      members: new Map(sampleDesired.members).set(
+        'ops',
+        ops.map((one) => ({ ipv4: [one], ipv6: [] })),
+      ),
+    })
+    const driver = newDriver({ restoreFile, compiler: identity() })
+    // A combination of groups comes and goes, and then lists name other groups.
+    await enforce(driver, desired('ops', ['10.9.0.77']))
+    await enforce(driver, desired('ops', ['10.9.0.11', '10.9.0.77']))
+    await enforce(driver, desired('ops', ['10.9.0.77']))
+    const last = desired('web', ['10.9.0.77'])
+    await enforce(driver, last)
+    t.deepEqual(await planned(newDriver({ restoreFile, compiler: identity() }), last), [])
+    const [tidying] = await planned(newDriver({ compiler: identity() }), last)
+    t.regex(tidying ?? '', /^delete 0 chains and [1-9]\d* sets left over/)
+    await enforce(newDriver({ restoreFile }), sampleDesired)
   },
 )
 

@@ -149,50 +149,17 @@ test.serial('with keepEstablished a group lets go on what its change refuses', a
   t.deepEqual(await alive('c', flows), expected)
 })
 
+/** An entry as of a flow to b, but in the host's own zone or another one. */
+async function strangersEntry(...zone: readonly string[]): Promise<void> {
+  const ends = ['-p', 'tcp', '-s', '10.9.0.12', '-d', B.ipv4, '--sport', '5', '--dport', '8080']
+  const state = ['--state', 'ESTABLISHED', '-u', 'SEEN_REPLY', '-t', '300']
+  await host('conntrack', '-I', ...zone, ...ends, ...state)
+}
+
 test.serial('entries that are not of the NICs stay, whatever their addresses', async (t) => {
   await enforce(driver, policy([...tcp, ...udp]))
-  await host(
-    'conntrack',
-    '-I',
-    '-p',
-    'tcp',
-    '-s',
-    '10.9.0.12',
-    '-d',
-    B.ipv4,
-    '--sport',
-    '5',
-    '--dport',
-    '8080',
-    '--state',
-    'ESTABLISHED',
-    '-u',
-    'SEEN_REPLY',
-    '-t',
-    '300',
-  )
-  await host(
-    'conntrack',
-    '-I',
-    '-w',
-    '40000',
-    '-p',
-    'tcp',
-    '-s',
-    '10.9.0.12',
-    '-d',
-    B.ipv4,
-    '--sport',
-    '5',
-    '--dport',
-    '8080',
-    '--state',
-    'ESTABLISHED',
-    '-u',
-    'SEEN_REPLY',
-    '-t',
-    '300',
-  )
+  await strangersEntry()
+  await strangersEntry('-w', '40000')
   const flows = await beginAll('c', 'strangers')
   await enforce(driver, policy([]))
   const alike = await alive('c', flows)

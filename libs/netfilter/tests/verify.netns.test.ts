@@ -1,10 +1,12 @@
 import { formatAddress } from '@purlin/base'
 import test from 'ava'
 import { Compiler } from '../src/compile/compiler.ts'
+import { DECISION_BASE } from '../src/compile/form.ts'
+import { type NetfilterSocket, openNetfilterSocket } from '../src/netlink/index.ts'
 import type { NetfilterDesired } from '../src/policy/desired.ts'
 import { Generator } from '../src/testing/generator.ts'
 import { randomDesired } from '../src/testing/random-policy.ts'
-import { sampleDesired } from '../src/testing/sample.ts'
+import { sampleDesired, sampleGroup } from '../src/testing/sample.ts'
 import type { Verification } from '../src/verify/verification.ts'
 import { enforce, newDriver } from './support/enforce.ts'
 import { host, NFT, nft } from './support/lab.ts'
@@ -63,6 +65,10 @@ for (const form of ['linear', 'identity'] as const) {
   })
 }
 
+/** What the elements of a list say for these verdicts. */
+const DROP = DECISION_BASE
+const ACCEPT = DECISION_BASE + 1
+
 /** Enforces the sample, changes one thing as somebody else would, and gives what is found. */
 async function after(
   form: 'linear' | 'identity',
@@ -89,17 +95,17 @@ test.serial('one element of an identity list turned by hand is found', async (t)
   const { findings } = await after('identity', async () => {
     const maps = (await listed()).flatMap(({ map }) => (map === undefined ? [] : [map]))
     const turned = maps.flatMap(({ name, elem }) =>
-      /^list-.*-ipv4-/.test(name ?? '') && JSON.stringify(elem ?? []).includes('"accept"')
+      /^list-.*-ipv4-/.test(name ?? '') && JSON.stringify(elem ?? []).includes(String(ACCEPT))
         ? [name ?? '']
         : [],
     )
     const [name] = turned
     const text = await host(NFT, 'list', 'map', 'inet', 'purlin', name ?? '')
     const [, key] =
-      /(?:\{|,)\s*([^{},:]+?)(?: counter[^:]*?)?(?: comment "[^"]*")? : accept/.exec(text) ?? []
+      /(?:\{|,)\s*([^{},:]+?)(?: counter[^:]*?)?(?: comment "[^"]*")? : 0x57000001/.exec(text) ?? []
     t.truthy(key, text)
     await nft(
-      `delete element inet purlin ${name} { ${key} }\nadd element inet purlin ${name} { ${key} : drop }`,
+      `delete element inet purlin ${name} { ${key} }\nadd element inet purlin ${name} { ${key} : ${DROP} }`,
     )
   })
   t.true(findings.length > 0)
@@ -151,3 +157,49 @@ for (const [name, change, where] of structural) {
     )
   })
 }
+
+test.serial(
+  'between the transactions of a commit the kernel holds the policy before it or the one after it',
+  async (t) => {
+    const from = (group: string, port: string) => {
+      const source = { groups: [group] }
+      return { family: 'ipv4', protocol: 'tcp', ports: [port], source, action: 'allow' }
+    }
+    const inbound = [from('web', '80'), from('ops', '81')]
+    const groups = new Map(sampleDesired.groups).set(
+      'web',
+      sampleGroup({ allowWithinGroup: false, inbound }),
+    )
+    const policy = (...ops: string[]): NetfilterDesired => {
+      const members = ops.map((one) => ({ ipv4: [one], ipv6: [] }))
+      return {
+        ...sampleDesired,
+        groups,
+        members: new Map(sampleDesired.members).set('ops', members),
+      }
+    }
+    // Whoever is in web joins ops: nobody was in both before.
+    const [before, after] = [policy('10.8.0.1'), policy('10.8.0.1', '10.9.0.13')]
+    const found: string[] = []
+    let isWatched = false
+    const openSocket = (): NetfilterSocket => {
+      const socket = openNetfilterSocket()
+      const commit: NetfilterSocket['commit'] = async (changes, options) => {
+        const generation = await socket.commit(changes, options)
+        if (isWatched) {
+          if ((await verified(before)).equal) found.push('before')
+          else found.push((await verified(after)).equal ? 'after' : 'neither')
+        }
+        return generation
+      }
+      return { ...socket, commit }
+    }
+    const driver = newDriver({ openSocket, compiler: new Compiler({ form: 'identity' }) })
+    t.teardown(() => driver.close())
+    await enforce(driver, before)
+    isWatched = true
+    await enforce(driver, after)
+    // New lists, the turn to them, the new classes, and then the old lists are deleted.
+    t.deepEqual(found, ['before', 'before', 'after', 'after'])
+  },
+)

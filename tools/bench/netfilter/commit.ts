@@ -1,4 +1,6 @@
-import { readFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { run, systemClock } from '@purlin/base'
 import { type NetfilterDesired, NetfilterDriver } from '@purlin/netfilter'
 import type { SecurityGroupSpec } from '@purlin/schema'
@@ -41,7 +43,20 @@ export async function measureCommits(
 ): Promise<readonly CommitRow[]> {
   const lists = Array.from({ length: NICS }, (_, index) => plainRules(RULES, 100 + index))
   await run('ip', ['netns', 'add', PEERS], { timeoutMs: TIMEOUT_MS })
-  const sides = [...purlinSides(lists, signal), ...peerSides(lists)]
+  const folder = await mkdtemp(join(tmpdir(), 'bench-commits-'))
+  try {
+    const sides = [...purlinSides(lists, signal), ...(await peerSides(lists, folder))]
+    return await measureSides(sides, turns, tell)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function measureSides(
+  sides: readonly Side[],
+  turns: number,
+  tell: (detail: string) => void,
+): Promise<readonly CommitRow[]> {
   const wallMs = sides.map((): number[] => [])
   const settledMs = sides.map((): number[] => [])
   const cpuMs = sides.map(() => 0)
@@ -123,16 +138,28 @@ function purlinSides(lists: readonly (readonly PlainRule[])[], signal: AbortSign
   ]
 }
 
-function peerSides(lists: readonly (readonly PlainRule[])[]): Side[] {
+/** Their rules go from file to program and back: the text of a whole host in this process would be
+ *  garbage that is collected in the time of another side. */
+async function peerSides(
+  lists: readonly (readonly PlainRule[])[],
+  folder: string,
+): Promise<readonly Side[]> {
   const names = lists.map((_, index) => String(index))
   const host = {
     lists,
     taps: names.map((name) => `tap-${name}`),
     cables: names.map((name) => `cable-${name}`),
   }
-  const load = async (program: string, input: string, args: readonly string[] = []) =>
-    await run('ip', ['netns', 'exec', PEERS, program, ...args], { timeoutMs: TIMEOUT_MS, input })
+  const inside = async (program: string, args: readonly string[], input?: string) =>
+    await run('ip', ['netns', 'exec', PEERS, program, ...args], {
+      timeoutMs: TIMEOUT_MS,
+      ...(input !== undefined && { input }),
+    })
   const text = (form: readonly string[]): string => `${form.join('\n')}\n`
+  const fileOf = (name: string): string => join(folder, name)
+  const [neutron, zstack, saved] = [fileOf('neutron'), fileOf('zstack'), fileOf('saved')]
+  await writeFile(neutron, text(neutronForm(host)))
+  await writeFile(zstack, text(zstackForm(host)))
   const members = Array.from({ length: MEMBERS }, (_, index) => memberAddress(index))
   const makeSet = (name: string): string[] => [
     `create ${name} hash:net family inet -exist`,
@@ -142,26 +169,27 @@ function peerSides(lists: readonly (readonly PlainRule[])[]): Side[] {
     {
       change: 'cold load',
       name: 'iptables-nft-restore, Neutron form',
-      once: async () => void (await load('iptables-nft-restore', text(neutronForm(host)))),
+      once: async () => void (await inside('iptables-nft-restore', [neutron])),
     },
     {
       change: 'cold load',
       name: 'iptables-nft-restore, ZStack form',
-      once: async () => void (await load('iptables-nft-restore', text(zstackForm(host)))),
+      once: async () => void (await inside('iptables-nft-restore', [zstack])),
     },
     {
       change: 'one rule',
       name: 'iptables-nft-save and -restore, ZStack form',
       once: async (turn) => {
-        const { stdout } = await load('iptables-nft-save', '', ['-t', 'filter'])
-        const added = `-A nic3-in -s 1.2.3.4/32 -p tcp -m tcp --dport ${1000 + turn} -j ACCEPT\n`
-        await load('iptables-nft-restore', stdout.replace(/COMMIT\n/, `${added}COMMIT\n`))
+        const added = `-A nic3-in -s 1.2.3.4/32 -p tcp -m tcp --dport ${1000 + turn} -j ACCEPT`
+        await inside('iptables-nft-save', ['-t', 'filter', '-f', saved])
+        await inside('sed', ['-i', `s|^COMMIT$|${added}\\n&|`, saved])
+        await inside('iptables-nft-restore', [saved])
       },
     },
     {
       change: 'one member',
       name: 'ipset, rebuilt and swapped (ZStack)',
-      before: async () => void (await load('ipset', text(makeSet('members')), ['restore'])),
+      before: async () => void (await inside('ipset', ['restore'], text(makeSet('members')))),
       once: async (turn) => {
         const steps = [
           ...makeSet('fresh'),
@@ -169,7 +197,7 @@ function peerSides(lists: readonly (readonly PlainRule[])[]): Side[] {
           'swap fresh members',
           'destroy fresh',
         ]
-        await load('ipset', text(steps), ['restore'])
+        await inside('ipset', ['restore'], text(steps))
       },
     },
   ]

@@ -2,7 +2,13 @@ import type { ReadTable } from '../netlink/index.ts'
 import type { NetfilterObserved } from '../observe/observed.ts'
 import { type TableFamily, tableFamilies } from '../target/names.ts'
 import { roleOf, turnShapes } from '../target/sets.ts'
-import { elementKey, elementsByKey, objectKey, type TableObjects } from '../target/statement.ts'
+import {
+  elementKey,
+  elementsByKey,
+  type NamedSet,
+  objectKey,
+  type TableObjects,
+} from '../target/statement.ts'
 import type { Difference, RetainedElements } from './difference.ts'
 import type { Leftovers } from './leftovers.ts'
 import { sameChain, sameSet } from './same.ts'
@@ -10,25 +16,55 @@ import { sameChain, sameSet } from './same.ts'
 /** What stands in the kernel, without what follows from it. */
 export type Held = Pick<NetfilterObserved, 'tables' | 'chains' | 'sets' | 'foreign'>
 
-/** What stands after the first two transactions of a difference. Its parts are the wanted values
- *  themselves, so that the next comparison costs nothing. Pure. */
+/** Of which rule set what stands was made by our own transactions, and whether nothing is left over
+ *  beside it. */
+interface Made {
+  readonly wanted: TableObjects
+  readonly isTidy: boolean
+}
+
+/** Wanted sets that may not stand as they are wanted, all others do; `isAlone`: and afterwards
+ *  nothing stands beside the wanted ones. */
+export interface ChangedSets {
+  readonly sets: TableObjects['sets']
+  readonly isAlone: boolean
+}
+
+const made = new WeakMap<Held['sets'], Made & Pick<Held, 'chains'>>()
+
+/** What our own transactions have made what stands of; undefined where it was read. */
+export function madeOf({ chains, sets }: Pick<Held, 'chains' | 'sets'>): Made | undefined {
+  const found = made.get(sets)
+  return found?.chains === chains ? found : undefined
+}
+
+/** What stands after all but the last transaction of a difference. Its parts are the wanted values
+ *  themselves, so that the next comparison costs nothing. `changed`: the wanted sets that are not
+ *  those which stand already, where they are known. Pure. */
 export function applied(
   held: Held,
   wanted: TableObjects,
   { faults, remove }: Difference,
   retained: RetainedElements,
+  changed: ChangedSets = { sets: wanted.sets, isAlone: false },
 ): Held {
-  const made = [...faults.keys()].flatMap((key) =>
+  const fresh = [...faults.keys()].flatMap((key) =>
     key.startsWith('chain ') ? (wanted.chains.get(key.slice('chain '.length)) ?? []) : [],
   )
   // The same map as before where no chain was made: what was worked out about it still holds.
   const chains =
-    made.length === 0
+    fresh.length === 0
       ? held.chains
-      : new Map([...held.chains, ...made.map((chain) => [objectKey(chain), chain] as const)])
+      : new Map([...held.chains, ...fresh.map((chain) => [objectKey(chain), chain] as const)])
+  if (changed.isAlone) {
+    made.set(wanted.sets, { wanted, chains, isTidy: remove.length === 0 })
+    return { tables: new Set(tableFamilies), chains, sets: wanted.sets, foreign: held.foreign }
+  }
   const sets = new Map(held.sets)
-  for (const [key, set] of wanted.sets) {
-    if (roleOf(set) !== 'moving' || !sets.has(key)) sets.set(key, set)
+  for (const [key, set] of changed.sets) {
+    const former = held.sets.get(key)
+    if (former === set) continue
+    if (former === undefined || roleOf(set) !== 'moving') sets.set(key, set)
   }
   for (const shape of turnShapes) {
     const key = objectKey(shape)
@@ -51,12 +87,13 @@ export function applied(
     const elements = new Map([...set.elements, ...elementsByKey(change.elements)])
     sets.set(key, { ...set, elements })
   }
+  made.set(sets, { wanted, chains, isTidy: false })
   return { tables: new Set(tableFamilies), chains, sets, foreign: held.foreign }
 }
 
-/** What stands after the third transaction too. Pure. */
+/** What stands after the last transaction too. Pure. */
 export function tidied(held: Held, { remove, leftovers }: Difference): Held {
-  const sets = new Map(held.sets)
+  const sets = remove.length === 0 ? new Map<string, NamedSet>() : new Map(held.sets)
   for (const change of remove) {
     if (change.change !== 'delete-elements') continue
     const key = objectKey(change.set)
@@ -66,7 +103,12 @@ export function tidied(held: Held, { remove, leftovers }: Difference): Held {
     const elements = new Map([...set.elements].filter(([at]) => !gone.has(at)))
     sets.set(key, { ...set, elements })
   }
-  return without(remove.length === 0 ? held : { ...held, sets }, leftovers)
+  const before = madeOf(held)
+  const after = without(remove.length === 0 ? held : { ...held, sets }, leftovers)
+  if (before !== undefined) {
+    made.set(after.sets, { wanted: before.wanted, chains: after.chains, isTidy: true })
+  }
+  return after
 }
 
 /** What stands after chains and sets were deleted. Pure. */

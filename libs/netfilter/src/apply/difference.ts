@@ -1,7 +1,7 @@
 import type { Change } from '../netlink/index.ts'
 import type { NetfilterObserved } from '../observe/observed.ts'
 import { OWNER_COUNTER, tableFamilies, viewMapName } from '../target/names.ts'
-import { roleOf } from '../target/sets.ts'
+import { changedKeys, roleOf } from '../target/sets.ts'
 import {
   type Chain,
   elementKey,
@@ -16,14 +16,16 @@ import { chainFault, hookText } from './health.ts'
 import { type Leftovers, leftoverChanges, leftovers, targetsOf } from './leftovers.ts'
 import { sameShape } from './same.ts'
 
-/** What separates the kernel from a rule set: two transactions in their order, a third one that may
- *  come at any time after them, and every object that is not as asked, with what is wrong. Keys of
+/** What separates the kernel from a rule set: three transactions in their order, a fourth one that
+ *  may come at any time after them, and every object that is not as asked, with what is wrong. Keys of
  *  `faults`: `chain TABLE/NAME`, `set TABLE/NAME`, `map NAME KEY`, `table TABLE`. */
 export interface Difference {
   /** New chains and sets that nothing leads to yet. */
   readonly aside: readonly Change[]
   /** Elements of what is in force: from here the new rules decide. */
   readonly flip: readonly Change[]
+  /** Classes of addresses that only the new rules understand. */
+  readonly classes: readonly Change[]
   /** Chains and sets that nothing leads to any more. */
   readonly remove: readonly Change[]
   readonly leftovers: Leftovers
@@ -34,15 +36,21 @@ export interface Difference {
  *  them, by map. */
 export type RetainedElements = ReadonlyMap<string, ReadonlySet<string>>
 
+/** The maps of classes by their keys, as they may stand before NICs are turned. */
+export type ClassesAside = ReadonlyMap<string, NamedSet>
+
 /** Compares the kernel with a rule set. Parts that are the same value on both sides cost nothing.
- *  Pure. */
+ *  With `classesAside` the classes of addresses change around the turn, where there is one, and
+ *  without it in its transaction. Pure. */
 export function difference(
   wanted: TableObjects,
   observed: NetfilterObserved,
   retained: RetainedElements,
+  classesAside: ClassesAside = NO_CLASSES,
 ): Difference {
   const faults = new Map<string, string>()
-  const changes: Phases = { aside: missingTables(observed, faults), flip: [], remove: [] }
+  const aside = missingTables(observed, faults)
+  const changes: Phases = { aside, flip: [], classes: [], remove: [] }
   const reshaped = reshapedSets(wanted, observed, faults)
   addChains(wanted, observed, reshaped, faults, changes)
   for (const [key, set] of wanted.sets) {
@@ -52,7 +60,23 @@ export function difference(
       if (!observed.sets.has(key)) faults.set(`set ${key}`, 'is missing')
       changes.aside.push({ change: 'add-set', set: shapeOf(set) })
     }
+    if (found !== undefined && classesAside.has(key)) continue
     changeElements(set, found, retained, faults, changes)
+  }
+  const turns = changes.flip.some((change) => 'set' in change && roleOf(change.set) === 'turn')
+  for (const [key, between] of classesAside) {
+    const [found, after] = [observed.sets.get(key), wanted.sets.get(key)]
+    if (found === undefined || after === undefined || reshaped.has(key)) continue
+    const [first, last] = turns
+      ? [changes.aside, changes.classes]
+      : ([changes.flip, changes.flip] as const)
+    const middle = turns ? between : after
+    for (const [before, next, into] of [
+      [found, middle, first],
+      [middle, after, last],
+    ] as const) {
+      changeElements(next, before, retained, faults, { ...changes, flip: into })
+    }
   }
   addRules(wanted, faults, changes)
   const left = leftovers(wanted, observed, retained)
@@ -63,6 +87,7 @@ export function difference(
 interface Phases {
   readonly aside: Change[]
   readonly flip: Change[]
+  readonly classes: Change[]
   readonly remove: Change[]
 }
 
@@ -160,18 +185,22 @@ function changeElements(
   if (role === 'moving') return
   const before = found?.elements ?? NONE
   const kept = role === 'turn' ? retained.get(set.name) : undefined
+  const changed = changedKeys(set.elements, before)
   const stale: SetElement[] = []
-  for (const [at, element] of before) {
+  for (const at of changed ?? before.keys()) {
+    const element = before.get(at)
     const after = set.elements.get(at)
-    if (after === element) continue
+    if (element === undefined || after === element) continue
     if (after === undefined ? kept?.has(at) === true : sameValue(element, after)) continue
     stale.push(element)
     if (role === 'turn') faults.set(`map ${set.name} ${at}`, 'is not asked for')
   }
   const fresh: SetElement[] = []
-  for (const [at, element] of set.elements) {
+  for (const at of changed ?? set.elements.keys()) {
+    const element = set.elements.get(at)
     const former = before.get(at)
-    if (former === element || (former !== undefined && sameValue(former, element))) continue
+    if (element === undefined || former === element) continue
+    if (former !== undefined && sameValue(former, element)) continue
     fresh.push(element)
     if (role !== 'turn') continue
     faults.set(`map ${set.name} ${at}`, former === undefined ? 'is missing' : 'leads elsewhere')
@@ -193,6 +222,7 @@ function changeElements(
   }
 }
 
+const NO_CLASSES: ClassesAside = new Map()
 const VIEW_PREFIX = viewMapName('')
 
 function isAmong(key: SetElement['key'], elements: readonly SetElement[]): boolean {
@@ -210,6 +240,6 @@ function shapeOf({ elements: _, ...shape }: NamedSet): SetShape {
 }
 
 /** Whether nothing has to be brought about; there may be something to tidy up. */
-export function isBroughtAbout({ aside, flip }: Difference): boolean {
-  return aside.length + flip.length === 0
+export function isBroughtAbout({ aside, flip, classes }: Difference): boolean {
+  return aside.length + flip.length + classes.length === 0
 }

@@ -38,13 +38,14 @@ export function leftovers(
   return { chains, sets }
 }
 
-/** Changes that delete them. Chains are emptied first, since they may lead to each other. */
+/** Changes that delete them: chains are emptied first, since they may lead to each other, and sets
+ *  go before the chains that their elements lead to. A set is not emptied: the kernel would take
+ *  its elements out one by one, which for port ranges costs the square of their number. */
 export function leftoverChanges({ chains, sets }: Leftovers): readonly Change[] {
   return [
     ...[...chains].map((key): Change => ({ change: 'flush-chain', ...named(key) })),
-    ...[...sets].map((key): Change => ({ change: 'flush-set', ...named(key) })),
-    ...[...chains].map((key): Change => ({ change: 'delete-chain', ...named(key) })),
     ...[...sets].map((key): Change => ({ change: 'delete-set', ...named(key) })),
+    ...[...chains].map((key): Change => ({ change: 'delete-chain', ...named(key) })),
   ]
 }
 

@@ -1,5 +1,6 @@
 import { open, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import type { KeptClasses } from '../compile/ruleset.ts'
 import { loadScript } from '../target/load-script.ts'
 import type { TableObjects } from '../target/statement.ts'
 
@@ -8,10 +9,13 @@ export interface RestoreHead {
   readonly digest: string
   /** Print of each chain, by `TABLE/NAME`. */
   readonly prints: ReadonlyMap<string, string>
+  readonly classes: KeptClasses
 }
 
 const DIGEST = '# purlin-digest '
 const PRINTS = '# purlin-verified '
+const NUMBERS = '# purlin-classes '
+const VIEWS = '# purlin-views '
 
 /** Writes the complete loadable rule set in place of the file: after a crash either the old or the
  *  new one is there, never a part. `nft -f FILE` loads it before machines start. */
@@ -25,6 +29,8 @@ export async function writeRestoreFile(
     '# The security groups of this host as last enforced. Written by Purlin, read at boot.',
     `${DIGEST}${head.digest}`,
     `${PRINTS}${JSON.stringify(Object.fromEntries(head.prints))}`,
+    `${NUMBERS}${JSON.stringify(Object.fromEntries(head.classes.classNumbers))}`,
+    `${VIEWS}${JSON.stringify(Object.fromEntries(head.classes.views))}`,
     loadScript(ruleset),
   ].join('\n')
   const temporary = `${path}.new`
@@ -53,17 +59,26 @@ export async function readRestoreHead(path: string): Promise<RestoreHead | undef
     return undefined
   }
   const lines = text.slice(0, text.indexOf('\nadd ')).split('\n')
-  const digest = lines.find((line) => line.startsWith(DIGEST))?.slice(DIGEST.length)
-  const prints = lines.find((line) => line.startsWith(PRINTS))?.slice(PRINTS.length)
+  const said = (word: string): string | undefined =>
+    lines.find((line) => line.startsWith(word))?.slice(word.length)
+  const [digest, prints] = [said(DIGEST), said(PRINTS)]
   if (digest === undefined || prints === undefined) return undefined
-  return { digest, prints: new Map(pairsOf(prints)) }
+  // A file of an earlier release has no classes: they are worked out, and a little is tidied up.
+  const classNumbers = entriesOf(said(NUMBERS)).map(([key, one]) => [key, Number(one)] as const)
+  const views = entriesOf(said(VIEWS)).map(([key, groups]) => {
+    return [key, Array.isArray(groups) ? groups.map(String) : []] as const
+  })
+  return {
+    digest,
+    prints: new Map(entriesOf(prints).map(([key, one]) => [key, String(one)])),
+    classes: { classNumbers: new Map(classNumbers), views: new Map(views) },
+  }
 }
 
-function pairsOf(text: string): readonly [string, string][] {
+function entriesOf(text = '{}'): readonly [string, unknown][] {
   try {
     const parsed: unknown = JSON.parse(text)
-    if (typeof parsed !== 'object' || parsed === null) return []
-    return Object.entries(parsed).map(([key, value]) => [key, String(value)])
+    return typeof parsed === 'object' && parsed !== null ? Object.entries(parsed) : []
   } catch {
     return []
   }

@@ -1,6 +1,6 @@
 import type { CompiledRuleset } from '../compile/ruleset.ts'
 import type { NetfilterObserved } from '../observe/observed.ts'
-import { type Unit, unitsOf, type VariantOf } from '../target/host-objects.ts'
+import { type Unit, unitsOf, type Variants } from '../target/host-objects.ts'
 import { objectKey } from '../target/statement.ts'
 import { chainFault } from './health.ts'
 import { sameSet } from './same.ts'
@@ -9,7 +9,7 @@ const NAME = /^\w+\/(.+)_(\d+)(?:-.*)?$/
 
 /** Chooses for each unit the variant that stands whole in the kernel, else the first whose
  *  names are free: a chain in force is never edited, its successor is made beside it. Pure. */
-export function chooseVariants(compiled: CompiledRuleset, observed: NetfilterObserved): VariantOf {
+export function chooseVariants(compiled: CompiledRuleset, observed: NetfilterObserved): Variants {
   const present = presentVariants(observed)
   const chosen = new Map<string, number>()
   for (const unit of unitsOf(compiled, () => 0)) {
@@ -21,18 +21,19 @@ export function chooseVariants(compiled: CompiledRuleset, observed: NetfilterObs
         ? unit
         : unitsOf(compiled, (one) => (one === stem ? variant : 0)).find((one) => one.stem === stem)
     const whole = [...variants].find((variant) => isWhole(ofVariant(variant), observed))
-    chosen.set(stem, whole ?? firstFree(variants))
+    const variant = whole ?? firstFree(variants)
+    if (variant !== 0) chosen.set(stem, variant)
   }
-  return (stem) => chosen.get(stem) ?? 0
+  return chosen
 }
 
-type Variants = ReadonlyMap<string, ReadonlySet<number>>
+type Present = ReadonlyMap<string, ReadonlySet<number>>
 
-const known = new WeakMap<NetfilterObserved['chains'], Variants>()
+const known = new WeakMap<NetfilterObserved['chains'], Present>()
 
 /** The variants of each stem of which a chain stands, in order; every unit has chains, and its sets
  *  come and go with them. */
-function presentVariants({ chains }: NetfilterObserved): Variants {
+function presentVariants({ chains }: NetfilterObserved): Present {
   const found = known.get(chains)
   if (found !== undefined) return found
   const present = new Map<string, Set<number>>()

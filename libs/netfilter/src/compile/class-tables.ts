@@ -12,7 +12,7 @@ export type ViewGroups = ReadonlyMap<string, readonly string[]>
 
 /** Who is of which class, and what the lists see of it. */
 export class ClassTables {
-  readonly #numbers: ClassNumbers
+  #numbers: ClassNumbers
   readonly #families = { ipv4: new Classes('ipv4'), ipv6: new Classes('ipv6') }
   /** As they were given last. */
   #members: Members | undefined
@@ -25,6 +25,7 @@ export class ClassTables {
   #known: ReadonlySet<string> = new Set()
   #maps: ClassMaps
   #mapsAside: ClassMaps
+  #membersChanged = false
   #classNumbers: ReadonlyMap<string, number>
 
   constructor(kept: ReadonlyMap<string, number> | undefined) {
@@ -33,6 +34,13 @@ export class ClassTables {
     const ipv4 = this.#families.ipv4.map(this.#numbers)
     this.#maps = { ipv4, ipv6: this.#families.ipv6.map(this.#numbers) }
     this.#mapsAside = this.#maps
+  }
+
+  /** Takes up the numbers of classes and the views that are in force. Before the first `settle`. */
+  keep(numbers: ReadonlyMap<string, number>, views: ViewGroups): void {
+    this.#numbers = new ClassNumbers(numbers)
+    this.#classNumbers = this.#numbers.snapshot()
+    this.#wanted = views
   }
 
   /** Takes up which groups lists name, and who their members are. */
@@ -46,13 +54,20 @@ export class ClassTables {
     const former = this.#members
     const before = this.#maps
     const renamed = named !== this.#named && !sameTexts(named, this.#named)
+    let after = before
     if (renamed && former !== undefined) {
       // The old members by the groups of both: what the old lists and the new ones understand.
-      this.#follow(new Set([...this.#named, ...named]), former)
+      const both = new Set([...this.#named, ...named])
+      this.#follow(both, former)
       this.#mapsAside = this.#read()
+      this.#follow(both, members)
+      after = this.#read()
     } else this.#mapsAside = before
     this.#follow(named, members)
     this.#maps = this.#read()
+    if (!renamed) after = this.#maps
+    const { ipv4, ipv6 } = this.#mapsAside
+    this.#membersChanged = ipv4 !== after.ipv4 || ipv6 !== after.ipv6
     if (former === undefined) this.#mapsAside = this.#maps
     this.#named = named
     this.#members = members
@@ -62,6 +77,11 @@ export class ClassTables {
     return this.#views.get(view)
   }
 
+  /** Every view by its key; the same value as long as all of them are. */
+  get views(): ReadonlyMap<string, ViewParts> {
+    return this.#views
+  }
+
   get maps(): ClassMaps {
     return this.#maps
   }
@@ -69,6 +89,11 @@ export class ClassTables {
   /** The maps that the present lists and those before them both understand. */
   get mapsAside(): ClassMaps {
     return this.#mapsAside
+  }
+
+  /** Whether anybody joined or left a group, and not only groups came to be named or are no more. */
+  get membersChanged(): boolean {
+    return this.#membersChanged
   }
 
   get classNumbers(): ReadonlyMap<string, number> {

@@ -3,7 +3,7 @@ import type { SecurityGroupSpec } from '@purlin/schema'
 import { flatten } from '../flatten.ts'
 import { checkDesired } from '../policy/check.ts'
 import type { Direction, FilteredNic, NetfilterDesired } from '../policy/desired.ts'
-import { ClassTables, sameKeys, type ViewGroups } from './class-tables.ts'
+import { ClassTables, type ViewGroups } from './class-tables.ts'
 import { type Draft, draftOf } from './draft.ts'
 import type { CompiledForm } from './form.ts'
 import { GroupSets } from './group-sets.ts'
@@ -12,11 +12,11 @@ import { compileLinear } from './linear.ts'
 import { type Meetings, meetingsOf, noMeetings } from './meetings.ts'
 import { compileNic, sameNic } from './nic.ts'
 import { compileOpen } from './open.ts'
-import type { CompiledList, CompiledOpen, CompiledRuleset } from './ruleset.ts'
+import type { CompiledList, CompiledOpen, CompiledRuleset, KeptClasses } from './ruleset.ts'
 import type { ViewParts } from './views.ts'
 
 /** Part of every list's key: a release that compiles otherwise makes other lists. */
-const RELEASE = 'form-3'
+const RELEASE = 'form-4'
 
 const FAMILIES: readonly AddressFamily[] = ['ipv4', 'ipv6']
 
@@ -53,6 +53,7 @@ export class Compiler {
     Draft,
     { readonly ipv4: string; readonly ipv6: string; readonly content: string }
   >()
+  #listed: Listed | undefined
   #opens = new Map<string, CompiledOpen>()
   #paths: Paths | undefined
   #views: { readonly of: ReadonlyMap<string, Draft>; readonly groups: ViewGroups } = {
@@ -60,39 +61,55 @@ export class Compiler {
     groups: new Map(),
   }
   #last: CompiledRuleset | undefined
-  #aside: CompiledRuleset['classesAside']
+  #order: Order | undefined
 
   constructor(options: CompilerOptions = {}) {
     this.#options = options
     this.#tables = new ClassTables(options.classNumbers)
-    this.#aside = this.#tables.mapsAside
+  }
+
+  /** Takes up what an earlier compiler gave out for the rule set in force, so that nothing of it
+   *  has to change. Once, before the first rule set is compiled. */
+  keep({ classNumbers, views }: KeptClasses): void {
+    this.#tables.keep(classNumbers, views)
   }
 
   /** NICs whose lists are equal share them. Errors: PUR_INVALID. */
   compile(given: NetfilterDesired): CompiledRuleset {
     const desired = { ...given, nics: this.#former(given.nics) }
     checkDesired(desired)
-    const { drafts, keys } = this.#draftAll(desired)
+    const drafted = this.#draftAll(desired)
+    const { drafts, keys } = drafted
     this.#settleClasses(drafts, desired)
     const listOf = this.#listsOf(drafts)
     const { lists, nics, opens } = this.#pathsOf(desired.nics, keys, listOf)
     const classes = this.#tables.maps
-    const before = this.#last
-    const turns = before === undefined || (lists !== before.lists && !sameKeys(lists, before.lists))
-    if (turns) this.#aside = this.#tables.mapsAside
-    else if (classes !== before.classes) this.#aside = classes
+    this.#order = this.#orderOf(drafted, classes)
+    const { classesAside, asideOf } = this.#order
     const ruleset: CompiledRuleset = {
       nics,
       lists,
       opens,
       sets: this.#sets.of(lists, desired),
       classes,
-      classesAside: this.#aside,
+      classesAside,
+      asideOf,
       views: this.#tables.viewsOf(viewsNamedBy(lists)),
       classNumbers: this.#tables.classNumbers,
     }
     this.#last = ruleset
     return ruleset
+  }
+
+  /** How the classes come into force; as before where nothing has changed. */
+  #orderOf(drafted: Drafted, classes: CompiledRuleset['classes']): Order {
+    const known = this.#order
+    if (known?.drafted === drafted && known.classes === classes) return known
+    const { mapsAside: classesAside, membersChanged } = this.#tables
+    const isBoth = membersChanged && !isSameMeaning(known?.drafted, drafted)
+    const before = this.#last
+    const asideOf = before && !isBoth ? { lists: before.lists, classes: before.classes } : undefined
+    return { drafted, classes, classesAside, asideOf }
   }
 
   /** What NICs are led to; the same values as before where all of it is. */
@@ -104,6 +121,8 @@ export class Compiler {
     const before = this.#paths
     if (before?.given === given && before.listOf === listOf && before.keys === keys) return before
     const lists = new Map([...listOf.values()].map((list) => [list.key, list]))
+    // What is open follows from the NICs alone.
+    const former = before?.given === given ? before : undefined
     const byKey = new Map<string, CompiledOpen>()
     const nics = given.map((nic, index) => {
       const own = keys[index]
@@ -114,17 +133,46 @@ export class Compiler {
           inbound: listOf.get(own.inbound)?.key ?? '',
           outbound: listOf.get(own.outbound)?.key ?? '',
         },
-        opens: { inbound: open('inbound'), outbound: open('outbound') },
+        opens: former?.nics[index]?.opens ?? {
+          inbound: open('inbound'),
+          outbound: open('outbound'),
+        },
       })
     })
-    this.#opens = byKey
-    const opens = new Map([...byKey.values()].map((open) => [open.key, open]))
+    if (former === undefined) this.#opens = byKey
+    const opens = former?.opens ?? new Map([...byKey.values()].map((open) => [open.key, open]))
     this.#paths = { given, keys, listOf, nics, lists, opens }
     return this.#paths
   }
 
   /** The list of each draft, by the draft's key. Drafts of equal content share theirs. */
   #listsOf(drafts: ReadonlyMap<string, Draft>): ReadonlyMap<string, CompiledList> {
+    const { views } = this.#tables
+    const before = this.#listed
+    const isKnown =
+      before?.drafts === drafts &&
+      before.views === views &&
+      before.sights.every(({ draft, family, meetings }) => {
+        return this.#meetingsOf(draft, family) === meetings
+      })
+    if (isKnown) return before.lists
+    const lists = this.#listAll(drafts)
+    this.#listed = { drafts, views, lists, sights: this.#sightsOf(drafts) }
+    return lists
+  }
+
+  /** What may change for drafts although they and the views stay: where members lie. */
+  #sightsOf(drafts: ReadonlyMap<string, Draft>): readonly Sight[] {
+    return [...drafts.values()].flatMap((draft) =>
+      FAMILIES.flatMap((family): readonly Sight[] => {
+        const { intervals, view } = draft.families[family]
+        if (view === undefined || intervals === undefined || intervals.length === 0) return []
+        return [{ draft, family, meetings: this.#meetingsOf(draft, family) }]
+      }),
+    )
+  }
+
+  #listAll(drafts: ReadonlyMap<string, Draft>): ReadonlyMap<string, CompiledList> {
     const former = this.#paths?.listOf
     const lists = new Map<string, CompiledList>()
     const byContent = new Map<string, CompiledList>()
@@ -264,12 +312,45 @@ interface Paths extends Pick<CompiledRuleset, 'nics' | 'lists' | 'opens'> {
   readonly listOf: ReadonlyMap<string, CompiledList>
 }
 
+interface Order extends Pick<CompiledRuleset, 'classes' | 'classesAside' | 'asideOf'> {
+  readonly drafted: Drafted
+}
+
+/** What lists were made of. */
+interface Listed {
+  readonly drafts: ReadonlyMap<string, Draft>
+  readonly views: ReadonlyMap<string, ViewParts>
+  readonly sights: readonly Sight[]
+  readonly lists: ReadonlyMap<string, CompiledList>
+}
+
+interface Sight {
+  readonly draft: Draft
+  readonly family: AddressFamily
+  readonly meetings: Meetings
+}
+
 interface Drafted {
   readonly nics: readonly FilteredNic[]
   readonly groups: NetfilterDesired['groups']
   readonly drafts: ReadonlyMap<string, Draft>
   /** Of each NIC, in their order; undefined where its lists do not apply. */
   readonly keys: readonly ({ readonly inbound: string; readonly outbound: string } | undefined)[]
+}
+
+/** Whether the rules of every NIC mean the same, members aside. */
+function isSameMeaning(one: Drafted | undefined, other: Drafted): boolean {
+  if (one === other) return true
+  if (one?.nics !== other.nics) return false
+  const hashOf = ({ drafts }: Drafted, key: string | undefined): string | undefined =>
+    drafts.get(key ?? '')?.hash
+  return other.keys.every((keys, at) => {
+    const before = one.keys[at]
+    return (
+      hashOf(one, before?.inbound) === hashOf(other, keys?.inbound) &&
+      hashOf(one, before?.outbound) === hashOf(other, keys?.outbound)
+    )
+  })
 }
 
 /** Names that do not have the same value in both. */

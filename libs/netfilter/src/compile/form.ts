@@ -82,9 +82,11 @@ export interface VerdictElement extends Decided {
  *  and from each other, so that a look-up that misses leaves a mark that no later key has. */
 export const OWN_MARK_MASK = 0xf0000000
 export const OWN_MARK = 0x50000000
-/** Identities of a list: 0x54000000 to 0x57ffffff, counted within the list. */
+/** Identities of a list: 0x54000000 to 0x56ffffff, counted within the list. */
 export const IDENTITY_BASE = 0x54000000
 export const IDENTITY_MASK = 0xfc000000
+/** What a look-up decides, as the target numbers it: 0x57000000 to 0x57ffffff. */
+export const DECISION_BASE = 0x57000000
 /** Classes of the host: 0x58000000 to 0x5fffffff, from a hash of their groups' names. */
 export const CLASS_BASE = 0x58000000
 export const CLASS_BITS = 27

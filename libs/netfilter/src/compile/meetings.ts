@@ -18,7 +18,8 @@ export interface Meetings {
 export const noMeetings: Meetings = { text: '', has: () => false }
 
 interface Known {
-  readonly classes: ClassMap['classes']
+  /** The latest for which the meetings are these. */
+  classes: ClassMap['classes']
   readonly view: ViewParts
   readonly meetings: Meetings
 }
@@ -33,9 +34,15 @@ export function meetingsOf(
   map: ClassMap,
 ): Meetings {
   if (intervals.length === 0) return noMeetings
+  // The order of the members is kept up to date with each change, which is cheap; to put all of
+  // them in order is not.
+  sortedMembers(map)
   const before = known.get(intervals)
-  const same = before?.view === view && isUntouched(intervals, before.classes, map)
-  const meetings = same ? before.meetings : found(intervals, view, map)
+  if (before?.view === view && isUntouched(intervals, before.classes, map)) {
+    before.classes = map.classes
+    return before.meetings
+  }
+  const meetings = found(intervals, view, map)
   known.set(intervals, { classes: map.classes, view, meetings })
   return meetings
 }
@@ -89,16 +96,42 @@ interface Member {
 
 const sorted = new WeakMap<ClassMap['classes'], readonly Member[]>()
 
-/** Every address that has a class, in order; worked out once a map. */
-function sortedMembers({ family, classes }: ClassMap): readonly Member[] {
+/** Every address that has a class, in order; made from that of the former map where that is known,
+ *  once a map. */
+function sortedMembers({ family, classes, since }: ClassMap): readonly Member[] {
   const ready = sorted.get(classes)
   if (ready !== undefined) return ready
+  const former = since && sorted.get(since.former)
+  const members =
+    former === undefined
+      ? allMembers(classes, family)
+      : changedMembers(former, classes, since, family)
+  sorted.set(classes, members)
+  return members
+}
+
+function allMembers(classes: ClassMap['classes'], family: AddressFamily): readonly Member[] {
   const members = [...classes].map(([text, number]) => ({
     value: addressNumber(text, family),
     number,
   }))
-  members.sort((a, b) => (a.value < b.value ? -1 : 1))
-  sorted.set(classes, members)
+  return members.sort((a, b) => (a.value < b.value ? -1 : 1))
+}
+
+function changedMembers(
+  former: readonly Member[],
+  classes: ClassMap['classes'],
+  since: ClassMap['since'],
+  family: AddressFamily,
+): readonly Member[] {
+  const members = [...former]
+  for (const address of since?.addresses ?? []) {
+    const value = addressNumber(address, family)
+    const number = classes.get(address)
+    const at = firstMember(members, value, 0)
+    const known = members[at]?.value === value ? 1 : 0
+    members.splice(at, known, ...(number === undefined ? [] : [{ value, number }]))
+  }
   return members
 }
 

@@ -124,12 +124,27 @@ export interface CompiledRuleset {
   /** The class maps for the time until NICs are turned to new lists: members as they were, by the
    *  groups that the old lists or the new ones name. The order in which no packet is decided
    *  wrongly: views, new lists and these maps beside what is in force; then the turn; then
-   *  `classes`. Where no NIC is turned they do not matter, and `classes` may come with the views.
-   *  Known only to a compiler that has compiled what is in force; else the same as `classes`. */
+   *  `classes`. Where no NIC is turned they do not matter, and `classes` may come with the views. */
   readonly classesAside: Readonly<Record<AddressFamily, ClassMap>>
+  /** The rule set after which that order holds: while it is in force. Undefined where none was
+   *  compiled before, and where rules and members have changed both: between the turn and the
+   *  classes the new rules would decide by the old members, which nobody has asked for. */
+  readonly asideOf: Pick<CompiledRuleset, 'lists' | 'classes'> | undefined
   /** Of the lists, and of the lists before them, which decide until the turn. */
   readonly views: ReadonlyMap<string, ClassView>
   /** Number by class, a class written as its groups in order with a blank between. Given back to
    *  a compiler they keep their numbers. */
   readonly classNumbers: ReadonlyMap<string, number>
+}
+
+/** What a later compiler must know of a rule set in force to bring about the very same. */
+export interface KeptClasses {
+  readonly classNumbers: ReadonlyMap<string, number>
+  /** The groups of each view, by its key. */
+  readonly views: ReadonlyMap<string, readonly string[]>
+}
+
+/** What to keep of a rule set. Pure. */
+export function keptClasses({ classNumbers, views }: CompiledRuleset): KeptClasses {
+  return { classNumbers, views: new Map([...views].map(([key, { groups }]) => [key, groups])) }
 }

@@ -32,6 +32,8 @@ export interface NetlinkSocket {
     deadlineMs: number,
   ): Promise<NetlinkAnswer>
   listen(onMessages: (arrival: Arrival) => void): boolean
+  /** Leaves the groups, or joins them again; false where it cannot. */
+  hear(isOn: boolean): boolean
   close(): void
 }
 

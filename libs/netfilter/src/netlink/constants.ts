@@ -7,13 +7,12 @@ export const messageFlag = {
   ack: 0x4,
   dump: 0x300,
   dumpInterrupted: 0x10,
-  replace: 0x100,
   exclusive: 0x200,
   create: 0x400,
   append: 0x800,
 } as const
 
-export const controlType = { error: 2, done: 3, overrun: 4 } as const
+export const controlType = { error: 2, done: 3 } as const
 
 export const subsystem = { conntrack: 1, log: 4, tables: 10 } as const
 
@@ -54,16 +53,8 @@ export const tablesType = {
 /** Protocol families of netfilter. */
 export const family = { unspecified: 0, inet: 1, ipv4: 2, arp: 3, bridge: 7, ipv6: 10 } as const
 
-export const tableAttribute = { name: 1, flags: 2, use: 3 } as const
-export const chainAttribute = {
-  table: 1,
-  handle: 2,
-  name: 3,
-  hook: 4,
-  policy: 5,
-  type: 7,
-  flags: 10,
-} as const
+export const tableAttribute = { name: 1, flags: 2 } as const
+export const chainAttribute = { table: 1, name: 3, hook: 4, policy: 5, type: 7 } as const
 export const hookAttribute = { number: 1, priority: 2, device: 3, devices: 4 } as const
 export const ruleAttribute = {
   table: 1,
@@ -103,7 +94,6 @@ export const elementAttribute = {
   userData: 6,
   expression: 7,
   keyEnd: 10,
-  expressions: 11,
 } as const
 export const ELEMENT_INTERVAL_END = 1
 
@@ -126,13 +116,7 @@ export const DATA_TYPE_VERDICT = 0xffff_ff00
 export const LIST_ITEM = 1
 export const expressionAttribute = { name: 1, content: 2 } as const
 
-export const comparison = {
-  equal: 0,
-  notEqual: 1,
-  less: 2,
-  lessOrEqual: 3,
-  greaterOrEqual: 5,
-} as const
+export const comparison = { equal: 0, notEqual: 1, lessOrEqual: 3, greaterOrEqual: 5 } as const
 
 /** Numbers of user data: nft's own, the kernel only keeps them. */
 export const ruleUserData = { comment: 0 } as const

@@ -133,7 +133,7 @@ class RuleReader {
     const loads: Loaded[] = []
     let networkOrder = false
     while (this.#isLoad()) {
-      const load = this.#load()
+      const load = this.#load(loads.at(-1)?.field)
       if (load === undefined) return undefined
       loads.push(load)
       if (this.#peek('byteorder') !== undefined) {
@@ -163,13 +163,16 @@ class RuleReader {
     return next !== undefined && STORE.has(next.name) && !isStore(next)
   }
 
-  #load(): Loaded | undefined {
+  /** `before`: the part of the key that stands before this one. */
+  #load(before: Field | undefined): Loaded | undefined {
     const next = this.#next()
     if (next === undefined) return undefined
     const { name, content } = next
     if (name === 'payload') {
       const [base, offset, length] = [content.u32(2) ?? 0, content.u32(3) ?? 0, content.u32(4) ?? 0]
-      const field = fieldAt(base, offset, this.#headers)
+      // Behind the protocol stand the ports of any that has some, unless another header was told.
+      const ofKey = before === 'meta l4proto' ? TRANSPORT : NO_HEADERS
+      const field = fieldAt(base, offset, this.#headers) ?? fieldAt(base, offset, ofKey)
       return field && { field, length, place: { base, offset } }
     }
     const field = fieldOfKey(name === 'meta' ? 'meta' : 'ct', content.u32(2) ?? -1)
@@ -313,6 +316,8 @@ const STORE: ReadonlyMap<string, number> = new Map([
   ['ct', 4],
   ['payload', 5],
 ])
+const TRANSPORT: ReadonlySet<Header> = new Set(['transport'])
+const NO_HEADERS: ReadonlySet<Header> = new Set()
 const ORDERED = { networkOrder: true } as const
 
 /** Fields that tell, by a value, which header follows. */

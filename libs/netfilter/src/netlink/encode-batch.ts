@@ -38,6 +38,14 @@ export interface Batch {
 const ELEMENTS_BYTES_MAX = 60_000
 const POLICY_ACCEPT = 1
 
+/** Changes that are nothing but a name: the message's type, and the attribute that names. */
+const namedMessages = {
+  'flush-chain': [tablesType.deleteRule, ruleAttribute.chain],
+  'delete-chain': [tablesType.deleteChain, chainAttribute.name],
+  'flush-set': [tablesType.deleteElement, elementListAttribute.set],
+  'delete-set': [tablesType.deleteSet, setAttribute.name],
+} as const
+
 /** Encodes a transaction. `onto`: the generation it is meant for. Pure. */
 export function encodeBatch(
   changes: readonly Change[],
@@ -99,22 +107,18 @@ class BatchEncoder {
         this.#chain(change.chain)
         return
       case 'flush-chain':
-        this.#named(tablesType.deleteRule, change.table, ruleAttribute.chain, change.name)
-        return
       case 'delete-chain':
-        this.#named(tablesType.deleteChain, change.table, chainAttribute.name, change.name)
+      case 'flush-set':
+      case 'delete-set': {
+        const [type, attribute] = namedMessages[change.change]
+        this.#named(type, attribute, change.table, change.name)
         return
+      }
       case 'add-rule':
         this.#rule(change.table, change.chain, change.rule)
         return
       case 'add-set':
         this.#set(change.set)
-        return
-      case 'flush-set':
-        this.#named(tablesType.deleteElement, change.table, elementListAttribute.set, change.name)
-        return
-      case 'delete-set':
-        this.#named(tablesType.deleteSet, change.table, setAttribute.name, change.name)
         return
       case 'add-elements':
         this.#elements(tablesType.newElement, messageFlag.create, change.set, change.elements)
@@ -206,7 +210,7 @@ class BatchEncoder {
     }
   }
 
-  #named(type: number, table: TableFamily, attribute: number, name: string): void {
+  #named(type: number, attribute: number, table: TableFamily, name: string): void {
     const start = this.#message(type, 0, table)
     this.#writer.text(1, TABLE_NAME)
     this.#writer.text(attribute, name)

@@ -14,6 +14,10 @@ export interface CommitOptions extends CallOptions {
   /** Commit only onto this generation of the kernel's rules (`generation`): where anybody has
    *  changed any table since, nothing is done and PUR_NFT_CONCURRENT is thrown. */
   readonly onto?: number
+  /** Nobody is told of it by this socket's `watchRules`, which spares the kernel and us a message
+   *  for each element. Nor is what others commit meanwhile: a generation that was neither made
+   *  here nor told is one of those. */
+  readonly unheard?: boolean
 }
 
 /** A table as the kernel holds it. */
@@ -50,7 +54,7 @@ export interface ReadCounters {
 
 /** A committed transaction that somebody (we too) made. */
 export interface RulesetChange {
-  /** Our tables that it changed; one that names none of them is not told. */
+  /** Our tables that it changed; empty where it is of others only. */
   readonly tables: ReadonlySet<TableFamily>
   /** `chain inet/x`, `rule inet/x`, `set inet/y`, `element inet/y`, `table inet`, in order. */
   readonly objects: readonly string[]
@@ -131,7 +135,7 @@ export interface NetfilterSocket {
   ): Promise<ReadonlyMap<string, Chain>>
   /** What rules and elements of table inet, or another, have counted. */
   readCounters(table?: TableFamily, options?: CallOptions): Promise<ReadCounters>
-  /** Tells of every committed change of our tables, in order, until stopped. */
+  /** Tells of every committed transaction, in order, until stopped. */
   watchRules(onChange: (change: RulesetChange) => void): Stop
   /** Entries of conntrack in the given zones (absent: in all). */
   listConnections(

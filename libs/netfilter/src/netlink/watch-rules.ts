@@ -30,19 +30,31 @@ const subjects: Readonly<Record<number, string>> = {
 const CHAIN_NAME = 3
 const OBJECT_NAME = 2
 
-/** Tells of committed changes of our tables. The kernel ends the notifications of a transaction
- *  with its new generation. Errors: PUR_NFT_UNREADABLE. */
+/** A watch that is on. */
+export interface RulesWatch {
+  readonly stop: Stop
+  /** Stops listening for a while, or listens again. */
+  hear(isOn: boolean): void
+}
+
+/** Tells of committed transactions. The kernel ends the notifications of each with its new
+ *  generation. Errors: PUR_NFT_UNREADABLE. */
 export function watchRules(
   ownPorts: () => ReadonlySet<number>,
   onChange: (change: RulesetChange) => void,
-): Stop {
+): RulesWatch {
   const socket = openSocket([group.tables])
   const collector = new ChangeCollector(ownPorts, onChange)
   socket.listen(({ messages, lost, ended }) => {
     if (lost || ended) collector.lose()
     for (const message of readMessages(messages)) collector.take(message)
   })
-  return () => socket.close()
+  return {
+    stop: () => socket.close(),
+    hear: (isOn) => {
+      if (!socket.hear(isOn) && isOn) collector.lose()
+    },
+  }
 }
 
 /** Gathers notifications into transactions. */
@@ -93,7 +105,6 @@ export class ChangeCollector {
   #end({ attributes, port }: Message): void {
     const [tables, objects] = [this.#tables, [...this.#objects]]
     this.#forget()
-    if (tables.size === 0) return
     this.#onChange({
       tables,
       objects,

@@ -1,8 +1,8 @@
 import { baseChains } from '../target/base-chains.ts'
-import { classShape, looseShape, turnShapes } from '../target/sets.ts'
+import { classShape, looseShape, turnShapes, verdictShape } from '../target/sets.ts'
 import { objectKey, type TableObjects } from '../target/statement.ts'
 
-const shapes = [...turnShapes, looseShape, classShape('ipv4'), classShape('ipv6')]
+const shapes = [...turnShapes, verdictShape, looseShape, classShape('ipv4'), classShape('ipv6')]
 
 /** What stands as long as the tables do, whatever the policy. */
 export const standingObjects: TableObjects = {

@@ -5,16 +5,18 @@ import {
   parseAddress,
   parseCidr,
 } from '@purlin/base'
-import type { FilteredNic, NetfilterDesired } from './desired.ts'
+import type { FilteredNic, MemberAddresses, NetfilterDesired } from './desired.ts'
 
 const DEVICE = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$/
 const PORT = /^[a-z0-9-]+\.[a-z0-9-]+$/
 const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/
 const GROUP = /^[a-z0-9-]{1,63}$/
 
-/** NICs, members and their addresses that were found right before, each alone and as lists; values
- *  never change in place. */
+/** NICs, lists of members and lists of their addresses that were found right before; values never
+ *  change in place. */
 const sound = new WeakSet<object>()
+/** The members of a group that were found right last: most of them stay. */
+const soundMembers = new Map<string, readonly MemberAddresses[]>()
 
 /** Texts that were read before, as `FAMILY TEXT`: hosts are compiled again and again, and nearly
  *  all of their addresses stay. */
@@ -32,12 +34,14 @@ export function checkDesired(desired: NetfilterDesired): void {
   const unique = new Map<string, string>()
   const isKnown = sound.has(desired.nics)
   desired.nics.forEach((nic, index) => {
-    const path = `nics[${index}]`
-    if (!sound.has(nic)) checkNic(nic, path, report)
     for (const group of nic.groups) {
-      if (!desired.groups.has(group)) report(`${path}.groups`, `no security group ${group}`)
+      if (!desired.groups.has(group)) {
+        report(`nics[${index}].groups`, `no security group ${group}`)
+      }
     }
     if (isKnown) return
+    const path = `nics[${index}]`
+    if (!sound.has(nic)) checkNic(nic, path, report)
     for (const claim of [nic.port, nic.tap, nic.inner, `zone ${nic.zone}`]) {
       const holder = unique.get(claim)
       if (holder !== undefined) report(path, `${claim} is taken by ${holder}`)
@@ -46,25 +50,28 @@ export function checkDesired(desired: NetfilterDesired): void {
   })
   for (const names of [desired.groups.keys(), desired.members.keys()]) {
     for (const name of names) {
-      if (!GROUP.test(name)) report('groups', `"${name}" is no name of a group`)
+      if (!isGroupName(name)) report('groups', `"${name}" is no name of a group`)
     }
   }
+  const fresh: object[] = []
   for (const [name, members] of desired.members) {
     if (sound.has(members)) continue
-    for (const { ipv4, ipv6 } of members) {
-      if (sound.has(ipv4) && sound.has(ipv6)) continue
+    fresh.push(members)
+    const former = soundMembers.get(name)
+    members.forEach((member, index) => {
+      const { ipv4, ipv6 } = member
+      if (member === former?.[index] || (sound.has(ipv4) && sound.has(ipv6))) return
       checkAddresses(ipv4, 'ipv4', `members.${name}`, report)
       checkAddresses(ipv6, 'ipv6', `members.${name}`, report)
-    }
+      fresh.push(ipv4, ipv6)
+    })
   }
   if (problems.length === 0) {
+    if (!isKnown) for (const nic of desired.nics) sound.add(nic)
     sound.add(desired.nics)
-    for (const nic of desired.nics) sound.add(nic)
-    for (const members of desired.members.values()) {
-      if (sound.has(members)) continue
-      sound.add(members)
-      for (const { ipv4, ipv6 } of members) sound.add(ipv4).add(ipv6)
-    }
+    for (const one of fresh) sound.add(one)
+    if (soundMembers.size >= READABLE_MAX) soundMembers.clear()
+    for (const [name, members] of desired.members) soundMembers.set(name, members)
     return
   }
   const shown = problems.slice(0, 3).map((one) => `${one.path}: ${one.message}`)
@@ -72,6 +79,16 @@ export function checkDesired(desired: NetfilterDesired): void {
     message: `the rule set of this host cannot be made: ${shown.join('; ')}`,
     problems,
   })
+}
+
+const groupNames = new Set<string>()
+
+function isGroupName(name: string): boolean {
+  if (groupNames.has(name)) return true
+  if (!GROUP.test(name)) return false
+  if (groupNames.size >= READABLE_MAX) groupNames.clear()
+  groupNames.add(name)
+  return true
 }
 
 type Report = (path: string, message: string) => void

@@ -189,9 +189,10 @@ class ChainRun {
           }
           const elements = this.#elements(to.map, to.fields, chain, id, place.mark)
           return this.#keyed(elements, to.fields, box, chain, id, place).map((found) => {
-            const { value } = found.element
+            const { value, comment } = found.element
             if (typeof value !== 'number') throw unreadable(chain, id, 'a map without marks')
-            return { box: found.box, leads: this.#marked(rest, id, chain, place, value) }
+            const leads = this.#marked(rest, comment ?? id, chain, place, value)
+            return { box: found.box, leads }
           })
         }
       }

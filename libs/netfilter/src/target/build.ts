@@ -28,6 +28,24 @@ export function isAnyOf(
   return { kind: 'match', field, operator, values: ranges }
 }
 
+/** More values than these are looked up in a set. */
+const COMPARED_MAX = 8
+
+/** `FIELD != VALUE FIELD != VALUE …`. Few values are compared one by one: an anonymous set costs more
+ *  than that to ask, and far more to make, because the kernel looks through all sets of the table
+ *  for a free name. */
+export function isNoneOf(
+  field: Field,
+  values: readonly (Value | ValueRange)[],
+): readonly Statement[] {
+  const whole = isAnyOf(field, values, '!=')
+  // nft has no name for this field, and takes its networks in a set alone as it shows them.
+  const isNetwork = whole.values.some(({ first, last }) => first !== last)
+  const isSet = whole.values.length > COMPARED_MAX || (field === 'icmpv6 target' && isNetwork)
+  if (isSet) return [whole]
+  return whole.values.map((range) => ({ ...whole, values: [range] }))
+}
+
 /** `FIELD & MASK == VALUE`, or `!=`. */
 export function isMasked(
   field: Field,

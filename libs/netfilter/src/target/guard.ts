@@ -2,7 +2,7 @@ import { type AddressRange, parseAddress, shortHash } from '@purlin/base'
 import type { CompiledNic } from '../compile/ruleset.ts'
 import { protocolNumbers } from '../policy/protocol.ts'
 import { mergeAddressRanges } from '../policy/ranges.ts'
-import { counter, ends, etherType, is, isAnyOf } from './build.ts'
+import { counter, ends, etherType, is, isNoneOf } from './build.ts'
 import type { Unit } from './list.ts'
 import { guardStem } from './names.ts'
 import type { Rule, Statement, ValueRange } from './statement.ts'
@@ -33,9 +33,9 @@ export function guardRules(nic: CompiledNic): readonly Rule[] {
   const ipv4 = rangesOf(nic, 'ipv4')
   const ipv6 = rangesOf(nic, 'ipv6')
   return [
-    ...(guards.mac ? [drops('mac', isAnyOf('ether saddr', macs, '!='))] : []),
+    ...(guards.mac ? [drops('mac', ...isNoneOf('ether saddr', macs))] : []),
     passes('rarp', is('ether type', etherType.rarp)),
-    drops('type', isAnyOf('ether type', [etherType.ipv4, etherType.arp, etherType.ipv6], '!=')),
+    drops('type', ...isNoneOf('ether type', [etherType.ipv4, etherType.arp, etherType.ipv6])),
     ...(guards.arp ? arpRules(macs, ipv4) : []),
     passes('dhcp-client', ofIpv4, is('ip saddr', 0n), ...udp(DHCP_CLIENT, DHCP_SERVER)),
     ...(guards.ipv4Source ? ipv4Rules(ipv4) : []),
@@ -67,7 +67,7 @@ function udp(sourcePort: number, destinationPort: number): readonly Statement[] 
 
 function arpRules(macs: readonly string[], ipv4: readonly ValueRange[]): readonly Rule[] {
   return [
-    drops('arp-mac', ofArp, isAnyOf('arp saddr ether', macs, '!=')),
+    drops('arp-mac', ofArp, ...isNoneOf('arp saddr ether', macs)),
     ...among('arp-ipv4', [ofArp], 'arp saddr ip', ipv4),
   ]
 }
@@ -80,20 +80,16 @@ function ipv4Rules(ipv4: readonly ValueRange[]): readonly Rule[] {
 }
 
 const dhcpRules: readonly Rule[] = [
-  drops('dhcp-server', ofUdp, isAnyOf('th sport', [DHCP_SERVER, DHCPV6_SERVER])),
-  drops('dhcp-answer', ofUdp, isAnyOf('th dport', [DHCP_CLIENT, DHCPV6_CLIENT])),
+  ...[DHCP_SERVER, DHCPV6_SERVER].map((port) => drops('dhcp-server', ofUdp, is('th sport', port))),
+  ...[DHCP_CLIENT, DHCPV6_CLIENT].map((port) => drops('dhcp-answer', ofUdp, is('th dport', port))),
 ]
 
 const routerRules: readonly Rule[] = [
-  drops(
-    'router-ipv4',
-    ...ofIcmp,
-    isAnyOf('icmp type', [icmpType.redirect, icmpType.routerAdvertisement]),
+  ...[icmpType.redirect, icmpType.routerAdvertisement].map((type) =>
+    drops('router-ipv4', ...ofIcmp, is('icmp type', type)),
   ),
-  drops(
-    'router',
-    ...ofIcmpv6,
-    isAnyOf('icmpv6 type', [icmpv6Type.routerAdvertisement, icmpv6Type.redirect]),
+  ...[icmpv6Type.routerAdvertisement, icmpv6Type.redirect].map((type) =>
+    drops('router', ...ofIcmpv6, is('icmpv6 type', type)),
   ),
 ]
 
@@ -120,7 +116,7 @@ function among(
   const [first] = ranges
   // The address of nobody may have been left out.
   const isEvery = BigInt(first?.first ?? 2n) <= 1n && first?.last === (1n << bits) - 1n
-  return isEvery ? [] : [drops(name, ...matches, isAnyOf(field, ranges, '!='))]
+  return isEvery ? [] : [drops(name, ...matches, ...isNoneOf(field, ranges))]
 }
 
 /** The addresses a NIC may speak for, and that of nobody, which asks for one: disjoint, in order,

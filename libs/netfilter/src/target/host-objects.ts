@@ -9,7 +9,14 @@ import { verdictElement } from './build.ts'
 import { guardUnit } from './guard.ts'
 import { listUnit, openUnit, type Unit } from './list.ts'
 import { listStem, markClass, openStem } from './names.ts'
-import { classNamedSet, groupNamedSet, looseShape, turnShapes, viewNamedSet } from './sets.ts'
+import {
+  classNamedSet,
+  groupNamedSet,
+  looseSet,
+  turnShapes,
+  verdictSet,
+  viewNamedSet,
+} from './sets.ts'
 import {
   type Chain,
   elementKey,
@@ -23,8 +30,18 @@ import {
 
 export type { Unit } from './list.ts'
 
+const FAMILIES = ['ipv4', 'ipv6'] as const
+
 /** Which variant of a unit is meant; 0 where nothing stands in the way. */
 export type VariantOf = (stem: string) => number
+
+/** The variants by stem that are not 0. */
+export type Variants = ReadonlyMap<string, number>
+
+/** The variant of each unit. */
+export function variantIn(variants: Variants): VariantOf {
+  return (stem) => variants.get(stem) ?? 0
+}
 
 /** Every unit of a compiled rule set, in the given variant. Units of the same compiled parts are
  *  the same objects as before, so equal ones may be told by `===`. */
@@ -51,8 +68,7 @@ export function hostObjects(compiled: CompiledRuleset, variantOf: VariantOf): Ta
   }
   for (const set of editedSets(compiled)) sets.set(objectKey(set), set)
   for (const set of turnSets(compiled, variantOf)) sets.set(objectKey(set), set)
-  const loose: NamedSet = { ...looseShape, elements: new Map() }
-  sets.set(objectKey(loose), loose)
+  for (const set of [verdictSet, looseSet]) sets.set(objectKey(set), set)
   return { chains, sets }
 }
 
@@ -66,7 +82,7 @@ export function editedSets(
   for (const [name, set] of sets) {
     if (before?.sets.get(name) !== set) edited.push(kept(set, groupNamedSet))
   }
-  for (const family of ['ipv4', 'ipv6'] as const) {
+  for (const family of FAMILIES) {
     const map = classes[family]
     if (before?.classes[family] !== map) edited.push(kept(map, classNamedSet))
   }
@@ -74,6 +90,12 @@ export function editedSets(
     if (before?.views.get(key) !== view) edited.push(kept(view, viewNamedSet))
   }
   return edited
+}
+
+/** The maps of classes by their keys, as they may stand until NICs are turned. */
+export function classSetsAside({ classesAside }: CompiledRuleset): ReadonlyMap<string, NamedSet> {
+  const sets = FAMILIES.map((family) => kept(classesAside[family], classNamedSet))
+  return new Map(sets.map((set) => [objectKey(set), set]))
 }
 
 /** Keys of the sets of groups and views that `before` had and the rule set has not. */

@@ -1,5 +1,6 @@
 import type { AddressFamily } from '@purlin/base'
 import {
+  DECISION_BASE,
   type Decided,
   IDENTITY_BASE,
   IDENTITY_MASK,
@@ -13,19 +14,10 @@ import {
 } from '../compile/form.ts'
 import type { CompiledList, CompiledOpen, Side } from '../compile/ruleset.ts'
 import { protocolNumbers } from '../policy/protocol.ts'
-import {
-  counter,
-  ends,
-  familyNumber,
-  is,
-  isAnyOf,
-  isMasked,
-  markBy,
-  verdictBy,
-  verdictElement,
-} from './build.ts'
-import { classMapName, listStem, openStem, viewMapName } from './names.ts'
+import { counter, ends, is, isMasked, leads, markBy, verdictBy, verdictElement } from './build.ts'
+import { classMapName, listStem, openStem, VERDICT_MAP, viewMapName } from './names.ts'
 import { addressField, logRule, ofFamily, rulesOf } from './rule.ts'
+import { plainDecisions, plainVerdicts, verdictShape } from './sets.ts'
 import {
   type Chain,
   elementsByKey,
@@ -38,7 +30,6 @@ import {
   type SetElement,
   type SetShape,
   type Statement,
-  type Verdict,
 } from './statement.ts'
 
 /** Chains and maps that belong together, are made aside and never edited. */
@@ -61,16 +52,13 @@ export function listUnit(list: CompiledList, variant: number): Unit {
     const rules = form.rules.flatMap((rule) => rulesOf(rule, family, list.key))
     return { chains: [inetChain(chain, rules)], sets: [] }
   })
-  const families = FAMILIES.map((family) =>
-    verdictElement(familyNumber[family], { verdict: 'goto', chain: `${name}-${family}` }),
-  )
-  const head: Rule = {
-    id: 'list/family',
-    statements: [verdictBy({ fields: ['meta nfproto'] }, families)],
-  }
+  const heads = FAMILIES.map((family): Rule => {
+    const statements = [ofFamily(family), leads('goto', `${name}-${family}`)]
+    return { id: `list/${family}`, statements }
+  })
   return {
     stem,
-    chains: [...parts.flatMap(({ chains }) => chains), inetChain(name, [head])],
+    chains: [...parts.flatMap(({ chains }) => chains), inetChain(name, heads)],
     sets: parts.flatMap(({ sets }) => sets),
   }
 }
@@ -102,19 +90,30 @@ interface Part {
 function identityPart(form: IdentityForm, family: AddressFamily, name: string, list: string): Part {
   const rules: Rule[] = []
   const sets: NamedSet[] = []
-  const logs = new LogChains(name, list)
+  const decisions = new Decisions(name, list)
+  const verdicts = form.lookups.some(hasLogs) ? `${name}-verdicts` : VERDICT_MAP
   for (const lookup of form.lookups) {
     const id = `lookup/${lookup.sets === 'class' ? 'class' : nameOf(lookup)}`
     const made = lookupStatements(lookup, form.side, family, `${name}-${nameOf(lookup)}`)
-    rules.push({ id, statements: made.statements })
+    const decides = lookup.sets === 'verdict' ? [verdictBy(byMark, verdicts)] : []
+    rules.push({ id, statements: [...made.statements, ...decides] })
     if (made.shape === undefined || !('elements' in lookup)) continue
-    const elements = lookup.elements.map((element) => elementOf(element, logs))
+    const elements = lookup.elements.map((element) => elementOf(element, decisions))
     sets.push({ ...made.shape, elements: elementsByKey(elements) })
+  }
+  if (verdicts !== VERDICT_MAP) {
+    sets.push({ ...verdictShape, name: verdicts, elements: elementsByKey(decisions.elements) })
   }
   const { rest } = form
   if (rest.log) rules.push(logRule(rest, list, [restoreMark]))
   rules.push({ id: rest.id, statements: [counter, ends(rest.verdict)] })
-  return { chains: [...logs.chains, inetChain(name, rules)], sets }
+  return { chains: [...decisions.chains, inetChain(name, rules)], sets }
+}
+
+const byMark: LookupKey = { fields: ['meta mark'] }
+
+function hasLogs(lookup: Lookup): boolean {
+  return lookup.sets === 'verdict' && lookup.elements.some(({ log }) => log)
 }
 
 /** Look-ups have written into the mark; the log tells of the NIC by it. */
@@ -157,18 +156,14 @@ function ownLookup(
     table: 'inet',
     name,
     key: lookup.key.map((field) => keyTypeOf(field, family)),
-    value: lookup.sets,
+    value: 'mark',
     interval: lookup.ranged,
     counter: lookup.sets === 'verdict',
   }
   const fields = lookup.key.map((field) => fieldOf(field, side, family))
   const turned = isConcatenatedInterval(shape) && fields.some(isHostOrder)
   const key: LookupKey = { fields, ...(turned && { networkOrder: true as const }) }
-  const statements = [
-    ...headers(lookup, family),
-    lookup.sets === 'mark' ? markBy(key, name) : verdictBy(key, name),
-  ]
-  return { statements, shape }
+  return { statements: [...headers(lookup, family), markBy(key, name)], shape }
 }
 
 function isHostOrder(field: Field): boolean {
@@ -185,12 +180,12 @@ function headers(
 }
 
 function guardStatements(guard: LookupGuard, family: AddressFamily): readonly Statement[] {
-  const { tcp, udp, sctp, icmp, icmpv6 } = protocolNumbers
+  const { icmp, icmpv6 } = protocolNumbers
   switch (guard) {
     case 'always':
-      return []
     case 'ports':
-      return [isAnyOf('meta l4proto', [tcp, udp, sctp])]
+      // No element has a port with a protocol that has none.
+      return []
     case 'icmp':
       return [is('meta l4proto', family === 'ipv4' ? icmp : icmpv6)]
     case 'no-identity':
@@ -236,16 +231,18 @@ function keyTypeOf(field: KeyField, family: AddressFamily): KeyType {
 
 function elementOf(
   element: VerdictElement | MarkLookup['elements'][number],
-  logs: LogChains,
+  decisions: Decisions,
 ): SetElement {
   if ('mark' in element) return { key: element.key, value: element.mark }
-  return { key: element.key, value: logs.verdictOf(element), comment: element.id }
+  return { key: element.key, value: decisions.numberOf(element), comment: element.id }
 }
 
-/** Chains that log and then say a verdict: one for each rule that logs. */
-class LogChains {
+/** What the elements of verdict look-ups say, as numbers for the mark: the verdicts themselves, and
+ *  for each rule that logs a chain that logs and then says its verdict. */
+class Decisions {
   readonly chains: Chain[] = []
-  readonly #names = new Map<string, string>()
+  readonly elements: SetElement[] = [...plainDecisions]
+  readonly #numbers = new Map<string, number>()
   readonly #stem: string
   readonly #list: string
 
@@ -254,17 +251,20 @@ class LogChains {
     this.#list = list
   }
 
-  verdictOf(decided: Decided): Verdict {
-    if (!decided.log) return { verdict: decided.verdict }
-    return { verdict: 'goto', chain: this.#chainOf(decided) }
+  numberOf(decided: Decided): number {
+    if (!decided.log) return DECISION_BASE + plainVerdicts.indexOf(decided.verdict)
+    const key = `${decided.verdict} ${decided.id}`
+    const known = this.#numbers.get(key)
+    if (known !== undefined) return known
+    const number = DECISION_BASE + this.elements.length
+    const chain = this.#logChain(decided)
+    this.#numbers.set(key, number)
+    this.elements.push(verdictElement(number, { verdict: 'goto', chain }))
+    return number
   }
 
-  #chainOf(decided: Decided): string {
-    const key = `${decided.verdict} ${decided.id}`
-    const known = this.#names.get(key)
-    if (known !== undefined) return known
+  #logChain(decided: Decided): string {
     const name = `${this.#stem}-log-${this.chains.length}`
-    this.#names.set(key, name)
     const verdict: Rule = { id: decided.id, statements: [ends(decided.verdict)] }
     this.chains.push(inetChain(name, [logRule(decided, this.#list, [restoreMark]), verdict]))
     return name

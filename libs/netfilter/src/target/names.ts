@@ -34,6 +34,9 @@ export function hexadecimal(value: number): string {
 /** NICs whose flows may begin in the middle, for some seconds after a machine moved here. */
 export const LOOSE_SET = 'loose'
 
+/** From what a look-up says to the verdict. */
+export const VERDICT_MAP = 'verdict'
+
 /** The name of a list's chains without its variant. */
 export function listStem(key: string): string {
   return `list-${key}`

@@ -1,6 +1,8 @@
 import type { AddressFamily } from '@purlin/base'
-import type { ClassMap, ClassView, GroupSet } from '../compile/ruleset.ts'
-import { classMapName, LOOSE_SET, viewMapName } from './names.ts'
+import { DECISION_BASE } from '../compile/form.ts'
+import type { ClassMap, ClassView, CompiledVerdict, GroupSet } from '../compile/ruleset.ts'
+import { verdictElement } from './build.ts'
+import { classMapName, LOOSE_SET, VERDICT_MAP, viewMapName } from './names.ts'
 import {
   elementKey,
   elementsByKey,
@@ -30,6 +32,30 @@ export const turnShapes: readonly SetShape[] = [
 
 /** NICs whose flows may begin in the middle. */
 export const looseShape: SetShape = { ...plain, table: 'inet', name: LOOSE_SET, key: ['mark'] }
+
+/** A map from what the look-ups of a list say to verdicts. */
+export const verdictShape: SetShape = {
+  ...plain,
+  table: 'inet',
+  name: VERDICT_MAP,
+  key: ['mark'],
+  value: 'verdict',
+}
+
+/** Verdicts by their number. */
+export const plainVerdicts: readonly CompiledVerdict[] = ['drop', 'accept']
+
+export const plainDecisions: readonly SetElement[] = plainVerdicts.map((verdict, number) =>
+  verdictElement(DECISION_BASE + number, { verdict }),
+)
+
+/** The map of lists that do not log; it never changes. Elements of look-ups hold numbers and this
+ *  map the verdicts, because with each commit that adds a rule the kernel walks every element of
+ *  every map that holds verdicts. */
+export const verdictSet: NamedSet = { ...verdictShape, elements: elementsByKey(plainDecisions) }
+
+/** Nothing fills it yet. */
+export const looseSet: NamedSet = { ...looseShape, elements: new Map() }
 
 const turnNames = new Set(turnShapes.map(({ name }) => name))
 const EDITED = /^(?:group|class|view)-/
@@ -80,17 +106,47 @@ export function classElement(address: string, number: number): SetElement {
 
 const classElements = new WeakMap<ClassMap['classes'], NamedSet['elements']>()
 
+interface ElementChanges {
+  readonly former: NamedSet['elements']
+  readonly keys: readonly string[]
+}
+
+const elementChanges = new WeakMap<NamedSet['elements'], ElementChanges>()
+
+/** The keys at which elements differ from former ones, where it is known that no others do. */
+export function changedKeys(
+  elements: NamedSet['elements'],
+  former: NamedSet['elements'],
+): readonly string[] | undefined {
+  const changes = elementChanges.get(elements)
+  return changes?.former === former ? changes.keys : undefined
+}
+
+/** The former elements with some in the place of theirs, or beside them. */
+export function withElements(
+  former: NamedSet['elements'],
+  changed: NamedSet['elements'],
+): NamedSet['elements'] {
+  const elements = new Map([...former, ...changed])
+  elementChanges.set(elements, { former, keys: [...changed.keys()] })
+  return elements
+}
+
 /** The map of classes. Made from the former one where little has changed since. */
 export function classNamedSet({ family, classes, since }: ClassMap): NamedSet {
   const former = since && classElements.get(since.former)
   const elements = new Map(former)
+  const keys: string[] = []
   for (const address of former === undefined ? classes.keys() : (since?.addresses ?? [])) {
     const number = classes.get(address)
     const element = classElement(address, number ?? 0)
-    if (number === undefined) elements.delete(elementKey(element))
-    else elements.set(elementKey(element), element)
+    const key = elementKey(element)
+    keys.push(key)
+    if (number === undefined) elements.delete(key)
+    else elements.set(key, element)
   }
   classElements.set(classes, elements)
+  if (former !== undefined) elementChanges.set(elements, { former, keys })
   return { ...classShape(family), elements }
 }
 

@@ -10,7 +10,7 @@ import type { Direction, FilterAction, FilteredNic, NetfilterDesired } from '../
 import { difference } from '../space/compare.ts'
 import { spaceOfChain } from '../space/of-chain.ts'
 import { decisionStore, spaceOfList } from '../space/space.ts'
-import { hostObjects, marksOf } from '../target/host-objects.ts'
+import { hostObjects, marksOf, variantIn } from '../target/host-objects.ts'
 import { chainOf } from '../target/statement.ts'
 import { structureFindings } from './structure.ts'
 import type { KernelWitness, Verification, VerifyFinding } from './verification.ts'
@@ -31,7 +31,7 @@ export async function verifyKernel(
   signal: AbortSignal,
 ): Promise<Verification> {
   const compiled = compile(desired)
-  const wanted = hostObjects(compiled, chooseVariants(compiled, observed))
+  const wanted = hostObjects(compiled, variantIn(chooseVariants(compiled, observed)))
   const findings: VerifyFinding[] = [...structureFindings(wanted, observed)]
   const nics = new Map(desired.nics.map((nic) => [nic.port, nic]))
   const compared = new Map<string, readonly Found[]>()

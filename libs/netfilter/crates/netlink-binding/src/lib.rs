@@ -55,6 +55,7 @@ pub struct NetlinkSocket {
     shared: Mutex<Option<Arc<Mutex<RawSocket>>>>,
     port_id: u32,
     failure: Option<(i32, &'static str)>,
+    groups: Vec<u32>,
     listener: Mutex<Option<Listener>>,
 }
 
@@ -71,12 +72,14 @@ impl NetlinkSocket {
                 port_id: socket.port_id(),
                 shared: Mutex::new(Some(Arc::new(Mutex::new(socket)))),
                 failure: None,
+                groups,
                 listener: Mutex::new(None),
             },
             Err(failure) => Self {
                 shared: Mutex::new(None),
                 port_id: 0,
                 failure: Some(failure),
+                groups,
                 listener: Mutex::new(None),
             },
         }
@@ -144,6 +147,17 @@ impl NetlinkSocket {
         Ok(is_listening)
     }
 
+    /// Leaves the groups for a while, or joins them again: what is sent to them meanwhile costs its
+    /// sender nothing and is not heard. False where the socket does not listen, or cannot.
+    #[napi]
+    pub fn hear(&self, is_on: bool) -> bool {
+        lock(&self.listener).as_ref().is_some_and(|listener| {
+            let ear = listener.ear();
+            let done = if is_on { ear.join(&self.groups) } else { ear.leave(&self.groups) };
+            done.is_ok()
+        })
+    }
+
     /// Ends listening and closes the socket once no request uses it.
     #[napi]
     pub fn close(&self) {
@@ -157,7 +171,8 @@ impl NetlinkSocket {
 /// they are sent here; what goes out to it is dropped. It goes with `close`, or with the process.
 #[napi]
 pub struct TapDevice {
-    tap: Option<Tap>,
+    // Behind a lock, so that no method needs the value for itself.
+    tap: Mutex<Option<Tap>>,
     failure: Option<(i32, &'static str)>,
 }
 
@@ -170,8 +185,8 @@ impl TapDevice {
     #[allow(clippy::needless_pass_by_value, reason = "Node-API arguments are owned")]
     pub fn new(pattern: String) -> Self {
         match Tap::open(&pattern) {
-            Ok(tap) => Self { tap: Some(tap), failure: None },
-            Err(failure) => Self { tap: None, failure: Some(failure) },
+            Ok(tap) => Self { tap: Mutex::new(Some(tap)), failure: None },
+            Err(failure) => Self { tap: Mutex::new(None), failure: Some(failure) },
         }
     }
 
@@ -186,26 +201,27 @@ impl TapDevice {
     #[napi(getter)]
     #[must_use]
     pub fn name(&self) -> String {
-        self.tap.as_ref().map_or_else(String::new, |tap| tap.name().to_owned())
+        lock(&self.tap).as_ref().map_or_else(String::new, |tap| tap.name().to_owned())
     }
 
     /// Lets a frame come in, without waiting; gives 0 or an error number (`EIO`: the device is
     /// down).
     #[napi]
     #[allow(clippy::needless_pass_by_value, reason = "Node-API arguments are owned")]
-    pub fn send(&mut self, frame: Uint8Array) -> i32 {
-        let sent = self.tap.as_mut().map_or(Err((libc::EBADF, "write")), |tap| tap.send(&frame));
+    pub fn send(&self, frame: Uint8Array) -> i32 {
+        let mut tap = lock(&self.tap);
+        let sent = tap.as_mut().map_or(Err((libc::EBADF, "write")), |tap| tap.send(&frame));
         sent.err().map_or(0, |(errno, _)| errno)
     }
 
     /// Takes the device away.
     #[napi]
-    pub fn close(&mut self) {
-        self.tap = None;
+    pub fn close(&self) {
+        lock(&self.tap).take();
     }
 }
 
-/// Locks a socket; a thread that panicked while it held the lock leaves it usable.
+/// Locks a value; a thread that panicked while it held the lock leaves it usable.
 fn lock<Value>(shared: &Mutex<Value>) -> std::sync::MutexGuard<'_, Value> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -35,6 +35,7 @@ type Callback =
 /// A running thread; dropping it ends and joins it.
 pub struct Listener {
     bell: Arc<Bell>,
+    ear: RawSocket,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -50,12 +51,18 @@ impl Listener {
             .max_queue_size::<DELIVERIES_WAITING_MAX>()
             .build_callback(|context| Ok(context.value))?;
         let Some(bell) = Bell::new() else { return Ok(None) };
+        let Some(ear) = lock(&shared).twin() else { return Ok(None) };
         let bell = Arc::new(bell);
         let heard = Arc::clone(&bell);
         let started = std::thread::Builder::new()
             .name("netlink".to_owned())
             .spawn(move || listen(&lock(&shared), &heard, &callback));
-        Ok(started.ok().map(|thread| Self { bell, thread: Some(thread) }))
+        Ok(started.ok().map(|thread| Self { bell, ear, thread: Some(thread) }))
+    }
+
+    /// The socket that it listens on, for what the thread does not do.
+    pub fn ear(&self) -> &RawSocket {
+        &self.ear
     }
 }
 

@@ -43,13 +43,31 @@ impl RawSocket {
         if socket.set(libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes).is_err() {
             let _ = socket.set(libc::SOL_SOCKET, libc::SO_RCVBUF, bytes);
         }
-        for group in groups {
-            let group = c_int::try_from(*group).unwrap_or(c_int::MAX);
-            socket
-                .set(libc::SOL_NETLINK, libc::NETLINK_ADD_MEMBERSHIP, group)
-                .map_err(|errno| (errno, "join"))?;
-        }
+        socket.join(groups)?;
         Ok(socket)
+    }
+
+    /// A second handle of the same socket; what it joins and leaves, the first one does.
+    pub fn twin(&self) -> Option<Self> {
+        let fd = self.fd.try_clone().ok()?;
+        Some(Self { fd, port_id: self.port_id, send_buffer_bytes: self.send_buffer_bytes })
+    }
+
+    /// Messages of these groups come from now on.
+    pub fn join(&self, groups: &[u32]) -> Result<(), Failure> {
+        self.set_membership(libc::NETLINK_ADD_MEMBERSHIP, groups).map_err(|errno| (errno, "join"))
+    }
+
+    /// No more messages of these groups come; what is queued stays.
+    pub fn leave(&self, groups: &[u32]) -> Result<(), Failure> {
+        self.set_membership(libc::NETLINK_DROP_MEMBERSHIP, groups).map_err(|errno| (errno, "leave"))
+    }
+
+    fn set_membership(&self, name: c_int, groups: &[u32]) -> Result<(), i32> {
+        groups.iter().try_for_each(|group| {
+            let group = c_int::try_from(*group).unwrap_or(c_int::MAX);
+            self.set(libc::SOL_NETLINK, name, group)
+        })
     }
 
     /// The kernel's number of the socket.
