@@ -3,7 +3,12 @@ import { findAddon } from '@purlin/base'
 
 /** An operating error as the addon returns it. */
 export interface CacheFailure {
-  readonly code: 'PUR_CACHE_INVALID' | 'PUR_CACHE_VERSION' | 'PUR_CACHE_SUPERBLOCK_LOST'
+  readonly code:
+    | 'PUR_CACHE_INVALID'
+    | 'PUR_CACHE_VERSION'
+    | 'PUR_CACHE_SUPERBLOCK_LOST'
+    | 'PUR_CACHE_TRACE'
+    | 'PUR_CANCELLED'
   readonly message: string
 }
 
@@ -24,6 +29,45 @@ export interface NativeReading {
 export interface CacheAddon {
   encodeSuperblock(fields: NativeFields): Uint8Array | CacheFailure
   decodeSuperblock(region: Uint8Array): NativeReading | CacheFailure
+  traceKinds(): string[]
+  Simulation: new () => NativeSimulation
+}
+
+/** Where a simulation's requests come from: a file, or a kind of made trace. */
+export interface NativeTraceSource {
+  readonly path?: string
+  readonly format?: string
+  readonly kind?: string
+  readonly seed?: number
+  readonly requests?: number
+}
+
+/** What one policy did at one size of the cache. */
+export interface SimulationRow {
+  /** `purlin` is ours. */
+  readonly policy: string
+  /** The size of the cache as percent of the trace’s distinct pages. */
+  readonly percent: number
+  /** Requests that were not in the cache, of all requests. */
+  readonly missRatio: number
+  /** Pages written to flash, of all requests. */
+  readonly flashWritesPerRequest: number
+  /** Memory of index, queues and ghosts in bytes. */
+  readonly metadataBytes: number
+}
+
+/** A trace’s rows and what it is. */
+export interface SimulationOutcome {
+  readonly requests: number
+  readonly distinctPages: number
+  /** Every policy at every size, in the order of the sizes. */
+  readonly rows: readonly SimulationRow[]
+}
+
+/** A simulation that runs in a thread of the pool and can be stopped. */
+export interface NativeSimulation {
+  run(source: NativeTraceSource, percents: number[]): Promise<SimulationOutcome | CacheFailure>
+  stop(): void
 }
 
 let loaded: CacheAddon | undefined

@@ -1,3 +1,13 @@
+export type { SimulationOutcome, SimulationRow } from './addon.ts'
+export {
+  type MadeTrace,
+  madeTraceKinds,
+  type SimulationOptions,
+  simulateMadeTrace,
+  simulateTrace,
+  type TraceFormat,
+  traceFormats,
+} from './simulation.ts'
 export {
   type DecodedSuperblock,
   decodeSuperblock,

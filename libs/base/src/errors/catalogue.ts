@@ -1,5 +1,8 @@
 import { agentErrors } from './agent.ts'
+import { blockErrors } from './block.ts'
+import { cacheErrors } from './cache.ts'
 import { ecErrors } from './ec.ts'
+import { fleetErrors } from './fleet.ts'
 import { generalErrors } from './general.ts'
 import { nativeErrors } from './native.ts'
 import { netfilterErrors } from './netfilter.ts'
@@ -38,11 +41,14 @@ export const errorCatalogue = {
   ...storeErrors,
   ...reconcileErrors,
   ...agentErrors,
+  ...fleetErrors,
   ...netfilterErrors,
   ...vswitchErrors,
   ...virtErrors,
   ...nativeErrors,
+  ...cacheErrors,
   ...ecErrors,
+  ...blockErrors,
 } as const satisfies Record<`PUR_${string}`, ErrorEntry>
 
 /** A stable error code, `PUR_<AREA>_<FACT>`. */

@@ -31,6 +31,21 @@ export const storeErrors = {
     retry: 'later',
     meaning: 'A read or write of the state file failed; nothing was changed.',
   },
+  PUR_STORE_UNREACHABLE: {
+    kind: 'unavailable',
+    retry: 'later',
+    meaning: 'No majority of the fleet’s store answers; hosts enforce what they last knew.',
+  },
+  PUR_STORE_TOO_LARGE: {
+    kind: 'capacity',
+    retry: 'after-change',
+    meaning: 'The change is larger than the store takes at once; nothing was changed.',
+  },
+  PUR_STORE_OCCUPIED: {
+    kind: 'state',
+    retry: 'after-change',
+    meaning: 'The place in the store that should be empty holds something already.',
+  },
   PUR_STORE_OVERLOADED: {
     kind: 'capacity',
     retry: 'later',

@@ -10,6 +10,16 @@ export const vswitchErrors = {
     retry: 'after-change',
     meaning: 'The Open vSwitch database refused a transaction.',
   },
+  PUR_OPENFLOW_REFUSED: {
+    kind: 'failed',
+    retry: 'after-change',
+    meaning: 'Open vSwitch refused flows or meters of a bridge.',
+  },
+  PUR_UPLINK_UNCONFIRMED: {
+    kind: 'state',
+    retry: 'after-change',
+    meaning: 'Nobody confirmed a change of uplinks over the new path, so it was taken back.',
+  },
   PUR_SWITCH_NAME_TAKEN: {
     kind: 'state',
     retry: 'after-change',
@@ -24,6 +34,21 @@ export const vswitchErrors = {
     kind: 'failed',
     retry: 'later',
     meaning: 'A link of the host could not be made or changed.',
+  },
+  PUR_FABRIC_DEAD: {
+    kind: 'state',
+    retry: 'after-change',
+    meaning: 'The network of a port group does not reach the host that a port should move to.',
+  },
+  PUR_PORT_MOVE: {
+    kind: 'state',
+    retry: 'after-change',
+    meaning: 'A port cannot be moved so, or its move cannot be given up any more.',
+  },
+  PUR_ROUTER_FAILED: {
+    kind: 'failed',
+    retry: 'later',
+    meaning: 'A router of this host could not be made or changed.',
   },
   PUR_DHCP_FAILED: {
     kind: 'failed',

@@ -1,6 +1,8 @@
 //! The thin Node-API face of `purlin-cache-core`. Errors cross as values (`CacheFailure`); the
 //! TypeScript above throws them with their code.
 
+mod simulation;
+
 use napi::bindgen_prelude::{BigInt, Either, Uint8Array, Uint8ArraySlice};
 use napi_derive::napi;
 use purlin_cache_core::{Generation, Slot, Superblock, SuperblockError};

@@ -1,0 +1,33 @@
+/** Errors of hosts that make a fleet. */
+export const fleetErrors = {
+  PUR_HOST_NAME_TAKEN: {
+    kind: 'state',
+    retry: 'after-change',
+    meaning: 'Another host of the fleet has the name.',
+  },
+  PUR_HOST_REMOVED: {
+    kind: 'forbidden',
+    retry: 'after-change',
+    meaning: 'The host was removed from the fleet and has to join again.',
+  },
+  PUR_HOST_OCCUPIED: {
+    kind: 'state',
+    retry: 'after-change',
+    meaning: 'The host has resources of its own, which would be lost by joining.',
+  },
+  PUR_FLEET_NO_AUTHORITY: {
+    kind: 'state',
+    retry: 'after-change',
+    meaning: 'The host does not hold the key that lets others join.',
+  },
+  PUR_FLEET_STATE: {
+    kind: 'state',
+    retry: 'after-change',
+    meaning: 'The step does not fit what the host has already done: made a fleet, joined, moved.',
+  },
+  PUR_FLEET_TOKEN: {
+    kind: 'unauthenticated',
+    retry: 'after-change',
+    meaning: 'The token to join by is unknown, used or too old.',
+  },
+} as const

@@ -1,0 +1,414 @@
+//! Which pages the cache holds: learned from the gaps between the uses of pages, with a price on
+//! flash writes. See `docs/cache.md` for why.
+//!
+//! A page's past makes it one of 52 classes (`class`). For each class and age the policy counts how
+//! often a page comes back then (`reuse`), remembers pages outside the cache for that (`ghosts`),
+//! and works out what keeping a page is worth, and whether it is worth a write to flash. Nothing is
+//! allocated after construction; a request looks at one set of 64 slots and 80 ghosts.
+
+mod age;
+mod class;
+mod ghosts;
+mod index;
+mod page_state;
+mod permutation;
+mod regions;
+mod reuse;
+mod stage;
+
+pub use index::Slot;
+
+use age::{SWEEP_TICKS, Stamp, TICKS_PER_CAPACITY, bucket};
+use class::{Class, Run};
+use ghosts::Ghosts;
+use index::Index;
+use page_state::PageState;
+use permutation::{Permutation, Place};
+use regions::Regions;
+use reuse::Reuse;
+use stage::{Departure, STAGED_PAGE_BYTES, Stage};
+
+/// How many pages the cache holds and how many there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PolicyShape {
+    /// Pages of the cache, 1 to 2^32 - 1.
+    pub capacity_pages: usize,
+    /// Page numbers are below 2^`address_bits`. At most 32 more than the number of sets has bits,
+    /// where a set has up to 64 pages: a cache of 1 TiB can stand before 2^54 pages.
+    pub address_bits: u32,
+}
+
+/// Where a request found its page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// In this slot of the flash.
+    Flash(Slot),
+    /// In memory, where it waits.
+    Memory,
+    /// Nowhere: it must be read from the disk.
+    Nowhere,
+}
+
+/// A page that must be written to flash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlashWrite {
+    /// The page; often not the one that was asked for, but one that waited in memory.
+    pub page: u64,
+    /// Where it belongs from now on.
+    pub slot: Slot,
+    /// The page that was there until now.
+    pub evicted: Option<u64>,
+}
+
+/// What a request found, and what is to be written to flash for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    /// Where the page is.
+    pub found: Found,
+    /// At most one page a request.
+    pub write: Option<FlashWrite>,
+}
+
+/// The lessons of a small cache are not closer together than so many requests.
+const LESSON_REQUESTS_MIN: usize = 200;
+/// The memory that all parts may use, in bytes for each page of the cache: 4 GiB for each TiB.
+const MEMORY_BYTES_PER_PAGE: usize = 16;
+
+/// The policy of one cache.
+#[derive(Debug)]
+pub struct Policy {
+    permutation: Permutation,
+    index: Index,
+    ghosts: Ghosts,
+    regions: Regions,
+    reuse: Reuse,
+    stage: Stage,
+    pinned: Vec<u64>,
+    now: Stamp,
+    tick_requests: usize,
+    tick_left: usize,
+    lesson_requests: usize,
+    lesson_left: usize,
+    swept_sets: usize,
+    last_page: Option<u64>,
+    in_run: bool,
+    last_was_known: bool,
+}
+
+impl Policy {
+    /// An empty cache.
+    ///
+    /// # Panics
+    /// If the shape is out of its ranges.
+    #[must_use]
+    pub fn new(shape: PolicyShape) -> Self {
+        let PolicyShape { capacity_pages, address_bits } = shape;
+        assert!(capacity_pages > 0, "a cache has a page");
+        assert!(u32::try_from(capacity_pages).is_ok(), "a cache has fewer than 2^32 pages");
+        let index = Index::new(capacity_pages);
+        let tick_requests = (capacity_pages / usize::from(TICKS_PER_CAPACITY)).max(1);
+        let lesson_requests = (capacity_pages / 2).max(LESSON_REQUESTS_MIN);
+        let mut policy = Self {
+            stage: Stage::new(0),
+            permutation: Permutation::new(address_bits, index.sets()),
+            ghosts: Ghosts::new(index.sets()),
+            regions: Regions::new(capacity_pages),
+            reuse: Reuse::new(capacity_pages),
+            pinned: vec![0; capacity_pages.div_ceil(64)],
+            index,
+            now: Stamp::default(),
+            tick_requests,
+            tick_left: tick_requests,
+            lesson_requests,
+            lesson_left: lesson_requests,
+            swept_sets: 0,
+            last_page: None,
+            in_run: false,
+            last_was_known: false,
+        };
+        let left = (MEMORY_BYTES_PER_PAGE * capacity_pages).saturating_sub(policy.metadata_bytes());
+        policy.stage = Stage::new(left / STAGED_PAGE_BYTES);
+        policy
+    }
+
+    /// One request for `page`, a read or a write of it.
+    pub fn access(&mut self, page: u64) -> Access {
+        self.pass_time();
+        let run = self.follow_run(page);
+        let place = self.permutation.place(page);
+        if let Some(slot) = self.index.find(place) {
+            self.last_was_known = true;
+            let next = self.come_back(page, self.index.state(slot));
+            self.index.set_state(slot, next);
+            return Access { found: Found::Flash(slot), write: None };
+        }
+        if let Some(state) = self.stage.find(page).copied() {
+            self.last_was_known = true;
+            let next = self.come_back(page, state);
+            if let Some(state) = self.stage.find(page) {
+                *state = next;
+            }
+            return Access { found: Found::Memory, write: None };
+        }
+        let remembered = self.ghosts.take(place.set, place.tag);
+        self.last_was_known = remembered.is_some();
+        let state = match remembered {
+            Some(ghost) => self.come_back(page, ghost),
+            None => PageState::new(Class::of_new(run, self.regions.arrive(page)), self.now),
+        };
+        let departure = self.stage.enter(page, state);
+        let write = departure.and_then(|departure| self.admit(departure));
+        Access { found: Found::Nowhere, write }
+    }
+
+    /// The slot of `page`, if it is in the cache; says nothing to the policy.
+    #[must_use]
+    pub fn find(&self, page: u64) -> Option<Slot> {
+        self.index.find(self.permutation.place(page))
+    }
+
+    /// The page in `slot`.
+    #[must_use]
+    pub fn page_in(&self, slot: Slot) -> Option<u64> {
+        let (place, state) = self.index.page(slot);
+        state.class().map(|_| self.permutation.page(place))
+    }
+
+    /// Empties the slot of `page`, if it has one, and the queue of it: its data is not to be used
+    /// any more.
+    pub fn invalidate(&mut self, page: u64) -> Option<Slot> {
+        if let Some(state) = self.stage.find(page) {
+            *state = PageState::EMPTY;
+        }
+        let slot = self.find(page)?;
+        self.index.set_state(slot, PageState::EMPTY);
+        self.unpin(slot);
+        Some(slot)
+    }
+
+    /// Puts `page` into `slot`, as a restart finds it on the device. `false` if the slot is not of
+    /// the page's set or is taken, or the page has a slot.
+    pub fn restore(&mut self, page: u64, slot: Slot) -> bool {
+        let place = self.permutation.place(page);
+        let free = self.index.state(slot).class().is_none();
+        if !free || self.index.page(slot).0.set != place.set || self.index.find(place).is_some() {
+            return false;
+        }
+        let class = Class::of_new(Run::None, class::REGION_LEVELS - 1).after_use(0);
+        self.index.fill(slot, place.tag, PageState::new(class, self.now));
+        true
+    }
+
+    /// A pinned slot keeps its page: what is in it is not on the disk yet.
+    pub fn pin(&mut self, slot: Slot) {
+        self.pinned[slot.index() / 64] |= 1 << (slot.index() % 64);
+    }
+
+    /// The opposite of `pin`.
+    pub fn unpin(&mut self, slot: Slot) {
+        self.pinned[slot.index() / 64] &= !(1 << (slot.index() % 64));
+    }
+
+    /// The memory of index, ghosts, scores, counts and of the queue with its data, in bytes.
+    #[must_use]
+    pub fn metadata_bytes(&self) -> usize {
+        let parts =
+            [self.index.bytes(), self.ghosts.bytes(), self.regions.bytes(), self.stage.bytes()];
+        let all: usize = parts.iter().sum();
+        all + Reuse::bytes() + self.pinned.len() * 8
+    }
+
+    /// The page comes back: what is known of it from now on.
+    fn come_back(&mut self, page: u64, state: PageState) -> PageState {
+        let Some(class) = state.class() else { return state };
+        let bucket = bucket(state.stamp().age_ticks(self.now));
+        self.reuse.count_return(class, bucket);
+        if class.is_new() {
+            self.regions.come_back(page);
+        }
+        PageState::new(class.after_use(bucket), self.now)
+    }
+
+    /// Gives a page that leaves the queue a slot, if it is worth one.
+    fn admit(&mut self, Departure { page, state }: Departure) -> Option<FlashWrite> {
+        let place = self.permutation.place(page);
+        let pinned = &self.pinned;
+        let is_pinned = |slot: Slot| pinned[slot.index() / 64] >> (slot.index() % 64) & 1 == 1;
+        let victim = self.index.victim(place.set, self.now, &self.reuse, is_pinned);
+        let class = state.class()?;
+        let victim = victim.filter(|victim| {
+            let Some(worth) = victim.worth else { return true };
+            self.reuse.count_victim(worth);
+            let bucket = bucket(state.stamp().age_ticks(self.now));
+            self.reuse.is_worth_writing(class, bucket, worth)
+        });
+        let Some(victim) = victim else {
+            self.remember(place, state);
+            return None;
+        };
+        let (old, old_state) = self.index.page(victim.slot);
+        self.index.fill(victim.slot, place.tag, state);
+        let evicted = old_state.class().map(|_| {
+            self.remember(old, old_state);
+            self.permutation.page(old)
+        });
+        Some(FlashWrite { page, slot: victim.slot, evicted })
+    }
+
+    fn remember(&mut self, place: Place, state: PageState) {
+        let dropped = self.ghosts.remember(place.set, place.tag, state, self.now);
+        if let Some(ghost) = dropped
+            && let Some(class) = ghost.class()
+        {
+            self.reuse.count_drop(class, bucket(ghost.stamp().age_ticks(self.now)));
+        }
+    }
+
+    fn pass_time(&mut self) {
+        self.tick_left -= 1;
+        if self.tick_left == 0 {
+            self.tick_left = self.tick_requests;
+            self.now = self.now.next();
+            self.sweep();
+        }
+        self.lesson_left -= 1;
+        if self.lesson_left == 0 {
+            self.lesson_left = self.lesson_requests;
+            self.reuse.learn();
+        }
+    }
+
+    /// Looks at one part of all stamps, so that each is looked at in `SWEEP_TICKS`.
+    fn sweep(&mut self) {
+        let sets = self.index.sets();
+        let end = (self.swept_sets + sets.div_ceil(usize::from(SWEEP_TICKS))).min(sets);
+        self.index.sweep(self.swept_sets..end, self.now);
+        self.ghosts.sweep(self.swept_sets..end, self.now);
+        self.swept_sets = if end == sets { 0 } else { end };
+    }
+
+    /// Whether `page` follows the page of the request before.
+    fn follow_run(&mut self, page: u64) -> Run {
+        if self.last_page != Some(page) {
+            self.in_run = page.checked_sub(1).is_some_and(|before| self.last_page == Some(before));
+        }
+        self.last_page = Some(page);
+        match (self.in_run, self.last_was_known) {
+            (false, _) => Run::None,
+            (true, true) => Run::Known,
+            (true, false) => Run::Unknown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(capacity_pages: usize) -> Policy {
+        Policy::new(PolicyShape { capacity_pages, address_bits: 24 })
+    }
+
+    /// Pages of a mixed kind: some popular, most not.
+    fn page(request: u64) -> u64 {
+        let mixed = request.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+        if request.is_multiple_of(3) { mixed } else { mixed % 700 }
+    }
+
+    #[test]
+    fn a_page_stays_where_it_was_written_until_another_takes_its_slot() {
+        let mut policy = policy(1000);
+        let mut slots: std::collections::HashMap<u64, Slot> = std::collections::HashMap::new();
+        for request in 0..200_000 {
+            let asked = page(request);
+            let Access { found, write } = policy.access(asked);
+            match found {
+                Found::Flash(slot) => assert_eq!(slots.get(&asked), Some(&slot)),
+                Found::Memory | Found::Nowhere => assert!(!slots.contains_key(&asked)),
+            }
+            if let Some(FlashWrite { page, slot, evicted }) = write {
+                assert!(slot.index() < 1000);
+                let before = slots.iter().find(|(_, other)| **other == slot).map(|(page, _)| *page);
+                assert_eq!(before, evicted);
+                evicted.map(|page| slots.remove(&page));
+                assert_eq!(slots.insert(page, slot), None);
+                assert_eq!(policy.find(page), Some(slot));
+                assert_eq!(policy.page_in(slot), Some(page));
+            }
+        }
+        assert!(slots.len() > 900, "{}", slots.len());
+    }
+
+    #[test]
+    fn a_pinned_page_never_makes_room() {
+        let mut policy = policy(64);
+        let mut pinned = Vec::new();
+        for request in 0..100_000 {
+            let Some(write) = policy.access(page(request)).write else { continue };
+            assert!(!write.evicted.is_some_and(|evicted| pinned.contains(&evicted)));
+            if pinned.len() < 60 {
+                policy.pin(write.slot);
+                pinned.push(write.page);
+            }
+        }
+        assert!(pinned.iter().all(|page| policy.find(*page).is_some()));
+    }
+
+    #[test]
+    fn what_is_invalidated_is_not_found_again() {
+        let mut policy = policy(5000);
+        for request in 0..20_000 {
+            policy.access(page(request));
+        }
+        let held: Vec<u64> = (0..700).filter(|page| policy.find(*page).is_some()).collect();
+        assert!(held.len() > 300);
+        for page in held {
+            assert!(policy.invalidate(page).is_some());
+            assert_eq!(policy.find(page), None);
+            assert_eq!(policy.access(page).found, Found::Nowhere);
+        }
+    }
+
+    #[test]
+    fn a_restart_puts_pages_back_into_their_slots() {
+        let mut before = policy(1000);
+        for request in 0..20_000 {
+            before.access(page(request));
+        }
+        let mut after = policy(1000);
+        let (mut count, mut last) = (0, None);
+        for slot in (0..1000).map(Slot) {
+            let Some(page) = before.page_in(slot) else { continue };
+            assert!(after.restore(page, slot));
+            assert!(!after.restore(page, slot), "the slot is taken");
+            assert_eq!(after.access(page).found, Found::Flash(slot));
+            (count, last) = (count + 1, Some(page));
+        }
+        assert!(count > 500);
+        let other_set = (0..1000).map(Slot).find(|slot| after.page_in(*slot).is_none());
+        assert!(!other_set.is_some_and(|slot| after.restore(last.unwrap_or(0), slot)));
+    }
+
+    #[test]
+    fn old_stamps_are_never_taken_for_young_ones() {
+        // A page used once and then not for 200 times the capacity is worth nothing.
+        let mut policy = policy(128);
+        policy.access(1);
+        for request in 0..25_600 {
+            policy.access(1000 + request % 100);
+        }
+        let slot = policy.find(1);
+        if let Some(slot) = slot {
+            let age_ticks = policy.index.state(slot).stamp().age_ticks(policy.now);
+            assert!(age_ticks >= age::AGE_MAX_TICKS, "{age_ticks}");
+        }
+    }
+
+    #[test]
+    fn all_parts_together_take_at_most_sixteen_bytes_a_page() {
+        for capacity_pages in [5000, 65_536, 1 << 20] {
+            let bytes = policy(capacity_pages).metadata_bytes();
+            assert!(bytes <= MEMORY_BYTES_PER_PAGE * capacity_pages, "{capacity_pages}: {bytes}");
+        }
+    }
+}
