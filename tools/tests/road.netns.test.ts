@@ -50,6 +50,58 @@ test.serial(
   },
 )
 
+const DIRECT = `kind: DistributedSwitch
+name: dvs0
+spec: {}
+---
+kind: PortGroup
+name: web
+spec:
+  switch: dvs0
+  vlan: 100
+  subnets:
+    - { cidr: 10.1.0.0/24, gateway: 10.1.0.1, dhcp: { from: 10.1.0.50, to: 10.1.0.99 } }
+---
+kind: SecurityGroup
+name: web
+spec:
+  allowWithinGroup: false
+  inbound:
+    - { family: ipv4, protocol: tcp, ports: ['80'], source: { cidrs: [0.0.0.0/0] }, action: allow }
+---
+kind: VirtualMachine
+name: web-1
+spec:
+  cpus: 1
+  memoryMiB: 128
+  image: probe
+  nics: [{ name: eth0, portGroup: web, port: direct, securityGroups: [web] }]
+---
+kind: VirtualMachine
+name: web-2
+spec:
+  cpus: 1
+  memoryMiB: 128
+  image: probe
+  nics: [{ name: eth0, portGroup: web, securityGroups: [web] }]
+`
+
+test.serial(
+  'up --once: a machine on a direct port leases its address and has every verdict right',
+  async (t) => {
+    const door = await makeDoor()
+    const file = join(door.runFolder, 'direct.yaml')
+    await writeFile(file, DIRECT)
+    const { exitCode, stdout, stderr } = await door.open(['up', file, '--once', '-o', 'json']).exit
+    t.is(exitCode, 0, stderr)
+    const { cells, differing } = JSON.parse(stdout) as Report
+    t.is(differing, 0)
+    t.is(cells.filter(({ passes }) => passes).length, 22)
+    t.is(cells.length, 40)
+    await rm(door.runFolder, { recursive: true })
+  },
+)
+
 test.serial(
   'up stays: verbs speak to it, a second up says so, Ctrl-C takes all away',
   async (t) => {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { Clock } from '@purlin/base'
 import { PurlinError } from '@purlin/base'
 import type { Event, NewEvent } from '@purlin/schema'
@@ -38,7 +39,11 @@ const BLOCK = 10 ** BLOCK_DIGITS
 const EVENTS_PER_TRANSACTION = 500
 const WAITING_LIMIT = 20_000
 const READ_LIMIT = 1_000
-const ATTEMPTS = 5
+/** Agents of a fleet write to one log. Who comes second tries again: at once at first, then after
+ *  pauses that grow and differ. */
+const ATTEMPTS = 40
+const ATTEMPTS_AT_ONCE = 4
+const LONGEST_PAUSE_MS = 200
 
 interface Head {
   readonly first: number
@@ -138,6 +143,7 @@ class StoredEventLog implements EventLog {
       const done = await this.#guarded(head, writes)
       attempts = done ? ATTEMPTS : attempts - 1
       if (attempts === 0) throw contended('trim')
+      if (!done) await this.#giveWay(ATTEMPTS - attempts)
       head = await this.#head()
     }
   }
@@ -189,8 +195,17 @@ class StoredEventLog implements EventLog {
       }))
       writes.push({ put: HEAD, value: { first: head.first, last: head.last + events.length } })
       if (await this.#guarded(head, writes)) return numbered
+      await this.#giveWay(attempt + 1)
     }
     throw contended('append')
+  }
+
+  /** Lets others go first after so many failed attempts. */
+  async #giveWay(attempts: number): Promise<void> {
+    if (attempts < ATTEMPTS_AT_ONCE) return
+    const [byte = 0] = randomBytes(1)
+    const pauseMs = Math.min(LONGEST_PAUSE_MS, 4 * 2 ** (attempts - ATTEMPTS_AT_ONCE))
+    await this.#clock.sleep(Math.ceil((pauseMs * (byte + 1)) / 256))
   }
 
   /** False when somebody else moved the head meanwhile. */

@@ -1,3 +1,6 @@
+export * from './authority.ts'
+export * from './etcd/fill.ts'
+export { type EtcdStoreOptions, openEtcdStore } from './etcd/open.ts'
 export * from './event-log.ts'
 export * from './sqlite/backup.ts'
 export * from './sqlite/open.ts'

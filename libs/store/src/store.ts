@@ -41,8 +41,16 @@ export interface WatchOptions {
   readonly signal: AbortSignal
 }
 
-/** A revisioned key-value store. One number, the revision, grows by one with every transaction that
- *  changes something. Keys are 1 to 512 printable ASCII characters, such as
+/** Why a store did not answer when it was last asked, and since when it has not. */
+export interface StoreTrouble {
+  readonly message: string
+  readonly sinceMs: number
+}
+
+/** A revisioned key-value store. One number, the revision, grows with every transaction that changes
+ *  something: by one in a file of our own, by more where others write to the same etcd; what was
+ *  written later has the higher one. Transactions that are asked for at once may be made in any
+ *  order, except that a guard decides; wait for one to have it before the next. Keys are 1 to 512 printable ASCII characters, such as
  *  `/resource/Port/web-1.eth0`; values are JSON of at most 1 MiB as text, so that every engine
  *  behind this interface holds them. */
 export interface Store {
@@ -52,13 +60,16 @@ export interface Store {
   list(
     prefix: string,
   ): Promise<{ readonly entries: readonly StoreEntry[]; readonly revision: number }>
-  /** All or nothing. Answers once the change is on disk. A transaction that changes nothing
-   *  (deletes of absent keys) keeps the revision. Errors: PUR_STORE_CONFLICT, PUR_STORE_FULL,
-   *  PUR_STORE_FAILED, PUR_STORE_LEASE_GONE, PUR_INVALID. */
+  /** All or nothing. Answers once the change is on disk (of a majority, where there are several). A transaction that changes nothing
+   *  (deletes of absent keys) keeps the revision. Errors: PUR_STORE_CONFLICT
+   *  (context: `key`, `expected`, `found`), PUR_STORE_FULL, PUR_STORE_FAILED, PUR_STORE_TOO_LARGE,
+   *  PUR_STORE_LEASE_GONE, PUR_INVALID, PUR_STORE_UNREACHABLE (context `uncertain`: whether it may
+   *  have been made all the same). */
   transact(transaction: Transaction): Promise<{ readonly revision: number }>
   /** Batches of changes, one a revision, in order, none twice and none left out. Ends when the
    *  signal is aborted or the store is closed. A slow reader costs no memory: it reads from the
-   *  kept history. Errors: PUR_STORE_COMPACTED when the history needed is gone (or was never there:
+   *  kept history. A store that is away ends no watch: it goes on, by revision, when the store is
+   *  back. Errors: PUR_STORE_COMPACTED when the history needed is gone (or was never there:
    *  a restored store); then list again and watch from that revision. */
   watch(prefix: string, options: WatchOptions): AsyncIterable<readonly StoreChange[]>
   /** Forgets changes before the revision; entries stay. */
@@ -70,8 +81,10 @@ export interface Store {
   keepLease(id: string): Promise<void>
   /** Ends the lease and deletes its keys in one transaction. A lease that is gone is no error. */
   revokeLease(id: string): Promise<void>
-  /** Writes a consistent copy to `file` (mode 0600), whole or not at all. Errors:
-   *  PUR_STORE_FULL. */
+  /** Writes a consistent copy to `file` (mode 0600), whole or not at all, as a state file of one
+   *  host. Errors: PUR_STORE_FULL. */
   backup(file: string): Promise<void>
+  /** Undefined while the store answers. */
+  trouble(): StoreTrouble | undefined
   close(): Promise<void>
 }

@@ -139,6 +139,11 @@ class SqliteStore implements Store {
     await writeBackup(this.#database, file)
   }
 
+  /** A file is there or fails for good. */
+  trouble() {
+    return undefined
+  }
+
   async close() {
     if (this.#bell.closed) return
     this.#committer.flush()
