@@ -1,0 +1,164 @@
+//! Rewriting what is bad of a stripe or a page, and scrubbing for it.
+
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use super::catalogue::Base;
+use super::core::{Core, Counters};
+use super::entry::{Entry, Place};
+use super::geometry::FAN_OUT;
+use super::pages::{Pointer, child};
+use super::read_stripe::is_right;
+use super::tasks;
+use super::tree::leaf_entry;
+use super::write_stripe::Blocks;
+use crate::buffer::{BLOCK_BYTES, Buffer, Slice};
+use crate::control::ScrubReport;
+use crate::disk::IoClass;
+use crate::error::BlockError;
+
+impl Core {
+    /// Looks at the stripes that reads found bad, and rewrites their bad shards where they are:
+    /// the map says what must be there, so it does not matter what a crash leaves of that.
+    pub async fn repair_stripes(self: &Rc<Self>) -> Result<(), BlockError> {
+        let repairs = std::mem::take(&mut *self.wanted.repairs.borrow_mut());
+        for (head, stripe) in repairs {
+            let root = self.catalogue.borrow().lowest_root(head);
+            let Some(root) = root else { continue };
+            let entry = self.look_up(root, stripe, IoClass::Recovery).await?.entry;
+            if let Some(entry) = entry {
+                self.repair_stripe(stripe, &entry, IoClass::Recovery).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads every shard of a stripe and rewrites the bad ones. Returns how many were rewritten,
+    /// or `None` if too few are good.
+    pub async fn repair_stripe(
+        self: &Rc<Self>,
+        stripe: u64,
+        entry: &Rc<Entry>,
+        class: IoClass,
+    ) -> Option<u64> {
+        let rows = entry.shape.shard_blocks;
+        let there = (0..entry.shape.shards()).filter(|&s| self.should_have(entry.places[s]));
+        let there: Vec<usize> = there.collect();
+        let reads = there.iter().map(|&shard| {
+            let (core, entry) = (Rc::clone(self), Rc::clone(entry));
+            async move { core.read_shard(&entry, shard, 0, rows, class).await }
+        });
+        let shards = tasks::all(reads.collect()).await;
+        let bad = there.iter().zip(&shards).filter(|(shard, read)| {
+            !read.as_ref().is_some_and(|read| is_right(entry, **shard, 0, read.as_bytes()))
+        });
+        let bad: Vec<usize> = bad.map(|(&shard, _)| shard).collect();
+        if bad.is_empty() {
+            return Some(0);
+        }
+        let mut blocks: Blocks = vec![None; self.geometry.get().stripe_blocks];
+        let kept = self.read_kept(stripe, entry, entry.present, &mut blocks, class).await;
+        if kept != Ok(0) {
+            return None;
+        }
+        let mut repaired = 0;
+        for (shard, runs) in self.shard_bytes(entry, &blocks, &bad) {
+            let mut written = true;
+            for (row, slice) in runs {
+                let place = Place(entry.places[shard].0 + row as u64);
+                written &= self.write(place, vec![slice], class).await.is_ok();
+            }
+            repaired += u64::from(written);
+        }
+        Counters::add(&self.counters.repaired, repaired);
+        Some(repaired)
+    }
+
+    /// What must be in some shards: runs of rows that have bytes.
+    fn shard_bytes(
+        &self,
+        entry: &Entry,
+        blocks: &Blocks,
+        wanted: &[usize],
+    ) -> Vec<(usize, Vec<(usize, Slice)>)> {
+        let shape = entry.shape;
+        if shape.is_replicated() {
+            let rows = blocks.iter().enumerate();
+            let runs: Vec<_> =
+                rows.filter_map(|(row, block)| block.clone().map(|slice| (row, slice))).collect();
+            return wanted.iter().map(|&shard| (shard, runs.clone())).collect();
+        }
+        let mut whole = Buffer::zeroed(shape.shards() * shape.shard_blocks);
+        for (at, block) in blocks.iter().enumerate() {
+            if let Some(block) = block {
+                whole.as_bytes_mut()[at * BLOCK_BYTES..][..BLOCK_BYTES]
+                    .copy_from_slice(block.as_bytes());
+            }
+        }
+        let shard_bytes = shape.shard_blocks * BLOCK_BYTES;
+        let codec = self.codec(shape.data, shape.parity);
+        if codec.encode_stripe(whole.as_bytes_mut(), shard_bytes).is_err() {
+            return Vec::new();
+        }
+        let whole = whole.share();
+        let shard = |at: usize| whole.blocks_at(at * shape.shard_blocks, shape.shard_blocks);
+        wanted.iter().map(|&at| (at, vec![(0, shard(at))])).collect()
+    }
+
+    /// Reads the map on every disk that has it, and with `deep` every shard; repairs what is bad.
+    /// Runs inside a cycle, so that nothing moves under it.
+    pub async fn scrub(self: &Rc<Self>, deep: bool) -> Result<ScrubReport, BlockError> {
+        let mut report = ScrubReport::default();
+        let mut seen = HashSet::new();
+        let mut left: Vec<(Pointer, u8)> = {
+            let catalogue = self.catalogue.borrow();
+            let roots = catalogue.heads.values().filter_map(|head| match head.base {
+                Base::Tree(root) => Some((root.pointer, root.height - 1)),
+                Base::Frozen { .. } => None,
+            });
+            roots.collect()
+        };
+        let geometry = self.geometry.get();
+        while let Some((pointer, level)) = left.pop() {
+            if pointer.is_null() || !seen.insert(pointer.key()) {
+                continue;
+            }
+            let page = self.page(&pointer, IoClass::Scrub).await?;
+            if !pointer.is_dirty() {
+                report.pages += 1;
+                report.repaired += self.scrub_page(&pointer, &page).await;
+            }
+            if level > 0 {
+                let slots = 0..usize::try_from(FAN_OUT).unwrap_or_default();
+                left.extend(slots.map(|slot| (child(&page, slot), level - 1)));
+                continue;
+            }
+            let slots = 0..usize::try_from(geometry.leaf_entries).unwrap_or_default();
+            for entry in slots.filter_map(|slot| leaf_entry(geometry, &page, slot)) {
+                if !deep || !seen.insert(entry.key()) {
+                    continue;
+                }
+                report.stripes += 1;
+                match self.repair_stripe(0, &Rc::new(entry), IoClass::Scrub).await {
+                    Some(repaired) => report.repaired += repaired,
+                    None => report.lost += 1,
+                }
+            }
+        }
+        Ok(report)
+    }
+
+    async fn scrub_page(self: &Rc<Self>, pointer: &Pointer, page: &Buffer) -> u64 {
+        let mut repaired = 0;
+        for place in pointer.places.into_iter().filter(|&place| self.should_have(place)) {
+            let read = self.read(place, 1, IoClass::Scrub).await;
+            if read.is_ok_and(|read| crc32c::crc32c(read.as_bytes()) == pointer.crc) {
+                continue;
+            }
+            let slice = Buffer::copy_of(page.as_bytes()).share();
+            repaired += u64::from(self.write(place, vec![slice], IoClass::Scrub).await.is_ok());
+        }
+        Counters::add(&self.counters.repaired, repaired);
+        repaired
+    }
+}

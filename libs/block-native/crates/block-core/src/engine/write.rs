@@ -1,0 +1,201 @@
+//! Writing a volume.
+
+use std::rc::Rc;
+
+use super::core::{Core, Counters};
+use super::members::Member;
+use super::records::Record;
+use super::tasks::Awaited;
+use super::write_stripe::Blocks;
+use crate::buffer::{BLOCK_BYTES, Slice};
+use crate::disk::IoClass;
+use crate::error::BlockError;
+
+/// Most blocks of one record, so that a batch holds several.
+const RECORD_BLOCKS_MAX: usize = 64;
+/// How many cycles a write waits for room before the pool counts as full.
+const ROOM_CYCLES_MAX: usize = 3;
+/// Most zero records of one request on their way.
+const ZEROES_IN_FLIGHT_MAX: usize = 1024;
+
+impl Core {
+    /// Replaces blocks from `first` on. Whole stripes skip the log.
+    ///
+    /// # Errors
+    /// [`BlockError::NoSpace`], [`BlockError::TooFewDisks`], [`BlockError::Closed`].
+    pub async fn write_blocks(
+        self: &Rc<Self>,
+        head: u64,
+        first: u64,
+        slices: Vec<Slice>,
+    ) -> Result<(), BlockError> {
+        let stripe_blocks = self.geometry.get().stripe_blocks;
+        let mut blocks: Vec<Slice> = Vec::new();
+        for slice in &slices {
+            blocks.extend((0..slice.blocks()).map(|at| slice.blocks_at(at, 1)));
+        }
+        Counters::add(&self.counters.client_written_bytes, (blocks.len() * BLOCK_BYTES) as u64);
+        let mut waiting: Vec<Awaited<Result<(), BlockError>>> = Vec::new();
+        let mut failed = None;
+        let mut at = 0;
+        while at < blocks.len() && failed.is_none() {
+            let block = first + at as u64;
+            let stripe = block / stripe_blocks as u64;
+            let within = usize::try_from(block % stripe_blocks as u64).unwrap_or_default();
+            let count = (stripe_blocks - within).min(blocks.len() - at);
+            let part = &blocks[at..at + count];
+            let outcome = if count == stripe_blocks && stripe_blocks > 1 {
+                self.write_whole(head, stripe, part).await
+            } else {
+                self.write_part(head, stripe, block, part, &mut waiting).await
+            };
+            failed = outcome.err();
+            at += count;
+        }
+        for outcome in waiting {
+            failed = failed.or(outcome.await.err());
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Appends a part of a stripe to the log.
+    async fn write_part(
+        self: &Rc<Self>,
+        head: u64,
+        stripe: u64,
+        block: u64,
+        part: &[Slice],
+        waiting: &mut Vec<Awaited<Result<(), BlockError>>>,
+    ) -> Result<(), BlockError> {
+        self.make_room(head, stripe).await?;
+        let mut block = block;
+        for part in part.chunks(RECORD_BLOCKS_MAX.min(self.batch_blocks_max())) {
+            let checksums = part.iter().map(|slice| crc32c::crc32c(slice.as_bytes())).collect();
+            let record = Record::Write { head, block, checksums };
+            waiting.push(self.append(record, part.to_vec()));
+            block += part.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Writes a whole stripe into free space and appends its entry to the log.
+    async fn write_whole(
+        self: &Rc<Self>,
+        head: u64,
+        stripe: u64,
+        part: &[Slice],
+    ) -> Result<(), BlockError> {
+        self.wait_for_room(|| self.plan_stripe(stripe, Member::has_room).map(|_| ())).await?;
+        let blocks: Blocks = part.iter().cloned().map(Some).collect();
+        let entry = self.write_stripe(stripe, &blocks, IoClass::Client).await?;
+        self.append(Record::Stripe { head, stripe, entry }, Vec::new()).await
+    }
+
+    /// Reserves room for a stripe, or finds that none is needed because it is overwritten in place.
+    async fn make_room(self: &Rc<Self>, head: u64, stripe: u64) -> Result<(), BlockError> {
+        match self.reserve(head, stripe) {
+            Err(BlockError::NoSpace) => {}
+            other => return other,
+        }
+        if self.is_in_place(head, stripe).await? {
+            return Ok(());
+        }
+        self.wait_for_room(|| self.reserve(head, stripe)).await
+    }
+
+    /// Whether the stripe is in the map, this head's alone, and on all its disks.
+    async fn is_in_place(self: &Rc<Self>, head: u64, stripe: u64) -> Result<bool, BlockError> {
+        let root = {
+            let catalogue = self.catalogue.borrow();
+            let alone = catalogue.heads.get(&head).is_some_and(|head| head.ends.is_empty());
+            catalogue.root(head).filter(|_| alone)
+        };
+        let Some(root) = root else { return Ok(false) };
+        let _guard = self.guard();
+        let lookup = self.look_up(root, stripe, IoClass::Client).await?;
+        Ok(lookup.entry.is_some_and(|entry| !lookup.shared && self.can_overwrite(&entry)))
+    }
+
+    async fn wait_for_room(
+        self: &Rc<Self>,
+        mut try_it: impl FnMut() -> Result<(), BlockError>,
+    ) -> Result<(), BlockError> {
+        for _ in 0..ROOM_CYCLES_MAX {
+            match try_it() {
+                Err(BlockError::NoSpace) => {}
+                other => return other,
+            }
+            if let Some(refusal) = self.refusal() {
+                return Err(refusal);
+            }
+            self.want_cycle();
+            self.cycle_ended.next().await;
+            self.held_is_free().await;
+        }
+        try_it()
+    }
+
+    /// Has blocks read as zeros from now on. Where nothing is, nothing is written.
+    ///
+    /// # Errors
+    /// As [`Core::write_blocks`].
+    pub async fn zero_blocks(
+        self: &Rc<Self>,
+        head: u64,
+        first: u64,
+        count: u64,
+    ) -> Result<(), BlockError> {
+        let stripe_blocks = self.geometry.get().stripe_blocks as u64;
+        let end = first + count;
+        let mut waiting = Vec::new();
+        let mut block = first;
+        while let Some(stripe) = self.next_used(head, block.div_euclid(stripe_blocks), end).await? {
+            let from = block.max(stripe * stripe_blocks);
+            let to = end.min((stripe + 1) * stripe_blocks);
+            self.zero_room(head, stripe, to - from < stripe_blocks).await?;
+            let record = Record::Zero { head, block: from, count: to - from };
+            waiting.push(self.append(record, Vec::new()));
+            if waiting.len() == ZEROES_IN_FLIGHT_MAX {
+                for outcome in waiting.drain(..) {
+                    outcome.await?;
+                }
+            }
+            block = to;
+            if block >= end {
+                break;
+            }
+        }
+        for outcome in waiting {
+            outcome.await?;
+        }
+        Ok(())
+    }
+
+    /// A part of a stripe may have to be written anew without the rest; a whole one needs no room.
+    async fn zero_room(
+        self: &Rc<Self>,
+        head: u64,
+        stripe: u64,
+        part: bool,
+    ) -> Result<(), BlockError> {
+        if part { self.make_room(head, stripe).await } else { Ok(()) }
+    }
+
+    /// The first stripe from `stripe` on, before block `end`, that may hold something.
+    pub async fn next_used(
+        self: &Rc<Self>,
+        head: u64,
+        stripe: u64,
+        end: u64,
+    ) -> Result<Option<u64>, BlockError> {
+        let _guard = self.guard();
+        let end = end.div_ceil(self.geometry.get().stripe_blocks as u64);
+        let (changed, root) = {
+            let catalogue = self.catalogue.borrow();
+            (catalogue.next_changed(head, stripe, end), catalogue.lowest_root(head))
+        };
+        let Some(root) = root else { return Ok(changed) };
+        let end = changed.unwrap_or(end);
+        Ok(self.next_stripe(root, stripe, end, IoClass::Client).await?.or(changed))
+    }
+}

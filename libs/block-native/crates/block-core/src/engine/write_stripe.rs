@@ -1,0 +1,115 @@
+//! Writing a stripe into free space.
+
+use std::rc::Rc;
+
+use super::core::Core;
+use super::entry::{Entry, Place};
+use super::members::Member;
+use super::placing::Plan;
+use super::tasks;
+use crate::buffer::{BLOCK_BYTES, Buffer, Slice};
+use crate::disk::IoClass;
+use crate::error::BlockError;
+
+/// A stripe's blocks, `None` where it has none.
+pub type Blocks = Vec<Option<Slice>>;
+
+/// How often a stripe is planned anew because a disk failed under it.
+const TRIES_MAX: usize = 8;
+
+impl Core {
+    /// Writes a stripe with these blocks where placement wants it now. A disk that fails is left
+    /// out of the next try.
+    ///
+    /// # Errors
+    /// [`BlockError::TooFewDisks`] and [`BlockError::NoSpace`].
+    pub async fn write_stripe(
+        self: &Rc<Self>,
+        stripe: u64,
+        blocks: &Blocks,
+        class: IoClass,
+    ) -> Result<Entry, BlockError> {
+        let mut tries = 0;
+        loop {
+            let room = |member: &Member, blocks: u64| member.space.free_blocks() >= blocks;
+            let Plan { shape, disks } = self.plan_stripe(stripe, room)?;
+            let shard_blocks = shape.shard_blocks as u64;
+            let Some(places) = self.take_space(&disks, shard_blocks) else {
+                return Err(BlockError::NoSpace);
+            };
+            let mut entry = Entry {
+                birth: self.generation.get() + 1,
+                shape,
+                present: present(blocks),
+                places,
+                checksums: vec![0; shape.checksums()],
+            };
+            let writes = if shape.is_replicated() {
+                replicate(&mut entry, blocks)
+            } else {
+                self.encode(&mut entry, blocks)
+            };
+            let writes = writes.into_iter().map(|(place, slices)| {
+                let core = Rc::clone(self);
+                async move { core.write(place, slices, class).await }
+            });
+            let results = tasks::all(writes.collect()).await;
+            if results.iter().all(Result::is_ok) {
+                return Ok(entry);
+            }
+            // Nobody has heard of these places.
+            self.let_go(&entry.places, shard_blocks);
+            tries += 1;
+            if tries == TRIES_MAX {
+                return Err(BlockError::Closed { reason: "stripes cannot be written".into() });
+            }
+        }
+    }
+
+    /// The writes of a coded stripe; fills in its checksums.
+    fn encode(&self, entry: &mut Entry, blocks: &Blocks) -> Vec<(Place, Vec<Slice>)> {
+        let shape = entry.shape;
+        let mut whole = Buffer::zeroed(shape.shards() * shape.shard_blocks);
+        for (at, block) in blocks.iter().enumerate() {
+            if let Some(block) = block {
+                whole.as_bytes_mut()[at * BLOCK_BYTES..][..BLOCK_BYTES]
+                    .copy_from_slice(block.as_bytes());
+            }
+        }
+        let shard_bytes = shape.shard_blocks * BLOCK_BYTES;
+        let coded =
+            self.codec(shape.data, shape.parity).encode_stripe(whole.as_bytes_mut(), shard_bytes);
+        debug_assert!(coded.is_ok(), "a stripe of the wrong length");
+        let checksums = whole.as_bytes().chunks(BLOCK_BYTES).map(crc32c::crc32c);
+        entry.checksums = checksums.collect();
+        let whole = whole.share();
+        let shard = |at| whole.blocks_at(at * shape.shard_blocks, shape.shard_blocks);
+        let writes = entry.places.iter().enumerate().filter(|(_, place)| place.is_somewhere());
+        writes.map(|(at, &place)| (place, vec![shard(at)])).collect()
+    }
+}
+
+/// The writes of equal shards, run by run of blocks that are there; fills in the checksums.
+fn replicate(entry: &mut Entry, blocks: &Blocks) -> Vec<(Place, Vec<Slice>)> {
+    let mut runs: Vec<(u64, Vec<Slice>)> = Vec::new();
+    let mut end = None;
+    for (at, block) in blocks.iter().enumerate() {
+        let Some(block) = block else { continue };
+        entry.checksums[at] = crc32c::crc32c(block.as_bytes());
+        match runs.last_mut().filter(|_| end == Some(at)) {
+            Some((_, slices)) => slices.push(block.clone()),
+            None => runs.push((at as u64, vec![block.clone()])),
+        }
+        end = Some(at + 1);
+    }
+    let places = entry.places.iter().filter(|place| place.is_somewhere());
+    places
+        .flat_map(|place| runs.iter().map(|(row, slices)| (Place(place.0 + row), slices.clone())))
+        .collect()
+}
+
+/// Which blocks are there.
+pub fn present(blocks: &Blocks) -> u64 {
+    let there = blocks.iter().enumerate().filter(|(_, block)| block.is_some());
+    there.fold(0, |bits, (at, _)| bits | 1 << at)
+}

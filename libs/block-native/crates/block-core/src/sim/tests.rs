@@ -1,0 +1,6 @@
+//! The engine against the simulator.
+
+mod basics;
+mod coverage;
+mod explore;
+mod run;

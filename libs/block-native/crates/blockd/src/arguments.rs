@@ -1,0 +1,146 @@
+//! The command line.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::daemon::serve::{ServeOptions, TcpOptions};
+use crate::port::PortChoice;
+
+/// How the program is used.
+pub const USAGE: &str = "\
+usage: purlin-blockd serve --config FILE --sockets FOLDER [--port best|io_uring|threads]
+                           [--tcp ADDRESS:PORT --tls-certificate FILE --tls-key FILE
+                            [--tls-client-authority FILE]]
+       purlin-blockd check --config FILE
+       purlin-blockd status --sockets FOLDER
+       purlin-blockd upgrade --sockets FOLDER [--program FILE]
+       purlin-blockd stop --sockets FOLDER
+       purlin-blockd --version";
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Serve; with `successor`, what an old daemon hands over on standard input.
+    Serve {
+        /// How.
+        options: ServeOptions,
+        /// Whether another daemon hands over.
+        successor: bool,
+    },
+    /// Read a configuration and say what is wrong with it.
+    Check {
+        /// The file.
+        config: PathBuf,
+    },
+    /// Ask a daemon how it is.
+    Status {
+        /// Its folder of sockets.
+        sockets: PathBuf,
+    },
+    /// Have a daemon replaced by another program.
+    Upgrade {
+        /// Its folder of sockets.
+        sockets: PathBuf,
+        /// The program; the daemon's own file when left out.
+        program: Option<PathBuf>,
+    },
+    /// End a daemon.
+    Stop {
+        /// Its folder of sockets.
+        sockets: PathBuf,
+    },
+    /// Say the version.
+    Version,
+}
+
+/// Reads the words after the program's name.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
+    let mut words = words.into_iter();
+    let verb = words.next().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut options = Options::read(words)?;
+    let command = match verb.as_str() {
+        "serve" => Command::Serve {
+            successor: options.flag("--successor"),
+            options: ServeOptions {
+                config: options.path("--config")?,
+                sockets: options.path("--sockets")?,
+                port: options.port()?,
+                tcp: options.tcp()?,
+            },
+        },
+        "check" => Command::Check { config: options.path("--config")? },
+        "status" => Command::Status { sockets: options.path("--sockets")? },
+        "upgrade" => Command::Upgrade {
+            sockets: options.path("--sockets")?,
+            program: options.take("--program").map(PathBuf::from),
+        },
+        "stop" => Command::Stop { sockets: options.path("--sockets")? },
+        "--version" => Command::Version,
+        "" => return Err("what is to be done?".to_owned()),
+        _ => return Err(format!("{verb}: no such verb")),
+    };
+    match options.given.into_keys().min() {
+        Some(name) => Err(format!("{name} means nothing to {verb}")),
+        None => Ok(command),
+    }
+}
+
+struct Options {
+    given: HashMap<String, OsString>,
+}
+
+impl Options {
+    fn read(mut words: impl Iterator<Item = OsString>) -> Result<Self, String> {
+        let mut given = HashMap::new();
+        while let Some(word) = words.next() {
+            let name = word.to_string_lossy().into_owned();
+            if !name.starts_with("--") {
+                return Err(format!("{name}: an option was expected"));
+            }
+            let value = match name.as_str() {
+                "--successor" => OsString::new(),
+                _ => words.next().ok_or_else(|| format!("{name} needs a value"))?,
+            };
+            if given.insert(name.clone(), value).is_some() {
+                return Err(format!("{name} is there twice"));
+            }
+        }
+        Ok(Self { given })
+    }
+
+    fn take(&mut self, name: &str) -> Option<OsString> {
+        self.given.remove(name)
+    }
+
+    fn flag(&mut self, name: &str) -> bool {
+        self.take(name).is_some()
+    }
+
+    fn path(&mut self, name: &str) -> Result<PathBuf, String> {
+        self.take(name).map(PathBuf::from).ok_or_else(|| format!("{name} is needed"))
+    }
+
+    fn port(&mut self) -> Result<PortChoice, String> {
+        let Some(name) = self.take("--port") else { return Ok(PortChoice::Best) };
+        let name = name.to_string_lossy();
+        PortChoice::of_name(&name)
+            .ok_or_else(|| format!("--port {name}: best, io_uring or threads"))
+    }
+
+    fn tcp(&mut self) -> Result<Option<TcpOptions>, String> {
+        let Some(address) = self.take("--tcp") else { return Ok(None) };
+        let address = address.to_string_lossy();
+        Ok(Some(TcpOptions {
+            address: address
+                .parse()
+                .map_err(|_| format!("--tcp {address}: ADDRESS:PORT, as in 192.0.2.1:10809"))?,
+            certificate: self.path("--tls-certificate")?,
+            key: self.path("--tls-key")?,
+            client_authority: self.take("--tls-client-authority").map(PathBuf::from),
+        }))
+    }
+}

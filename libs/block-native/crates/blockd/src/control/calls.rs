@@ -1,0 +1,223 @@
+//! What each call does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use purlin_block_core::BlockError;
+use purlin_block_core::control::{ControlAnswer, ControlOp, DiskId, RecoverySpeed};
+use serde_json::{Value, json};
+
+use super::protocol::{Call, Failure, Speed};
+use super::status;
+use crate::config;
+use crate::daemon::pool_thread::PoolThread;
+use crate::daemon::serve::Daemon;
+use crate::daemon::upgrade;
+use crate::daemon::volumes::{ensure_volume, find, find_pool, id_of, now_seconds};
+use crate::plan::{SourcePlan, VolumePlan};
+use crate::qos::limiter::VolumeLimits;
+use crate::reactor::mailbox::Mail;
+
+/// For what walks a whole pool.
+const WALK_TIMEOUT: Duration = Duration::from_hours(24);
+
+impl From<BlockError> for Failure {
+    fn from(error: BlockError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}
+
+/// Does what is asked.
+///
+/// # Errors
+/// Why not.
+pub(super) fn perform(daemon: &Arc<Daemon>, call: Call) -> Result<Value, Failure> {
+    match call {
+        Call::Status => Ok(status::of(daemon)),
+        Call::Stop => {
+            daemon.stop();
+            Ok(json!({}))
+        }
+        Call::Upgrade { program } => upgrade::begin(daemon, program)
+            .map(|process| json!({ "process": process }))
+            .map_err(|error| Failure::new("PUR_BLOCK_UPGRADE", error.to_string())),
+        Call::VolumeLimit { name, limits } => limit(daemon, &name, &limits),
+        Call::PoolScrub { pool, deep } => walk(daemon, &pool, ControlOp::Scrub { deep }),
+        Call::PoolRebalance { pool } => walk(daemon, &pool, ControlOp::Rebalance),
+        Call::PoolCheckpoint { pool } => walk(daemon, &pool, ControlOp::Checkpoint),
+        Call::DiskRemove { pool, disk } => walk(daemon, &pool, ControlOp::RemoveDisk(DiskId(disk))),
+        change => change_volumes(daemon, change),
+    }
+}
+
+/// Calls after which there may be other volumes, one at a time.
+fn change_volumes(daemon: &Arc<Daemon>, call: Call) -> Result<Value, Failure> {
+    let changing = daemon.change();
+    let made = match call {
+        Call::VolumeCreate { pool, name, size_bytes, limits } => {
+            check_name(daemon, &name)?;
+            let made = of_pool(daemon, &pool)?
+                .call(ControlOp::CreateVolume { name: name.clone(), size_bytes })?;
+            limit(daemon, &name, &limits)?;
+            made
+        }
+        Call::VolumeClone { snapshot, name, linked, pool } => {
+            let (from, found) = locate(daemon, &snapshot)?;
+            match pool.filter(|pool| *pool != from.plan.name) {
+                Some(pool) => copy(daemon, (from, snapshot), (pool, name), linked)?,
+                None => {
+                    check_name(daemon, &name)?;
+                    from.call(ControlOp::Clone { snapshot: found.id, name, linked })?
+                }
+            }
+        }
+        Call::VolumeGrow { name, size_bytes } => {
+            let (pool, found) = locate(daemon, &name)?;
+            pool.call(ControlOp::Grow { volume: found.id, size_bytes })?
+        }
+        Call::VolumeFlatten { name } => {
+            let (pool, found) = locate(daemon, &name)?;
+            pool.call(ControlOp::Flatten(found.id))?
+        }
+        Call::VolumeRollback { name, snapshot } => {
+            let (pool, found) = locate(daemon, &name)?;
+            refuse_in_use(pool, &name)?;
+            let (_, target) = locate(daemon, &snapshot)?;
+            pool.call(ControlOp::Rollback { volume: found.id, snapshot: target.id })?
+        }
+        Call::VolumeDelete { name } | Call::SnapshotDelete { name } => {
+            let (pool, found) = locate(daemon, &name)?;
+            refuse_in_use(pool, &name)?;
+            pool.call(ControlOp::Delete(found.id))?
+        }
+        Call::SnapshotCreate { volume, name } => {
+            check_name(daemon, &name)?;
+            let (pool, found) = locate(daemon, &volume)?;
+            let time_seconds = now_seconds();
+            pool.call(ControlOp::Snapshot { volume: found.id, name, time_seconds })?
+        }
+        Call::PoolRecoverySpeed { pool, speed } => {
+            let speed = match speed {
+                Speed::Low => RecoverySpeed::Low,
+                Speed::Medium => RecoverySpeed::Medium,
+                Speed::High => RecoverySpeed::High,
+            };
+            of_pool(daemon, &pool)?.call(ControlOp::SetRecoverySpeed(speed))?
+        }
+        Call::PoolPolicy { pool, redundancy } => {
+            let policy = config::policy(&redundancy)
+                .map_err(|reason| Failure::new("PUR_BLOCK_BAD_POLICY", reason))?;
+            of_pool(daemon, &pool)?.call(ControlOp::SetPolicy(policy))?
+        }
+        Call::DiskMaintenance { pool, disk, on } => {
+            of_pool(daemon, &pool)?.call(ControlOp::SetMaintenance { disk: DiskId(disk), on })?
+        }
+        Call::DiskForget { pool, disk } => {
+            of_pool(daemon, &pool)?.call(ControlOp::ForgetDisk(DiskId(disk)))?
+        }
+        other => {
+            let message = format!("{other:?} changes no volume");
+            return Err(Failure::new("PUR_INVALID", message));
+        }
+    };
+    daemon
+        .match_sockets()
+        .map_err(|error| Failure::new("PUR_BLOCK_SOCKET", format!("the sockets: {error}")))?;
+    drop(changing);
+    Ok(result_of(&made))
+}
+
+/// An independent clone in another pool than its snapshot's.
+fn copy(
+    daemon: &Daemon,
+    (from, snapshot): (&PoolThread, String),
+    (pool, name): (String, String),
+    linked: bool,
+) -> Result<ControlAnswer, Failure> {
+    if linked {
+        let message = format!(
+            "a linked clone of {snapshot} must be in {}, the pool of its snapshot; make it \
+             independent",
+            from.plan.name
+        );
+        return Err(Failure::new("PUR_BLOCK_INVALID", message));
+    }
+    let target = of_pool(daemon, &pool)?;
+    if find(target, &name)?.is_none() {
+        check_name(daemon, &name)?;
+    }
+    let source = Some(SourcePlan { snapshot, pool: from.plan.name.clone(), linked });
+    let limits = VolumeLimits::default();
+    let plan = VolumePlan { name, pool, size_bytes: None, source, limits, snapshots: Vec::new() };
+    ensure_volume(&plan, &daemon.pools)?;
+    Ok(ControlAnswer::Volume(id_of(target, &plan.name)?))
+}
+
+fn walk(daemon: &Daemon, pool: &str, op: ControlOp) -> Result<Value, Failure> {
+    let made = of_pool(daemon, pool)?.call_within(op, WALK_TIMEOUT)?;
+    Ok(result_of(&made))
+}
+
+fn result_of(answer: &ControlAnswer) -> Value {
+    match answer {
+        ControlAnswer::Volume(id) => json!({ "volume": id.0 }),
+        ControlAnswer::Disk(id) => json!({ "disk": id.0 }),
+        ControlAnswer::Scrubbed(report) => json!({
+            "pages": report.pages,
+            "stripes": report.stripes,
+            "repaired": report.repaired,
+            "lost": report.lost,
+        }),
+        ControlAnswer::Done | ControlAnswer::Status(_) => json!({}),
+    }
+}
+
+fn limit(daemon: &Daemon, name: &str, limits: &VolumeLimits) -> Result<Value, Failure> {
+    let (pool, _) = locate(daemon, name)?;
+    pool.mailbox.send(Mail::SetLimits(name.to_owned(), *limits));
+    Ok(json!({}))
+}
+
+fn of_pool<'a>(daemon: &'a Daemon, name: &str) -> Result<&'a PoolThread, Failure> {
+    Ok(find_pool(&daemon.pools, name)?)
+}
+
+/// The pool a volume or snapshot is in, and what it is.
+fn locate<'a>(
+    daemon: &'a Daemon,
+    name: &str,
+) -> Result<(&'a PoolThread, purlin_block_core::control::VolumeStatus), Failure> {
+    for pool in &daemon.pools {
+        if let Ok(Some(found)) = find(pool, name) {
+            return Ok((pool, found));
+        }
+    }
+    let message = format!("there is no volume or snapshot {name} in any pool that serves");
+    Err(Failure::new("PUR_BLOCK_NO_VOLUME", message))
+}
+
+fn check_name(daemon: &Daemon, name: &str) -> Result<(), Failure> {
+    if !config::is_name(name) {
+        let rule = "1 to 63 lower-case letters, digits and dashes, not at an end";
+        return Err(Failure::new("PUR_INVALID", format!("{name}: a name must be {rule}")));
+    }
+    if locate(daemon, name).is_ok() {
+        return Err(Failure::new("PUR_BLOCK_NAME_TAKEN", format!("the name {name} is taken")));
+    }
+    Ok(())
+}
+
+/// What is under a client must not change by itself.
+fn refuse_in_use(pool: &PoolThread, name: &str) -> Result<(), Failure> {
+    let report = pool.mailbox.ask(Duration::from_secs(5), Mail::Report);
+    let clients = report
+        .iter()
+        .flat_map(|report| &report.connections)
+        .find(|(volume, _)| volume == name)
+        .map_or(0, |(_, count)| *count);
+    if clients == 0 {
+        return Ok(());
+    }
+    let message = format!("{name} has {clients} clients; disconnect them first");
+    Err(Failure::new("PUR_BLOCK_IN_USE", message))
+}

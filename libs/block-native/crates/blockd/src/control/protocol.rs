@@ -1,0 +1,216 @@
+//! The words of the control socket.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::qos::limiter::VolumeLimits;
+
+/// The version of these words.
+pub const VERSION: u32 = 1;
+/// The longest line.
+pub const LINE_BYTES_MAX: u64 = 64 << 10;
+
+/// A call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// [`VERSION`].
+    pub version: u32,
+    /// Comes back in the answer.
+    pub id: u64,
+    /// What is asked.
+    #[serde(flatten)]
+    pub call: Call,
+}
+
+/// What can be asked. Volumes and snapshots go by their names, which are unique in the daemon.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "call", content = "arguments", rename_all = "kebab-case")]
+#[serde(rename_all_fields = "camelCase")]
+pub enum Call {
+    /// How everything is.
+    Status,
+    /// A new volume that reads as zeroes.
+    VolumeCreate {
+        /// Its pool.
+        pool: String,
+        /// Its name, a DNS label.
+        name: String,
+        /// A multiple of 4096.
+        size_bytes: u64,
+        /// What it may use.
+        #[serde(default)]
+        limits: VolumeLimits,
+    },
+    /// A volume that begins as a snapshot is. Into another pool it is copied, which is answered at
+    /// the end; a copy that was cut off is begun again by the same call.
+    VolumeClone {
+        /// The snapshot.
+        snapshot: String,
+        /// The volume's name.
+        name: String,
+        /// Whether it shares the snapshot's blocks; only in the snapshot's pool.
+        linked: bool,
+        /// Its pool; that of the snapshot when left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pool: Option<String>,
+    },
+    /// Makes a volume larger.
+    VolumeGrow {
+        /// Which.
+        name: String,
+        /// A multiple of 4096, not less than now.
+        size_bytes: u64,
+    },
+    /// Changes what a volume may use.
+    VolumeLimit {
+        /// Which.
+        name: String,
+        /// What it may use from now on.
+        limits: VolumeLimits,
+    },
+    /// Ends a linked clone's dependence.
+    VolumeFlatten {
+        /// Which.
+        name: String,
+    },
+    /// Makes a volume what one of its snapshots is. Its clients must have gone.
+    VolumeRollback {
+        /// Which.
+        name: String,
+        /// Whither.
+        snapshot: String,
+    },
+    /// Takes a volume away with its socket.
+    VolumeDelete {
+        /// Which.
+        name: String,
+    },
+    /// Freezes a volume.
+    SnapshotCreate {
+        /// Of which volume.
+        volume: String,
+        /// The snapshot's name.
+        name: String,
+    },
+    /// Takes a snapshot away.
+    SnapshotDelete {
+        /// Which.
+        name: String,
+    },
+    /// How fast recovery may go.
+    PoolRecoverySpeed {
+        /// Which pool.
+        pool: String,
+        /// `low`, `medium` or `high`.
+        speed: Speed,
+    },
+    /// Reads a pool through and repairs what is bad; answered at the end.
+    PoolScrub {
+        /// Which pool.
+        pool: String,
+        /// Chunks too.
+        deep: bool,
+    },
+    /// Moves stripes to where placement wants them; answered at the end.
+    PoolRebalance {
+        /// Which pool.
+        pool: String,
+    },
+    /// Sends everything in the log home; answered at the end.
+    PoolCheckpoint {
+        /// Which pool.
+        pool: String,
+    },
+    /// Another redundancy.
+    PoolPolicy {
+        /// Which pool.
+        pool: String,
+        /// `{"replicas":3}` or `{"erasure":"4+2"}`.
+        redundancy: crate::config::Redundancy,
+    },
+    /// No I/O to a disk and no movement because of it, or an end of that.
+    DiskMaintenance {
+        /// Which pool.
+        pool: String,
+        /// The disk's number in its pool.
+        disk: u16,
+        /// Into or out of it.
+        on: bool,
+    },
+    /// Empties a disk and lets it go; answered when it is free.
+    DiskRemove {
+        /// Which pool.
+        pool: String,
+        /// The disk's number in its pool.
+        disk: u16,
+    },
+    /// Gives up a missing disk.
+    DiskForget {
+        /// Which pool.
+        pool: String,
+        /// The disk's number in its pool.
+        disk: u16,
+    },
+    /// Hands pools and clients over to a new process of `program`; this one ends.
+    Upgrade {
+        /// The new daemon's program; this one's own file when left out.
+        program: Option<PathBuf>,
+    },
+    /// Closes the pools and ends the daemon.
+    Stop,
+}
+
+/// Recovery's share where clients want all of a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Speed {
+    /// A tenth.
+    Low,
+    /// Half.
+    Medium,
+    /// Two thirds.
+    High,
+}
+
+/// An answer: a result or an error.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// [`VERSION`].
+    pub version: u32,
+    /// That of the request; 0 where it had none that could be read.
+    pub id: u64,
+    /// What was found or done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<serde_json::Value>,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Failure>,
+}
+
+/// Why a call failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// A stable code.
+    pub code: String,
+    /// A sentence.
+    pub message: String,
+}
+
+/// Reads a line.
+///
+/// # Errors
+/// The request's id as far as it can be read, and what is wrong.
+pub fn read(line: &[u8]) -> Result<Request, (u64, Failure)> {
+    let invalid = |id, message: String| (id, Failure::new("PUR_INVALID", message));
+    let value: serde_json::Value = serde_json::from_slice(line)
+        .map_err(|error| invalid(0, format!("the line is no JSON object: {error}")))?;
+    let id = value.get("id").and_then(serde_json::Value::as_u64).unwrap_or(0);
+    let version = value.get("version").and_then(serde_json::Value::as_u64);
+    if version != Some(VERSION.into()) {
+        let found = version.map_or_else(|| "none".to_owned(), |version| version.to_string());
+        let message = format!("this daemon speaks version {VERSION}, the request has {found}");
+        return Err((id, Failure::new("PUR_BLOCK_CONTROL_VERSION", message)));
+    }
+    serde_json::from_value(value).map_err(|error| invalid(id, format!("no such call: {error}")))
+}

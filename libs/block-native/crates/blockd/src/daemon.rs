@@ -1,0 +1,11 @@
+//! The daemon: pools in their threads, volumes as the configuration wants them, sockets for them.
+
+pub mod copy;
+pub mod disks;
+pub mod handover;
+pub mod pool_thread;
+pub mod serve;
+pub mod sockets;
+pub mod successor;
+pub mod upgrade;
+pub mod volumes;

@@ -1,0 +1,310 @@
+//! A pool in its thread, from its disks to its end.
+
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use purlin_block_core::control::{
+    ControlAnswer, ControlOp, DiskSpec, OpenOptions, PoolId, PoolSpec, PoolStatus, VolumeStatus,
+};
+use purlin_block_core::disk::DiskHandle;
+use purlin_block_core::{BlockError, Pool};
+use rustix::rand::{GetRandomFlags, getrandom};
+
+use super::disks::{OpenDisk, open_disk};
+use crate::directory::Directory;
+use crate::disk_gate::DiskGate;
+use crate::plan::PoolPlan;
+use crate::port::{self, PortChoice};
+use crate::qos::weighted_queue::Weights;
+use crate::reactor::mailbox::{Mail, Mailbox};
+use crate::reactor::{Gates, Reactor, Watcher};
+
+/// For calls that answer when something is durable.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Where a pool is in its life, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PoolState {
+    /// Its disks are opened and its log is read.
+    Starting,
+    /// It serves.
+    Running,
+    /// It does not serve.
+    Failed {
+        /// A stable code.
+        code: String,
+        /// A sentence.
+        message: String,
+    },
+    /// It was closed.
+    Closed,
+}
+
+/// A pool's thread as the rest of the daemon holds it.
+pub struct PoolThread {
+    /// What it was started with.
+    pub plan: PoolPlan,
+    /// The way in.
+    pub mailbox: Mailbox,
+    directory: Arc<Directory>,
+    choice: PortChoice,
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    state: Mutex<PoolState>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn set(&self, state: PoolState) {
+        *self.lock() = state;
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PoolThread {
+    /// Starts a pool.
+    ///
+    /// # Errors
+    /// No thread or mailbox can be had; all else shows in its state.
+    pub fn start(
+        plan: PoolPlan,
+        directory: Arc<Directory>,
+        choice: PortChoice,
+    ) -> io::Result<Self> {
+        let shared =
+            Arc::new(Shared { state: Mutex::new(PoolState::Starting), changed: Condvar::new() });
+        let mailbox = Mailbox::new()?;
+        let thread = Mutex::new(None);
+        let pool = Self { plan, mailbox, directory, choice, shared, thread };
+        pool.restart()?;
+        Ok(pool)
+    }
+
+    /// Starts a pool that was halted or closed again.
+    ///
+    /// # Errors
+    /// No thread can be had.
+    pub fn restart(&self) -> io::Result<()> {
+        let run = PoolRun {
+            plan: self.plan.clone(),
+            mailbox: self.mailbox.clone(),
+            directory: Arc::clone(&self.directory),
+            choice: self.choice,
+            shared: Arc::clone(&self.shared),
+        };
+        self.shared.set(PoolState::Starting);
+        let thread = std::thread::Builder::new()
+            .name(format!("pool-{}", self.plan.name))
+            .spawn(move || run.run())?;
+        *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        Ok(())
+    }
+
+    /// Lets operations of disks that are under way end, and no others begin, and lets the disks go:
+    /// on them is what a kill would leave. Whether it was done within `timeout`.
+    #[must_use]
+    pub fn halt(&self, timeout: Duration) -> bool {
+        self.mailbox.send(Mail::Stop);
+        let deadline = Instant::now() + timeout;
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        while thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // A thread that panicked has said so.
+        let _ = thread.take().map(JoinHandle::join);
+        true
+    }
+
+    /// Where it is in its life.
+    #[must_use]
+    pub fn state(&self) -> PoolState {
+        self.shared.lock().clone()
+    }
+
+    /// Waits until the pool serves or has failed, at most `timeout`.
+    pub fn wait_started(&self, timeout: Duration) -> PoolState {
+        let starting = |state: &mut PoolState| *state == PoolState::Starting;
+        let waited = self.shared.changed.wait_timeout_while(self.shared.lock(), timeout, starting);
+        drop(waited);
+        self.state()
+    }
+
+    /// How the pool is.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub fn status(&self) -> Result<PoolStatus, BlockError> {
+        match self.call(ControlOp::Status)? {
+            ControlAnswer::Status(status) => Ok(*status),
+            _ => Err(BlockError::Invalid { reason: "no status was answered".to_owned() }),
+        }
+    }
+
+    /// Passes a call to the engine.
+    ///
+    /// # Errors
+    /// The engine's, or `Closed` when it does not serve.
+    pub fn call(&self, op: ControlOp) -> Result<ControlAnswer, BlockError> {
+        self.call_within(op, CALL_TIMEOUT)
+    }
+
+    /// As [`Self::call`], for what takes longer.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn call_within(
+        &self,
+        op: ControlOp,
+        timeout: Duration,
+    ) -> Result<ControlAnswer, BlockError> {
+        match self.state() {
+            PoolState::Running => self.mailbox.call(op, timeout),
+            PoolState::Failed { message, .. } => Err(BlockError::Closed { reason: message }),
+            PoolState::Starting => Err(BlockError::Closed { reason: "it is starting".to_owned() }),
+            PoolState::Closed => Err(BlockError::Closed { reason: "it was closed".to_owned() }),
+        }
+    }
+
+    /// Closes the pool: its log goes home, its disks are free afterwards. A pool that does not
+    /// answer within `timeout` is left behind; what it had answered is in its log.
+    ///
+    /// # Errors
+    /// The engine's, or `Closed` when it did not answer.
+    pub fn close(&self, timeout: Duration) -> Result<(), BlockError> {
+        let closed = self.call_within(ControlOp::Close, timeout).map(drop);
+        let _ = closed.is_ok() && self.halt(timeout);
+        closed
+    }
+}
+
+struct PoolRun {
+    plan: PoolPlan,
+    mailbox: Mailbox,
+    directory: Arc<Directory>,
+    choice: PortChoice,
+    shared: Arc<Shared>,
+}
+
+/// Failures before there is an engine.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error(transparent)]
+    Disk(#[from] super::disks::DiskOpenError),
+    #[error("the kernel refused the pool's port: {0}")]
+    Port(#[from] io::Error),
+    #[error(transparent)]
+    Engine(#[from] BlockError),
+}
+
+impl PoolRun {
+    fn run(self) {
+        let ended = self.serve();
+        self.directory.publish(&self.plan.name, &self.mailbox, &[]);
+        self.shared.set(match ended {
+            Ok(()) => PoolState::Closed,
+            Err(error) => {
+                let code = match &error {
+                    StartError::Engine(error) => error.code(),
+                    StartError::Disk(_) => "PUR_BLOCK_DISK",
+                    StartError::Port(_) => "PUR_BLOCK_PORT",
+                };
+                eprintln!("purlin-blockd: pool {}: {error}", self.plan.name);
+                PoolState::Failed { code: code.to_owned(), message: error.to_string() }
+            }
+        });
+    }
+
+    fn serve(&self) -> Result<(), StartError> {
+        let disks: Vec<OpenDisk> =
+            self.plan.disks.iter().map(open_disk).collect::<Result<_, _>>()?;
+        let all_fresh = disks.iter().all(|disk| disk.fresh);
+        if !all_fresh {
+            let known = |disk: &OpenDisk| !disk.fresh;
+            let pool = Pool::open(self.specs(&disks, known), options()?);
+            match self.react(pool, &disks)? {
+                Err(BlockError::NoSuperblock) => {}
+                ended => return Ok(ended?),
+            }
+        }
+        let spec = PoolSpec {
+            id: PoolId(random()?),
+            policy: self.plan.policy,
+            log_bytes: None,
+            shard_bytes: None,
+            force: false,
+        };
+        let pool = Pool::create(spec, self.specs(&disks, |_| true), options()?);
+        Ok(self.react(pool, &disks)??)
+    }
+
+    fn react(&self, pool: Pool, disks: &[OpenDisk]) -> io::Result<Result<(), BlockError>> {
+        let weights = Weights::of(self.plan.recovery);
+        let mut gates = Gates::new();
+        for (handle, disk) in (0..).map(DiskHandle).zip(disks) {
+            let seed = u64::from_ne_bytes(random()?);
+            let gate = DiskGate::new(handle, Arc::clone(&disk.file), weights, seed);
+            gates.insert(handle, gate);
+        }
+        let watcher = PoolWatcher {
+            pool: self.plan.name.clone(),
+            mailbox: self.mailbox.clone(),
+            directory: Arc::clone(&self.directory),
+            shared: Arc::clone(&self.shared),
+        };
+        let port = port::open(self.choice)?;
+        Reactor::new(port, pool, gates, self.mailbox.clone(), Box::new(watcher)).run()
+    }
+
+    fn specs(&self, disks: &[OpenDisk], which: impl Fn(&OpenDisk) -> bool) -> Vec<DiskSpec> {
+        (0..)
+            .zip(self.plan.disks.iter().zip(disks))
+            .filter(|(_, (_, disk))| which(disk))
+            .map(|(number, (plan, disk))| DiskSpec {
+                handle: DiskHandle(number),
+                facts: disk.facts,
+                domains: plan.domain(),
+            })
+            .collect()
+    }
+}
+
+fn options() -> io::Result<OpenOptions> {
+    Ok(OpenOptions::new(u64::from_ne_bytes(random()?)))
+}
+
+fn random<const BYTES: usize>() -> io::Result<[u8; BYTES]> {
+    let mut bytes = [0; BYTES];
+    // So few bytes are never given in part (getrandom(2)).
+    getrandom(&mut bytes[..], GetRandomFlags::empty())?;
+    Ok(bytes)
+}
+
+struct PoolWatcher {
+    pool: String,
+    mailbox: Mailbox,
+    directory: Arc<Directory>,
+    shared: Arc<Shared>,
+}
+
+impl Watcher for PoolWatcher {
+    fn volumes(&self, volumes: &[VolumeStatus]) {
+        self.directory.publish(&self.pool, &self.mailbox, volumes);
+        let mut state = self.shared.lock();
+        if *state == PoolState::Starting {
+            *state = PoolState::Running;
+            self.shared.changed.notify_all();
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! The life of the daemon: pools, volumes, sockets, and down again.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustls::ServerConfig;
+
+use super::pool_thread::{PoolState, PoolThread};
+use super::sockets::{CONTROL, SocketFolder, TCP};
+use super::successor::{Inheritance, inherit};
+use super::volumes::ensure_volume;
+use crate::config::{self, ConfigError};
+use crate::control::serve_control;
+use crate::directory::Directory;
+use crate::plan::ServePlan;
+use crate::port::PortChoice;
+use crate::reactor::mailbox::{Mail, Travelling};
+use crate::server::greet::Service;
+use crate::server::listeners::{Duty, Listeners};
+use crate::server::tls::{self, TlsFiles};
+
+/// Opening walks a pool's map and log.
+const START_TIMEOUT: Duration = Duration::from_mins(5);
+/// Everything in the log goes home.
+const CLOSE_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// What the command line says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServeOptions {
+    /// The configuration file.
+    pub config: PathBuf,
+    /// The folder of sockets.
+    pub sockets: PathBuf,
+    /// Which port reactors use.
+    pub port: PortChoice,
+    /// A TCP listener with TLS.
+    pub tcp: Option<TcpOptions>,
+}
+
+/// A TCP listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TcpOptions {
+    /// Where.
+    pub address: SocketAddr,
+    /// The certificate with its chain.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// Who signs clients' certificates.
+    pub client_authority: Option<PathBuf>,
+}
+
+/// Why the daemon cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The file is bad.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// A volume cannot be brought about.
+    #[error("volume {name}: {cause}")]
+    Volume {
+        /// Which.
+        name: String,
+        /// Why.
+        cause: purlin_block_core::BlockError,
+    },
+    /// No pool serves.
+    #[error("no pool could be started")]
+    NoPool,
+    /// The system refused.
+    #[error("{what}: {cause}")]
+    System {
+        /// What was tried.
+        what: String,
+        /// What was said.
+        cause: io::Error,
+    },
+}
+
+impl From<io::Error> for ServeError {
+    fn from(cause: io::Error) -> Self {
+        Self::System { what: "the system refused".to_owned(), cause }
+    }
+}
+
+/// How the program shall end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Not yet.
+    None,
+    /// The pools are closed first.
+    Stop,
+    /// Another process has everything.
+    Depart,
+}
+
+/// The serving daemon, as control calls see it.
+pub struct Daemon {
+    /// How it was started.
+    pub options: ServeOptions,
+    /// Its exports.
+    pub directory: Arc<Directory>,
+    /// Its listeners.
+    pub listeners: Listeners,
+    /// Its pools.
+    pub pools: Vec<PoolThread>,
+    folder: SocketFolder,
+    tls: Option<Arc<ServerConfig>>,
+    /// Changes of volumes and sockets are made one at a time.
+    changing: Mutex<()>,
+    end: AtomicU8,
+}
+
+/// Reads a configuration whole.
+///
+/// # Errors
+/// Its problems.
+pub fn read_plan(path: &Path) -> Result<ServePlan, ConfigError> {
+    let config = config::read(path)?;
+    config::plan(&config, path.parent().unwrap_or(Path::new(".")))
+}
+
+/// Starts pools and opens sockets; with an `heir`'s socket, takes over what the old daemon hands
+/// over there. A pool that cannot be started does not keep others from being served; its state says
+/// why.
+///
+/// # Errors
+/// [`ServeError`].
+pub fn start(options: ServeOptions, heir: Option<OwnedFd>) -> Result<Arc<Daemon>, ServeError> {
+    let plan = read_plan(&options.config)?;
+    let tls = options.tcp.as_ref().map(load_tls).transpose().map_err(system("TLS"))?;
+    let inheritance = heir.map(inherit).transpose().map_err(system("handover"))?;
+    let (folder, inheritance) = match inheritance {
+        None => (SocketFolder::claim(&options.sockets), None),
+        Some(it) => {
+            let lock = it.lock.try_clone().map_err(system("handover"))?;
+            (Ok(SocketFolder::inherit(&options.sockets, lock)), Some(it))
+        }
+    };
+    let folder = folder.map_err(system("sockets"))?;
+    let directory = Arc::new(Directory::default());
+    let pools = start_pools(&plan, &directory, options.port)?;
+    let listeners = Listeners::start().map_err(system("listeners"))?;
+    let daemon = Arc::new(Daemon {
+        options,
+        directory,
+        listeners,
+        pools,
+        folder,
+        tls,
+        changing: Mutex::default(),
+        end: AtomicU8::new(End::None as u8),
+    });
+    match inheritance {
+        None => {
+            daemon.bring_about(&plan)?;
+            daemon.open_sockets().map_err(system("sockets"))?;
+        }
+        Some(inheritance) => daemon.take_over(&plan, inheritance)?,
+    }
+    Ok(daemon)
+}
+
+fn system(what: &'static str) -> impl FnOnce(io::Error) -> ServeError {
+    move |cause| ServeError::System { what: what.to_owned(), cause }
+}
+
+fn start_pools(
+    plan: &ServePlan,
+    directory: &Arc<Directory>,
+    port: PortChoice,
+) -> Result<Vec<PoolThread>, ServeError> {
+    let pools: Vec<PoolThread> = plan
+        .pools
+        .iter()
+        .map(|pool| PoolThread::start(pool.clone(), Arc::clone(directory), port))
+        .collect::<io::Result<_>>()
+        .map_err(|cause| ServeError::System { what: "pool threads".to_owned(), cause })?;
+    for pool in &pools {
+        pool.wait_started(START_TIMEOUT);
+    }
+    if !pools.is_empty() && pools.iter().all(|pool| pool.state() != PoolState::Running) {
+        return Err(ServeError::NoPool);
+    }
+    Ok(pools)
+}
+
+fn load_tls(options: &TcpOptions) -> io::Result<Arc<ServerConfig>> {
+    tls::load(&TlsFiles {
+        certificate: &options.certificate,
+        key: &options.key,
+        client_authority: options.client_authority.as_deref(),
+    })
+}
+
+impl ServeOptions {
+    /// The arguments that start a daemon of the same options.
+    #[must_use]
+    pub fn to_arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec!["serve".into()];
+        let mut add = |name: &str, value: &OsStr| {
+            arguments.push(name.into());
+            arguments.push(value.to_owned());
+        };
+        add("--config", self.config.as_os_str());
+        add("--sockets", self.sockets.as_os_str());
+        add("--port", self.port.name().as_ref());
+        if let Some(tcp) = &self.tcp {
+            add("--tcp", tcp.address.to_string().as_ref());
+            add("--tls-certificate", tcp.certificate.as_os_str());
+            add("--tls-key", tcp.key.as_os_str());
+            if let Some(authority) = &tcp.client_authority {
+                add("--tls-client-authority", authority.as_os_str());
+            }
+        }
+        arguments
+    }
+}
+
+impl Daemon {
+    fn bring_about(&self, plan: &ServePlan) -> Result<(), ServeError> {
+        for volume in &plan.volumes {
+            let pool = self.pools.iter().find(|pool| pool.plan.name == volume.pool);
+            if pool.is_none_or(|pool| pool.state() != PoolState::Running) {
+                continue;
+            }
+            ensure_volume(volume, &self.pools)
+                .map_err(|cause| ServeError::Volume { name: volume.name.clone(), cause })?;
+        }
+        Ok(())
+    }
+
+    /// What an old daemon has handed over comes first, so that its clients wait the shortest.
+    fn take_over(
+        self: &Arc<Self>,
+        plan: &ServePlan,
+        mut inheritance: Inheritance,
+    ) -> Result<(), ServeError> {
+        self.adopt(std::mem::take(&mut inheritance.clients));
+        for (name, socket) in std::mem::take(&mut inheritance.listening) {
+            self.listen_on(&name, socket);
+            if name != TCP {
+                self.folder.write_process_id(&name).map_err(system("sockets"))?;
+            }
+        }
+        inheritance.acknowledge().map_err(system("handover"))?;
+        self.bring_about(plan)?;
+        self.match_sockets().map_err(system("sockets"))
+    }
+
+    /// Gives clients to the reactors of their volumes; one whose volume is gone is closed.
+    pub fn adopt(&self, clients: Vec<Travelling>) {
+        for client in clients {
+            if let Some(mailbox) = self.directory.mailbox(&client.session.export.volume) {
+                mailbox.send(Mail::Adopt(client));
+            }
+        }
+    }
+
+    /// Accepts on a socket that was open before.
+    pub fn listen_on(self: &Arc<Self>, name: &str, socket: Arc<OwnedFd>) {
+        let duty = match name {
+            CONTROL => self.control_duty(),
+            TCP => Duty::Volumes(self.service(None)),
+            volume => Duty::Volumes(self.service(Some(volume.to_owned()))),
+        };
+        self.listeners.add(name, socket, duty);
+    }
+
+    /// The volumes' sockets come last: who sees one can call the daemon as well.
+    fn open_sockets(self: &Arc<Self>) -> io::Result<()> {
+        if let Some(tcp) = &self.options.tcp {
+            let socket = TcpListener::bind(tcp.address)?;
+            self.listen_on(TCP, Arc::new(socket.into()));
+        }
+        let control = self.folder.listen(CONTROL)?;
+        self.listen_on(CONTROL, Arc::new(control));
+        self.match_sockets()
+    }
+
+    fn control_duty(self: &Arc<Self>) -> Duty {
+        // The daemon outlives its listeners, so they must not hold it.
+        let daemon = Arc::downgrade(self);
+        Duty::Other(Arc::new(move |client| {
+            if let Some(daemon) = daemon.upgrade() {
+                serve_control(&daemon, client);
+            }
+        }))
+    }
+
+    fn service(&self, volume: Option<String>) -> Service {
+        let tls = if volume.is_none() { self.tls.clone() } else { None };
+        Service { directory: Arc::clone(&self.directory), volume, tls }
+    }
+
+    /// Opens a socket for every volume that has none, and takes away those of volumes that are
+    /// gone.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn match_sockets(&self) -> io::Result<()> {
+        let volumes = self.directory.volumes();
+        let open = self.listeners.names();
+        for name in volumes.iter().filter(|name| config::is_name(name) && !open.contains(name)) {
+            let socket = Arc::new(self.folder.listen(name)?);
+            self.listeners.add(name, socket, Duty::Volumes(self.service(Some(name.clone()))));
+        }
+        let kept = |name: &String| name == CONTROL || name == TCP || volumes.contains(name);
+        for name in open.iter().filter(|name| !kept(name)) {
+            self.listeners.remove(name);
+            self.folder.remove(name);
+        }
+        Ok(())
+    }
+
+    /// Held while volumes and sockets are changed.
+    pub fn change(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The lock of the folder of sockets.
+    #[must_use]
+    pub fn lock(&self) -> BorrowedFd<'_> {
+        self.folder.lock()
+    }
+
+    /// Asks the program to close the pools and end.
+    pub fn stop(&self) {
+        self.end.store(End::Stop as u8, Ordering::Release);
+    }
+
+    /// Asks the program to end; another process serves.
+    pub fn depart(&self) {
+        self.end.store(End::Depart as u8, Ordering::Release);
+    }
+
+    /// How the program shall end, if it shall.
+    #[must_use]
+    pub fn end(&self) -> End {
+        match self.end.load(Ordering::Acquire) {
+            end if end == End::Stop as u8 => End::Stop,
+            end if end == End::Depart as u8 => End::Depart,
+            _ => End::None,
+        }
+    }
+
+    /// Takes the sockets away and closes the pools. Gives the pools that could not be closed; what
+    /// they had answered is in their logs.
+    #[must_use]
+    pub fn shut_down(&self) -> Vec<String> {
+        let _changing = self.change();
+        for (name, _) in self.listeners.take_all() {
+            self.folder.remove(&name);
+        }
+        let mut unclosed = Vec::new();
+        for pool in &self.pools {
+            if pool.state() == PoolState::Running && pool.close(CLOSE_TIMEOUT).is_err() {
+                unclosed.push(pool.plan.name.clone());
+            }
+        }
+        unclosed
+    }
+}

@@ -1,0 +1,178 @@
+//! The planned upgrade: a new process takes pools, sockets and clients over; clients see a pause.
+//!
+//! ```text
+//! serving --start successor--> waiting --"R"--> checkpoint (still serving)
+//!   --give connections away, halt pools--> paused --send all--> waiting --"S"--> gone
+//! ```
+//! At every step before the last the old process can take everything up again, and does when the
+//! successor fails or is late: clients see a longer pause, and no error.
+
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use purlin_block_core::control::ControlOp;
+
+use super::handover::{Item, READY, SERVING, send_item};
+use super::pool_thread::PoolState;
+use super::serve::Daemon;
+use crate::reactor::mailbox::{Mail, Travelling};
+
+/// For the successor to read its configuration.
+const READY_TIMEOUT: Duration = Duration::from_secs(30);
+/// For the successor to open the pools.
+const SERVING_TIMEOUT: Duration = Duration::from_mins(1);
+/// For clients that are in the handshake.
+const HANDSHAKES_TIMEOUT: Duration = Duration::from_millis(500);
+/// For a reactor to answer what was read; it bounds this itself.
+const GIVE_AWAY_TIMEOUT: Duration = Duration::from_secs(2);
+/// For operations of disks that are under way.
+const HALT_TIMEOUT: Duration = Duration::from_secs(10);
+
+type Listening = Vec<(String, Arc<OwnedFd>)>;
+
+/// Hands everything over to a new process and gives its id; this one is told to stop.
+///
+/// # Errors
+/// Why not; then everything is as it was.
+pub fn begin(daemon: &Arc<Daemon>, program: Option<PathBuf>) -> io::Result<u32> {
+    let _changing = daemon.change();
+    let (mut ours, theirs) = UnixStream::pair()?;
+    let mut successor = spawn(daemon, program, theirs)?;
+    match hand_over(daemon, &mut ours) {
+        Ok(()) => {
+            daemon.depart();
+            Ok(successor.id())
+        }
+        Err(error) => {
+            // It may have ended by itself.
+            let _ = successor.kill();
+            let _ = successor.wait();
+            Err(error)
+        }
+    }
+}
+
+fn spawn(daemon: &Daemon, program: Option<PathBuf>, theirs: UnixStream) -> io::Result<Child> {
+    let program = match program {
+        Some(program) => program,
+        None => std::env::current_exe()?,
+    };
+    Command::new(&program)
+        .args(daemon.options.to_arguments())
+        .arg("--successor")
+        .stdin(Stdio::from(OwnedFd::from(theirs)))
+        .spawn()
+        .map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot start {}: {error}", program.display()))
+        })
+}
+
+fn hand_over(daemon: &Arc<Daemon>, successor: &mut UnixStream) -> io::Result<()> {
+    expect(successor, READY, READY_TIMEOUT)?;
+    // What is in the log now needs not be replayed while clients wait.
+    for pool in daemon.pools.iter().filter(|pool| pool.state() == PoolState::Running) {
+        pool.call(ControlOp::Checkpoint).map_err(io::Error::other)?;
+    }
+    let listening = daemon.listeners.take_all();
+    daemon.listeners.wait_for_handshakes(HANDSHAKES_TIMEOUT);
+    let paused = Instant::now();
+    let handed = give_away(daemon).and_then(|clients| {
+        let sent = send_all(daemon, successor, &listening, &clients)
+            .and_then(|()| expect(successor, SERVING, SERVING_TIMEOUT));
+        sent.map_err(|error| (clients, error))
+    });
+    match handed {
+        Ok(()) => {
+            eprintln!(
+                "purlin-blockd: the new process serves; clients waited {} ms",
+                paused.elapsed().as_millis()
+            );
+            Ok(())
+        }
+        Err((clients, error)) => {
+            take_up_again(daemon, listening, clients);
+            Err(error)
+        }
+    }
+}
+
+/// Takes the connections out of all reactors and halts the pools.
+fn give_away(daemon: &Daemon) -> Result<Vec<Travelling>, (Vec<Travelling>, io::Error)> {
+    let running = || daemon.pools.iter().filter(|pool| pool.state() == PoolState::Running);
+    let asked: Vec<_> = running()
+        .map(|pool| {
+            let (sender, receiver) = channel();
+            pool.mailbox.send(Mail::GiveAway(sender));
+            receiver
+        })
+        .collect();
+    let mut clients = Vec::new();
+    let mut late = false;
+    for receiver in asked {
+        match receiver.recv_timeout(GIVE_AWAY_TIMEOUT) {
+            Ok(Some(given)) => clients.extend(given),
+            _ => late = true,
+        }
+    }
+    if late {
+        let message = "requests under way were not answered in time; try again under less load";
+        return Err((clients, io::Error::new(io::ErrorKind::TimedOut, message)));
+    }
+    for pool in running() {
+        if !pool.halt(HALT_TIMEOUT) {
+            let message = format!("the disks of pool {} do not answer", pool.plan.name);
+            return Err((clients, io::Error::new(io::ErrorKind::TimedOut, message)));
+        }
+    }
+    Ok(clients)
+}
+
+fn send_all(
+    daemon: &Daemon,
+    successor: &mut UnixStream,
+    listening: &Listening,
+    clients: &[Travelling],
+) -> io::Result<()> {
+    successor.set_write_timeout(Some(READY_TIMEOUT))?;
+    send_item(successor, &Item::Lock, &[], daemon.lock())?;
+    for (name, socket) in listening {
+        send_item(successor, &Item::Listener(name.clone()), &[], socket.as_fd())?;
+    }
+    for client in clients {
+        let item = Item::Client(Box::new(client.session.clone()));
+        send_item(successor, &item, &client.pending, client.socket.as_fd())?;
+    }
+    send_item(successor, &Item::End, &[], daemon.lock())
+}
+
+/// Starts the halted pools again and gives listeners and clients back.
+fn take_up_again(daemon: &Arc<Daemon>, listening: Listening, clients: Vec<Travelling>) {
+    for pool in daemon.pools.iter().filter(|pool| pool.state() == PoolState::Closed) {
+        if let Err(error) = pool.restart() {
+            eprintln!("purlin-blockd: pool {} cannot be taken up: {error}", pool.plan.name);
+        }
+    }
+    daemon.adopt(clients);
+    for (name, socket) in listening {
+        daemon.listen_on(&name, socket);
+    }
+}
+
+fn expect(successor: &mut UnixStream, wanted: u8, timeout: Duration) -> io::Result<()> {
+    successor.set_read_timeout(Some(timeout))?;
+    let mut byte = [0];
+    match successor.read(&mut byte) {
+        Ok(1) if byte[0] == wanted => Ok(()),
+        Ok(_) => Err(io::Error::other("the new process ended; its reason is in its log")),
+        Err(error) => {
+            let message = format!("the new process did not answer: {error}");
+            Err(io::Error::new(error.kind(), message))
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The one place where requests enter a disk: few at a time when classes compete, by weight.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use purlin_block_core::Nanoseconds;
+use purlin_block_core::buffer::Buffer;
+use purlin_block_core::disk::{DiskDone, DiskError, DiskHandle, DiskIo, DiskOp, IoClass, IoId};
+
+use crate::port::Port;
+use crate::port::operation::{Completion, Handle, Operation};
+use crate::port::token::Token;
+use crate::qos::weighted_queue::{WeightedQueue, Weights};
+
+/// Operations in a disk at a time while one class has it alone.
+const WINDOW_ALONE: usize = 128;
+/// While several classes want it: what is in the disk is out of the queue's hands, so that a share
+/// can only be kept with few.
+const WINDOW_SHARED: usize = 8;
+/// How long a class counts as wanting the disk after its last request.
+const INTEREST_NANOS: u64 = 20_000_000;
+/// After this an operation is answered as timed out. Its memory stays the kernel's until it ends.
+const OPERATION_TIMEOUT_NANOS: u64 = 60_000_000_000;
+
+const CLASSES: usize = IoClass::ALL.len();
+
+/// A disk with the queue before it.
+pub struct DiskGate {
+    handle: DiskHandle,
+    file: Handle,
+    queue: WeightedQueue<DiskIo>,
+    in_flight: HashMap<IoId, InFlight>,
+    /// When each class last asked, in the order of [`IoClass::ALL`].
+    asked_at: [Option<Nanoseconds>; CLASSES],
+    moved_bytes: [u64; CLASSES],
+    timeouts: u64,
+}
+
+struct InFlight {
+    class: IoClass,
+    bytes: u64,
+    since: Nanoseconds,
+}
+
+impl DiskGate {
+    /// The gate of an open disk; `seed` decides the queue's picks.
+    #[must_use]
+    pub fn new(handle: DiskHandle, file: Handle, weights: Weights, seed: u64) -> Self {
+        Self {
+            handle,
+            file,
+            queue: WeightedQueue::new(weights, seed),
+            in_flight: HashMap::new(),
+            asked_at: [None; CLASSES],
+            moved_bytes: [0; CLASSES],
+            timeouts: 0,
+        }
+    }
+
+    /// Other weights, from the next pick on.
+    pub fn set_weights(&mut self, weights: Weights) {
+        self.queue.set_weights(weights);
+    }
+
+    /// Bytes moved by class since the disk was opened, in the order of [`IoClass::ALL`].
+    #[must_use]
+    pub fn moved_bytes(&self) -> [u64; CLASSES] {
+        self.moved_bytes
+    }
+
+    /// Operations that took too long since the disk was opened.
+    #[must_use]
+    pub fn timeouts(&self) -> u64 {
+        self.timeouts
+    }
+
+    /// Whether nothing waits and nothing is under way.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.in_flight.is_empty()
+    }
+
+    /// Drops what has not begun.
+    pub fn forget_waiting(&mut self) {
+        while self.queue.pop().is_some() {}
+    }
+
+    /// Takes an operation; it goes to the disk now or when its turn comes.
+    pub fn submit(&mut self, io: DiskIo, now: Nanoseconds, port: &mut dyn Port) {
+        self.asked_at[io.class as usize] = Some(now);
+        if self.queue.is_empty() && self.in_flight.len() < self.window(now) {
+            return self.start(io, now, port);
+        }
+        self.queue.push(io.class, io.bytes() as u64, io);
+        self.start_waiting(now, port);
+    }
+
+    /// Takes the end of an operation and lets the next go. `None`: it goes on, or has been answered
+    /// as timed out before.
+    pub fn complete(
+        &mut self,
+        id: IoId,
+        completion: Completion,
+        now: Nanoseconds,
+        port: &mut dyn Port,
+    ) -> Option<DiskDone> {
+        let result = match go_on(completion) {
+            Progress::Ended(result) => result,
+            Progress::Partial(operation) => {
+                port.submit(Token::Disk(self.handle, id), operation);
+                return None;
+            }
+        };
+        let InFlight { class, bytes, .. } = self.in_flight.remove(&id)?;
+        if result.is_ok() {
+            self.moved_bytes[class as usize] += bytes;
+        }
+        self.start_waiting(now, port);
+        Some(DiskDone { id, result })
+    }
+
+    /// Answers what has been under way for too long. To be called once a second or so.
+    pub fn expire(&mut self, now: Nanoseconds) -> Vec<DiskDone> {
+        let late =
+            |flight: &InFlight| now.0.saturating_sub(flight.since.0) > OPERATION_TIMEOUT_NANOS;
+        let ids: Vec<IoId> =
+            self.in_flight.iter().filter(|(_, flight)| late(flight)).map(|(id, _)| *id).collect();
+        self.timeouts += ids.len() as u64;
+        ids.into_iter()
+            .map(|id| {
+                self.in_flight.remove(&id);
+                DiskDone { id, result: Err(DiskError::Timeout) }
+            })
+            .collect()
+    }
+
+    fn window(&self, now: Nanoseconds) -> usize {
+        let recent = |at: &Nanoseconds| now.0.saturating_sub(at.0) < INTEREST_NANOS;
+        let classes = self.asked_at.iter().flatten().filter(|at| recent(at)).count();
+        if classes > 1 { WINDOW_SHARED } else { WINDOW_ALONE }
+    }
+
+    fn start_waiting(&mut self, now: Nanoseconds, port: &mut dyn Port) {
+        while self.in_flight.len() < self.window(now)
+            && let Some(io) = self.queue.pop()
+        {
+            // Who waited is still interested.
+            self.asked_at[io.class as usize] = Some(now);
+            self.start(io, now, port);
+        }
+    }
+
+    fn start(&mut self, io: DiskIo, now: Nanoseconds, port: &mut dyn Port) {
+        let bytes = io.bytes() as u64;
+        self.in_flight.insert(io.id, InFlight { class: io.class, bytes, since: now });
+        let file = Arc::clone(&self.file);
+        let operation = match io.op {
+            DiskOp::Read { at, buffer } => Operation::Read { file, offset: at, buffer, filled: 0 },
+            DiskOp::Write { at, slices, fua } => {
+                Operation::Write { file, offset: at, slices, written: 0, durable: fua }
+            }
+            DiskOp::Flush => Operation::Synchronize { file },
+            DiskOp::Discard { at, length } => Operation::Punch { file, offset: at, length },
+        };
+        port.submit(Token::Disk(self.handle, io.id), operation);
+    }
+}
+
+enum Progress {
+    Ended(Result<Option<Buffer>, DiskError>),
+    Partial(Operation),
+}
+
+/// What a completion means; a read or write of a part goes on with the rest.
+fn go_on(completion: Completion) -> Progress {
+    let Completion { operation, result, .. } = completion;
+    let bytes = match (&operation, result) {
+        // A device that cannot take space back has been told so, which is all that was asked.
+        (Operation::Punch { .. }, Err(libc::EOPNOTSUPP | libc::ENOSYS | libc::EINVAL)) => {
+            return Progress::Ended(Ok(None));
+        }
+        (_, Err(libc::EINTR | libc::EAGAIN)) => return Progress::Partial(operation),
+        (_, Err(number)) => return Progress::Ended(Err(error_of(number))),
+        (_, Ok(bytes)) => bytes,
+    };
+    match operation {
+        Operation::Read { file, offset, buffer, filled } => match filled + bytes {
+            all if all >= buffer.len() => Progress::Ended(Ok(Some(buffer))),
+            // Nothing is beyond the end of a file that someone has cut.
+            _ if bytes == 0 => Progress::Ended(Err(DiskError::Io)),
+            filled => Progress::Partial(Operation::Read { file, offset, buffer, filled }),
+        },
+        Operation::Write { file, offset, slices, written, durable } => {
+            let written = written + bytes;
+            if written >= slices.iter().map(purlin_block_core::buffer::Slice::len).sum() {
+                return Progress::Ended(Ok(None));
+            }
+            if bytes == 0 {
+                return Progress::Ended(Err(DiskError::NoSpace));
+            }
+            Progress::Partial(Operation::Write { file, offset, slices, written, durable })
+        }
+        _ => Progress::Ended(Ok(None)),
+    }
+}
+
+fn error_of(number: i32) -> DiskError {
+    match number {
+        libc::ENOSPC | libc::EDQUOT | libc::EFBIG => DiskError::NoSpace,
+        libc::ENODEV | libc::ENXIO | libc::EBADF | libc::ESHUTDOWN => DiskError::Gone,
+        libc::ETIMEDOUT => DiskError::Timeout,
+        _ => DiskError::Io,
+    }
+}

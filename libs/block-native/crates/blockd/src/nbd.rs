@@ -1,0 +1,7 @@
+//! The network block device protocol: haggling, requests and replies, without sockets.
+
+pub mod exports;
+pub mod handshake;
+pub mod protocol;
+pub mod reply;
+pub mod request;
