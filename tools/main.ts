@@ -26,7 +26,8 @@ const HELP = `usage: ./purlin VERB ...
   help           this text
 
 Every other verb goes to the command line client, which speaks to the sandbox that is up:
-  apply, plan, get, describe, delete, events, task, vm, sg, explain, ec, state, doctor;
+  apply, plan, get, describe, delete, events, alert, task, token, doctor, state, version;
+  vm, sg, explain, switch, portgroup, port, router, top; host, fleet, store; pool, cache, ec;
   ./purlin VERB --help says more.
 `
 

@@ -1,5 +1,5 @@
 /** Builds the native parts of the repository: `node --conditions=purlin-source
- *  tools/native/build.ts [LIBRARY|probe ...]`, all of them when none is named. What is up to
+ *  tools/native/build.ts [LIBRARY|probe|blockd ...]`, all of them when none is named. What is up to
  *  date by its key is left alone, without asking cargo. */
 import { access, copyFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -38,6 +38,14 @@ const probePart: Part = {
   name: 'probe',
   folder: join(probePath, '..'),
   inputs: ['tools/guest/probe', ...sharedInputs],
+}
+
+/** The block engine's daemon, `target/release/purlin-blockd`. Its key lies in cargo's folder, so
+ *  that both go together. */
+const blockdPart: Part = {
+  name: 'blockd',
+  folder: join(repository, 'target/blockd'),
+  inputs: ['libs/block-native/crates', 'libs/ec-native/crates/ec-core', ...sharedInputs],
 }
 
 /** The key of `part` if it must be built, undefined if what is there was built from the same
@@ -85,12 +93,17 @@ async function buildProbe(toolchain: Toolchain): Promise<void> {
   await rename(`${probePath}.new`, probePath)
 }
 
+async function buildBlockd(): Promise<void> {
+  await cargoBuild(repository, ['--package', 'purlin-blockd'], {})
+  await mkdir(blockdPart.folder, { recursive: true })
+}
+
 /** Brings the named parts (all if none is named) up to date.
  *  Errors: PUR_NATIVE_MISSING without Rust, PUR_EXEC_FAILED when the compiler refuses,
  *  PUR_INVALID for a name. */
 export async function buildNative(names: readonly string[]): Promise<void> {
   const addons = await findAddons(repository)
-  const parts = [...addons.map(addonPart), probePart]
+  const parts = [...addons.map(addonPart), probePart, blockdPart]
   const unknown = names.find((name) => parts.every((part) => part.name !== name))
   if (unknown !== undefined) {
     const known = parts.map((part) => part.name).join(', ')
@@ -111,6 +124,7 @@ export async function buildNative(names: readonly string[]): Promise<void> {
   const staleAddons = addons.filter((addon) => staleNames.includes(addon.library))
   if (staleAddons.length > 0) await buildAddons(staleAddons)
   if (staleNames.includes(probePart.name)) await buildProbe(toolchain)
+  if (staleNames.includes(blockdPart.name)) await buildBlockd()
   for (const [part, key] of stale) await keepKey(part, key)
 }
 

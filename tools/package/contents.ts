@@ -89,6 +89,7 @@ export function packageContents(version: string): readonly PackageContents[] {
       { deb: 'openvswitch-switch', rpm: 'openvswitch' },
       { deb: 'dnsmasq-base', rpm: 'dnsmasq' },
       { deb: 'libvirt0', rpm: 'libvirt-libs' },
+      { deb: 'openssl', rpm: 'openssl' },
       { deb: 'util-linux', rpm: 'util-linux' },
       { deb: 'passwd', rpm: 'shadow-utils' },
     ],
@@ -103,11 +104,13 @@ export function packageContents(version: string): readonly PackageContents[] {
     name: 'purlin-cli',
     summary: 'command line of Purlin',
     description:
-      'The purlin command: apply, plan, get, describe, events, vm, sg, explain, ec, doctor.',
+      'The purlin command: apply, plan, get, describe, events, vm, sg, explain, pool, cache, ec, doctor.',
     files: [
       file('purlin', '/usr/bin/purlin', 0o755),
       file('purlin.mjs', '/usr/lib/purlin/cli/bin/purlin.mjs'),
       addon('ec.node', '/usr/lib/purlin/cli/bin', 'ec-binding'),
+      addon('block.node', '/usr/lib/purlin/cli/bin', 'block-binding'),
+      addon('cache.node', '/usr/lib/purlin/cli/bin', 'cache-binding'),
       licence('purlin-cli'),
     ],
     requires: [own('purlin-node', version)],

@@ -8,7 +8,13 @@ const STRIP_TIMEOUT_MS = 120_000
 const files = join(import.meta.dirname, 'files')
 
 /** Addons that packages carry, by their library, and what they are called in the staging folder. */
-const stagedAddons = { virt: 'virt.node', netfilter: 'netlink.node', 'ec-native': 'ec.node' }
+const stagedAddons = {
+  virt: 'virt.node',
+  netfilter: 'netlink.node',
+  'ec-native': 'ec.node',
+  'block-native': 'block.node',
+  'cache-native': 'cache.node',
+}
 
 /** Version of every package: that of the agent. */
 export async function packageVersion(): Promise<string> {

@@ -5,8 +5,12 @@ type Benchmark = (words: readonly string[], signal: AbortSignal) => Promise<numb
 /** Every benchmark; each is read only when it is asked for. */
 const benchmarks: Readonly<Record<string, () => Promise<Benchmark>>> = {
   agent: async () => (await import('../bench/agent-verb.ts')).runAgentBench,
+  block: async () => (await import('../bench/block/verb.ts')).runBlockBench,
+  cache: async () => (await import('../bench/cache/verb.ts')).runCacheBench,
   ec: async () => (await import('../bench/ec/verb.ts')).runBenchEc,
   netfilter: async () => (await import('../bench/netfilter/verb.ts')).runNetfilterBench,
+  switch: async () => (await import('../bench/switch/verb.ts')).runSwitchBench,
+  services: async () => (await import('../bench/services/verb.ts')).runServicesBench,
 }
 
 /** `./purlin bench NAME …`. Errors: PUR_INVALID for a name that is none. */

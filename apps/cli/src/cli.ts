@@ -15,7 +15,7 @@ import type { Streams } from './streams.ts'
 
 /** Options that stand before or behind any verb. */
 export interface GlobalOptions {
-  readonly output: 'table' | 'json' | 'yaml'
+  readonly output: 'table' | 'json' | 'yaml' | 'svg'
   readonly socket?: string
   readonly url?: string
   readonly tokenFile?: string
@@ -63,9 +63,10 @@ export class Cli {
     return this.#client
   }
 
-  /** Prints a result: in a table, or exactly as the API gave it. */
-  print(result: unknown, table: () => string | Table): void {
-    this.streams.stdout.write(this.#rendered(result, table))
+  /** Prints a result: in a table, exactly as the API gave it, or, where it can be drawn, as a
+   *  picture. */
+  print(result: unknown, table: () => string | Table, picture?: () => string): void {
+    this.streams.stdout.write(this.#rendered(result, table, picture))
   }
 
   /** Says something that is no result. */
@@ -99,7 +100,15 @@ export class Cli {
     await this.#client?.close()
   }
 
-  #rendered(result: unknown, table: () => string | Table): string {
+  #rendered(
+    result: unknown,
+    table: () => string | Table,
+    picture: (() => string) | undefined,
+  ): string {
+    if (this.output === 'svg') {
+      if (picture !== undefined) return picture()
+      throw new CommandFailure('-o svg is for what can be drawn: switch show', exitCodes.usage)
+    }
     if (this.output === 'json') return `${JSON.stringify(result, null, 2)}\n`
     if (this.output === 'yaml') return stringify(result)
     const made = table()

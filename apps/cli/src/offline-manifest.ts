@@ -1,4 +1,4 @@
-import { checkManifest, type Manifest } from '@purlin/schema'
+import { checkManifest, checkRouters, type Manifest, networkOfManifests } from '@purlin/schema'
 import { checkDocuments, formatProblems, locateProblems, readManifest } from '@purlin/sdk'
 import type { Cli } from './cli.ts'
 import { documentsOf, ManifestRefused, textOf } from './manifest-file.ts'
@@ -10,7 +10,11 @@ export async function readOfflineManifest(cli: Cli, file: string): Promise<reado
   const manifest = readManifest(await textOf(cli, file), fileName)
   const documents = documentsOf(manifest)
   const checked = checkManifest(documents)
-  if (manifest.problems.length === 0 && checked.manifests !== undefined) return checked.manifests
+  if (manifest.problems.length === 0 && checked.manifests !== undefined) {
+    const misrouted = checkRouters(networkOfManifests(checked.manifests))
+    if (misrouted.length === 0) return checked.manifests
+    throw new ManifestRefused(formatProblems(fileName, locateProblems(manifest, misrouted)))
+  }
   // Without its unreadable documents the manifest lacks names that it really has.
   const isWhole = manifest.problems.length === 0
   const problems = isWhole ? checked.problems : checkDocuments(documents)

@@ -7,18 +7,28 @@ import { oneLine } from './output/table.ts'
 import type { Streams } from './streams.ts'
 import { addAlert } from './verbs/alert.ts'
 import { addApply } from './verbs/apply.ts'
+import { addCache } from './verbs/cache.ts'
 import { addDelete } from './verbs/delete.ts'
 import { addDescribe } from './verbs/describe.ts'
 import { addDoctor } from './verbs/doctor.ts'
 import { addErasureCoding } from './verbs/ec.ts'
 import { addEvents } from './verbs/events.ts'
 import { addExplain } from './verbs/explain.ts'
+import { addFleet } from './verbs/fleet.ts'
 import { addGet } from './verbs/get.ts'
+import { addHost } from './verbs/host.ts'
 import { addPlan } from './verbs/plan.ts'
+import { addPool } from './verbs/pool.ts'
+import { addPort } from './verbs/port.ts'
+import { addPortGroup } from './verbs/port-group.ts'
+import { addRouter } from './verbs/router.ts'
 import { addSecurityGroup } from './verbs/security-group.ts'
 import { addState } from './verbs/state.ts'
+import { addStore } from './verbs/store.ts'
+import { addSwitch } from './verbs/switch.ts'
 import { addTask } from './verbs/task.ts'
 import { addToken } from './verbs/token.ts'
+import { addTop } from './verbs/top.ts'
 import { addVersion } from './verbs/version.ts'
 import { addVirtualMachine } from './verbs/virtual-machine.ts'
 
@@ -32,12 +42,22 @@ const VERBS = [
   addTask,
   addVirtualMachine,
   addSecurityGroup,
+  addSwitch,
+  addPortGroup,
+  addPort,
+  addTop,
+  addRouter,
   addExplain,
   addDoctor,
   addAlert,
   addToken,
   addState,
+  addStore,
+  addHost,
+  addFleet,
+  addPool,
   addErasureCoding,
+  addCache,
   addVersion,
 ]
 
@@ -50,7 +70,7 @@ export async function main(args: readonly string[], streams: Streams): Promise<n
     .description('Turns Linux hosts into one virtual data centre.')
     .addOption(
       new Option('-o, --output <form>', 'form of the result')
-        .choices(['table', 'json', 'yaml'])
+        .choices(['table', 'json', 'yaml', 'svg'])
         .default('table'),
     )
     .option('--socket <path>', 'unix socket of the agent (or PURLIN_SOCKET)')

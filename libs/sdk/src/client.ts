@@ -16,7 +16,9 @@ import { type ClientTarget, connect, DEFAULT_SOCKET_PATH } from './connect/targe
 import { Transport } from './connect/transport.ts'
 import { type Enforcement, enforcementOf } from './enforcement.ts'
 import { type EventsOptions, followEvents } from './events/follow.ts'
+import { type Fleet, fleetOf } from './fleet.ts'
 import { checkDocuments } from './manifest/check.ts'
+import { type Network, networkOf } from './network.ts'
 import {
   type CollectionOf,
   type Collections,
@@ -54,6 +56,7 @@ export interface Client extends Collections, AsyncDisposable {
   plan(documents?: readonly unknown[], options?: PlanOptions): Promise<PlanAnswer>
   readonly tasks: Tasks
   readonly tokens: Tokens
+  readonly fleet: Fleet
   /** Events as they happen, resumed by itself after a lost connection. */
   events(options?: EventsOptions): AsyncIterableIterator<Event>
   /** Why a packet passes or not. */
@@ -61,6 +64,7 @@ export interface Client extends Collections, AsyncDisposable {
   /** The same, and beside each end what the kernel did with one such packet, which nobody gets. */
   explainPacketLive(question: PacketQuestion, options?: CallOptions): Promise<PacketExplanation>
   readonly enforcement: Enforcement
+  readonly network: Network
   doctor(options?: CallOptions): Promise<readonly Finding[]>
   /** Answers also where the agent says that it is not well. */
   health(options?: CallOptions): Promise<HealthAnswer>
@@ -109,12 +113,14 @@ export function createClient(
     },
     tasks: tasksOf(transport),
     tokens: tokensOf(transport),
+    fleet: fleetOf(transport),
     events: (eventsOptions) => followEvents(transport, eventsOptions),
     explainPacket: (body, callOptions) =>
       carryOut(transport, 'explainPacket', { body, options: callOptions }),
     explainPacketLive: (body, callOptions) =>
       carryOut(transport, 'explainPacketLive', { body, options: callOptions }),
     enforcement: enforcementOf(transport),
+    network: networkOf(transport),
     doctor: async (callOptions) =>
       (await carryOut(transport, 'doctor', { options: callOptions })).findings,
     health: (callOptions) =>

@@ -27,6 +27,7 @@ const driver = createVirtDriver({ libvirt, graceMs: 20_000 })
 const agent = createGuestAgent({ libvirt, clock: systemClock })
 const machine = (change: Parameters<typeof machineOf>[1] = {}) =>
   machineOf('web-1', {
+    nics: [...machineOf('web-1').nics, direct],
     boot: probeImage(),
     serialLogFile: `${host.state}/log/web-1.serial`,
     ...change,
@@ -39,6 +40,14 @@ async function reach(desired: VirtDesired): Promise<string[]> {
   const left = driver.plan(desired, await driver.observe(signal))
   if (left.length > 0) throw new Error(`${left.length} steps are left: ${left[0]?.summary}`)
   return steps.map((step) => step.verb)
+}
+
+/** A NIC in no bridge: whoever knows its tap by name takes it. */
+const direct = {
+  port: 'web-1.eth1',
+  mac: '52:54:00:00:00:02',
+  tapDevice: 'tap-web-1d',
+  mtu: 1400,
 }
 
 /** A domain that somebody else made, running without a disk. */
@@ -56,6 +65,9 @@ test.serial('a machine is defined and started, and its guest answers', async (t)
   await record.next((event) => event.kind === 'lifecycle' && event.event === 'started')
   const links = await host.run('ip', '-o', 'link', 'show', 'tap-web-1')
   t.true(links.includes('master br-web-1') && links.includes('mtu 1500'))
+  const alone = await host.run('ip', '-o', 'link', 'show', 'tap-web-1d')
+  t.true(alone.includes('LOWER_UP') && alone.includes('mtu 1400'), alone)
+  t.false(alone.includes('master'))
   await agent.waitForAgent('web-1', 90_000)
   const connected = await record.next(
     (event) => event.kind === 'agent' && event.state === 'connected',
@@ -90,7 +102,11 @@ test.serial('statistics name the tap, facts the NIC', async (t) => {
   t.is(values?.['net.0.name'], 'tap-web-1')
   t.is(values?.['balloon.maximum'], 128 * 1024)
   const facts = driver.facts(await driver.observe(signal))
-  t.deepEqual([...facts].map(String), ['vm/web-1/running', 'nic/web-1.eth0/in-use'])
+  t.deepEqual([...facts].map(String), [
+    'vm/web-1/running',
+    'nic/web-1.eth0/in-use',
+    'nic/web-1.eth1/in-use',
+  ])
 })
 
 test.serial('what libvirt refuses has a code of its own', async (t) => {

@@ -1,25 +1,42 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { type Clock, type Fact, type Run, run, systemClock } from '@purlin/base'
+import { dirname } from 'node:path'
+import { type Clock, type Fact, newIdentifier, type Run, run, systemClock } from '@purlin/base'
+import { type Announcement, announceAddresses } from './announce/announce.ts'
 import type { VswitchDesired } from './desired.ts'
+import { commitFlows } from './execute/commit-flows.ts'
 import type { ExecuteContext } from './execute/context.ts'
-import { makeSwitch, removeSwitch } from './execute/make-switch.ts'
+import { makeSwitch } from './execute/make-switch.ts'
+import { setMirrors } from './execute/mirror.ts'
 import { plug, unplug } from './execute/plug.ts'
+import { removeSwitch } from './execute/remove-switch.ts'
 import { serve, tellService, withdraw } from './execute/serve.ts'
 import { pluggedFacts } from './facts.ts'
 import { listLinks } from './links/link.ts'
 import { bridgesCanFilter } from './links/silence.ts'
 import { watchLinks } from './links/watch.ts'
-import { bridgesOf, switchPortsOf } from './observe.ts'
+import { bridgesOf, ourBridges, switchPortsOf } from './observe.ts'
 import type { VswitchObserved } from './observed.ts'
+import { openPipelines } from './openflow/pipelines.ts'
 import { openDatabase } from './ovsdb/database.ts'
 import { independent } from './plan/independent.ts'
 import { type PlanSettings, planVswitch } from './plan/plan.ts'
 import type { VswitchStep } from './plan/step.ts'
+import { route, unroute } from './router/route.ts'
+import { observeRouters } from './router/state.ts'
 import { closedFolderAbove } from './services/folder.ts'
 import { observeServices } from './services/observe.ts'
 import { type Launch, launch } from './services/process.ts'
 import { watchServices } from './services/watch.ts'
+import {
+  countersOf,
+  type PortCounters,
+  readQueueDrops,
+  readStatistics,
+} from './traffic/counters.ts'
+import { confirmUplinks, keepRecord } from './uplinks/keep-record.ts'
+import type { TrialGrounds } from './uplinks/trial.ts'
+import { type Reachable, watchTrials } from './uplinks/watch-trials.ts'
 
 export interface VswitchDriverOptions {
   /** Path of the Open vSwitch database's unix socket, as `/run/openvswitch/db.sock`. */
@@ -32,6 +49,8 @@ export interface VswitchDriverOptions {
   /** The user dnsmasq becomes; by default `dnsmasq` where the host has it and it can enter the run
    *  folder, else `root`. */
   readonly serviceUser?: string
+  /** Asked while a change of uplinks is tried; when others answer, the change holds. */
+  readonly reachable?: Reachable
   readonly run?: Run
   readonly launch?: Launch
   readonly clock?: Clock
@@ -50,24 +69,37 @@ export interface VswitchDriver {
   /** Whether `later` makes sense although `failed` of the same plan has failed. Pure. */
   independent(failed: VswitchStep, later: VswitchStep): boolean
   watch(onChange: (reason: string) => void, signal: AbortSignal): void
+  /** Confirms the change of uplinks that is tried on a switch: the caller has reached this host
+   *  over the new path. Answers whether one was. Errors: PUR_OVS_*. */
+  confirmUplinks(switchName: string, signal?: AbortSignal): Promise<boolean>
+  /** What every port and uplink has passed and dropped. Errors: PUR_OVS_*. */
+  count(signal?: AbortSignal): Promise<readonly PortCounters[]>
+  /** Tells the wire that a port is here now, as after a move: `rounds` times, 100 ms apart. Answers
+   *  false where the port is not open. Errors: PUR_OPENFLOW_REFUSED, PUR_OVS_UNREACHABLE. */
+  announce(port: Announcement, rounds: number, signal: AbortSignal): Promise<boolean>
   /** Leaves the database; switches, ports and services go on without us. */
   close(): void
 }
 
 /** Devices whose notifications are drift of ours: ports, services, taps, and the switches. */
-const OUR_DEVICE = /^(?:pbr|pin|pout|pgs|ptap)-[0-9a-f]{8}$/
+const OUR_DEVICE = /^(?:pbr|pin|pout|pgs|prx|ptap)-[0-9a-f]{8}$/
 
 /** Makes the driver of this host's switches. It starts nothing until it is used. */
 export function createVswitchDriver(options: VswitchDriverOptions): VswitchDriver {
   const clock = options.clock ?? systemClock
   const spawnRun = options.run ?? run
   const database = openDatabase(options.databaseSocket, clock)
+  const openflow = openPipelines(dirname(options.databaseSocket), clock)
   const switches = new Set<string>()
   let settings: PlanSettings = {
     runFolder: options.runFolder,
     serviceUser: options.serviceUser ?? 'root',
     datapath: options.datapath,
   }
+  const instance = newIdentifier(clock.nowMs())
+  const trialGrounds = (): TrialGrounds => ({ nowMs: clock.nowMs(), process: instance })
+  const confirm = (name: string, signal?: AbortSignal): Promise<boolean> =>
+    confirmUplinks(database, name, trialGrounds(), signal)
   const chosen = chooseServiceUser(options).then((serviceUser) => {
     settings = { ...settings, serviceUser }
   })
@@ -76,24 +108,29 @@ export function createVswitchDriver(options: VswitchDriverOptions): VswitchDrive
     lane: 'vswitch',
     observe: async (signal) => {
       await chosen
-      const [replica, links, services, filterable] = await Promise.all([
+      const [replica, links, services, routers, filterable] = await Promise.all([
         database.replica(signal),
         listLinks(spawnRun, signal),
         observeServices(options.runFolder),
+        observeRouters(options.runFolder),
         bridgesCanFilter(),
       ])
       const bridges = bridgesOf(replica)
       for (const name of bridges.keys()) switches.add(name)
+      const pipelines = await openflow.observe(ourBridges(bridges), signal)
       return {
         bridges,
         switchPorts: switchPortsOf(replica),
         links,
         services,
+        routers,
+        pipelines,
         filterable,
         datapathType: existsSync('/sys/module/openvswitch') ? 'system' : 'netdev',
       }
     },
-    plan: (desired, observed) => planVswitch(desired, observed, settings),
+    plan: (desired, observed) =>
+      planVswitch(desired, observed, { ...settings, trial: trialGrounds() }),
     execute: async (step, signal) => {
       await chosen
       const context: ExecuteContext = {
@@ -101,30 +138,58 @@ export function createVswitchDriver(options: VswitchDriverOptions): VswitchDrive
         launch: options.launch ?? launch,
         clock,
         database,
+        pipelines: openflow,
         settings,
         signal,
       }
       await executeStep(context, step)
     },
+    announce: (port, rounds, signal) =>
+      announceAddresses({ clock, database, pipelines: openflow, signal }, port, rounds),
     facts: pluggedFacts,
     independent,
     watch: (onChange, signal) => {
       database.onChange(onChange, signal)
+      openflow.onChange((bridge) => onChange(`flows of ${bridge} changed`), signal)
       const onLink = (name: string | undefined): void => {
         if (name === undefined) onChange('link notifications may have been missed')
         else if (OUR_DEVICE.test(name) || switches.has(name)) onChange(`link ${name} changed`)
       }
       watchLinks(clock, onLink, signal)
+      watchTrials(database, clock, options.reachable, confirm, onChange, signal)
       watchServices(options.runFolder, clock, onChange, signal)
     },
-    close: () => database.close(),
+    confirmUplinks: confirm,
+    count: async (signal) => {
+      const [replica, statistics] = await Promise.all([
+        database.replica(signal),
+        readStatistics(database, signal),
+      ])
+      const limited = replica.settings.QoS.size > 0
+      const bridges = [...ourBridges(bridgesOf(replica)).keys()]
+      const meters = bridges.map(async (bridge) => {
+        return [bridge, await openflow.meters(bridge, signal).catch(() => [])] as const
+      })
+      const drops = limited ? await readQueueDrops(spawnRun, signal) : new Map()
+      return countersOf(replica, statistics, new Map(await Promise.all(meters)), drops)
+    },
+    close: () => {
+      openflow.close()
+      database.close()
+    },
   }
 }
 
 async function executeStep(context: ExecuteContext, step: VswitchStep): Promise<void> {
   switch (step.kind) {
     case 'make-switch':
-      return await makeSwitch(context, step.switch, step.datapathType)
+      return await makeSwitch(context, step.switch, step.datapathType, step.direct)
+    case 'note-uplinks':
+      return await keepRecord(context.database, step.switch, step.record, context.signal)
+    case 'commit-flows':
+      return await commitFlows(context, step.pipeline)
+    case 'mirror':
+      return await setMirrors(context, step.switch, step.mirrors)
     case 'remove-switch':
       return await removeSwitch(context, step.switch)
     case 'plug':
@@ -137,6 +202,10 @@ async function executeStep(context: ExecuteContext, step: VswitchStep): Promise<
       return await tellService(context, step.service)
     case 'withdraw':
       return await withdraw(context, step.portGroup)
+    case 'route':
+      return await route(context, step.router)
+    case 'unroute':
+      return await unroute(context, step.router)
   }
 }
 

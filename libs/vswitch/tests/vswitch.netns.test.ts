@@ -80,7 +80,7 @@ test.serial('a switch, its ports and its service stand after one round', async (
   const steps = await reconcileOnce(driver, everything)
   t.deepEqual(
     steps.map((step) => step.kind),
-    ['make-switch', 'plug', 'plug', 'plug', 'serve'],
+    ['make-switch', 'plug', 'plug', 'plug', 'serve', 'commit-flows'],
   )
   t.deepEqual(await planNow(driver, everything), [])
   t.deepEqual(await factsNow(driver), [

@@ -1,3 +1,4 @@
+import { answerRouted, networkOfManifests, packetQuestion } from '@purlin/schema'
 import type { Cli } from '../cli.ts'
 import { CommandFailure, exitCodes } from '../exit-codes.ts'
 import { readOfflineManifest } from '../offline-manifest.ts'
@@ -24,8 +25,9 @@ export async function answerBatch(
     throw new CommandFailure('a batch is answered with -o json or table', exitCodes.usage)
   }
   const manifests = await readOfflineManifest(cli, manifestFile)
-  const { answerLine, desiredOfManifest } = await import('@purlin/netfilter')
+  const { answerLine, desiredOfManifest, explainPacket } = await import('@purlin/netfilter')
   const desired = desiredOfManifest(manifests)
+  const network = networkOfManifests(manifests)
   const { stdout } = cli.streams
   const json = cli.output === 'json'
   let chunk: string[] = []
@@ -34,8 +36,14 @@ export async function answerBatch(
   for await (const text of linesOf(cli, packets)) {
     number++
     if (text.trim() === '') continue
-    const answer = answerLine(desired, text, number)
-    if ('message' in answer) refused++
+    const byLists = answerLine(desired, text, number)
+    if ('message' in byLists) refused++
+    const answer =
+      'message' in byLists
+        ? byLists
+        : answerRouted(network, packetQuestion.parse(JSON.parse(text)), byLists, (question) =>
+            explainPacket(desired, question),
+          )
     chunk.push(json ? JSON.stringify(answer) : lineText(answer))
     if (chunk.length < CHUNK_LINES) continue
     stdout.write(`${chunk.join('\n')}\n`)

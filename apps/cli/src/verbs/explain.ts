@@ -1,4 +1,10 @@
-import type { PacketExplanation, PacketQuestion, PolicyChange } from '@purlin/schema'
+import {
+  explainRouted,
+  networkOfManifests,
+  type PacketExplanation,
+  type PacketQuestion,
+  type PolicyChange,
+} from '@purlin/schema'
 import { type Command, Option } from 'commander'
 import type { Cli } from '../cli.ts'
 import { CommandFailure, exitCodes } from '../exit-codes.ts'
@@ -74,7 +80,10 @@ async function answerOf(
   if (file === undefined) return await cli.client.explainPacket(question)
   const manifests = await readOfflineManifest(cli, file)
   const { desiredOfManifest, explainPacket } = await import('@purlin/netfilter')
-  return explainPacket(desiredOfManifest(manifests), question)
+  const desired = desiredOfManifest(manifests)
+  return explainRouted(networkOfManifests(manifests), question, (asked) =>
+    explainPacket(desired, asked),
+  )
 }
 
 function questionOf(flags: PacketFlags): PacketQuestion {
@@ -100,7 +109,7 @@ function questionOf(flags: PacketFlags): PacketQuestion {
 /** The sentence, the walk through the lists of each end, and what would let a refused packet pass.
  *  Pure. */
 export function explanationText(
-  { sentence, ends, smallestChange, live: whole }: PacketExplanation,
+  { sentence, path, ends, smallestChange, live: whole }: PacketExplanation,
   colours: boolean,
 ): string {
   const walks = ends.map(({ nic, direction, verdict, walk, live }) => {
@@ -122,7 +131,12 @@ export function explanationText(
     return `\n${nic} ${direction}: ${shown}\n${table}${liveEndText(live, verdict, colours)}`
   })
   const texts = [walks.join(''), liveText(whole, colours), changeText(smallestChange, colours)]
-  return `${sentence}\n${texts.join('')}`
+  return `${sentence}\n${pathText(path)}${texts.join('')}`
+}
+
+/** The way of the packet, a place a line; nothing where it stays in its network. */
+function pathText(path: PacketExplanation['path']): string {
+  return (path?.hops ?? []).map((hop) => `  ${hop.sentence}\n`).join('')
 }
 
 function changeText(changes: readonly PolicyChange[] | undefined, colours: boolean): string {

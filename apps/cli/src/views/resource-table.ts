@@ -1,6 +1,6 @@
 import type { Kind, Resource } from '@purlin/schema'
 import type { Cell, Table } from '../output/table.ts'
-import { ageText, readyCell } from '../output/words.ts'
+import { ageText, readyCell, timeText } from '../output/words.ts'
 import type { Surroundings } from './surroundings.ts'
 
 const NOTHING: Surroundings = { ports: [], machines: [] }
@@ -50,6 +50,13 @@ function ownCells(resource: Resource, around: Surroundings): Readonly<Record<str
       }
     case 'DistributedSwitch':
       return { MTU: String(resource.spec.mtu), UPLINKS: resource.spec.uplinks.join(', ') }
+    case 'Host':
+      return {
+        ADDRESSES: resource.spec.addresses.join(', '),
+        LISTEN: resource.spec.listen ?? '',
+        VERSION: resource.spec.version,
+        SEEN: timeText(Number(resource.status.lastSeenMs ?? 0)),
+      }
     default:
       return {}
   }

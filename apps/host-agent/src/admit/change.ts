@@ -5,14 +5,16 @@ import { identifyRules } from '@purlin/netfilter'
 import {
   allotPorts,
   checkManifest,
+  checkRouters,
   type Kind,
   kinds,
   type Manifest,
   type PortGroupSpec,
   type PortSpec,
+  type RoutedNetwork,
   referencesOf,
 } from '@purlin/schema'
-import type { Guard, Write } from '@purlin/store'
+import type { Write } from '@purlin/store'
 import { type Catalogue, knownNamesOf } from '../resources/catalogue.ts'
 import { type ResourceRecord, resourceKey, type StoredRecord } from '../resources/record.ts'
 import { unenforceableNics } from './enforceable.ts'
@@ -26,10 +28,10 @@ export interface ResourceChange {
   readonly after?: ResourceRecord
 }
 
-/** An admitted change: what it does to each resource, and the one transaction that does it. */
+/** An admitted change: what it does to each resource, and what is written for it. It rests on the
+ *  whole catalogue, since addresses and references do, and holds for no other one. */
 export interface AdmittedChange {
   readonly changes: readonly ResourceChange[]
-  readonly guards: readonly Guard[]
   readonly writes: readonly Write[]
 }
 
@@ -37,9 +39,18 @@ export interface AdmittedChange {
 export const SERVED_KINDS: readonly Kind[] = [
   'DistributedSwitch',
   'PortGroup',
+  'Router',
   'SecurityGroup',
   'VirtualMachine',
 ]
+
+export interface AdmitOptions {
+  readonly random?: RandomBytes
+  /** The host that takes machines which name none; absent on a host that is alone. */
+  readonly home?: string | undefined
+  /** The hosts there are; absent: any name will do. */
+  readonly hosts?: readonly string[] | undefined
+}
 
 /** Checks documents against the schema and all that exists, and says what they change. Rules of
  *  security groups that came without an id are given one. Pure but for `random`.
@@ -49,15 +60,25 @@ export function admitApply(
   documents: readonly unknown[],
   images: readonly string[],
   nowMs: number,
-  random: RandomBytes = randomBytes,
+  { random = randomBytes, home, hosts }: AdmitOptions = {},
 ): AdmittedChange {
   const checked = checkManifest(documents, knownNamesOf(catalogue))
   if (checked.manifests === undefined) throw invalid(checked.problems)
   const unknownImages = checked.manifests.flatMap((manifest, document): Problem[] => {
     if (manifest.kind !== 'VirtualMachine' || images.includes(manifest.spec.image)) return []
+    const place = placed(catalogue, manifest, home)
+    // Only the agent of another host knows what images are there.
+    if (place.kind === 'VirtualMachine' && place.spec.host !== home) return []
     const message = `no image named ${manifest.spec.image} on this host; it has: ${images.join(', ') || 'none'}`
     return [{ document, path: 'spec.image', message }]
   })
+  const unknownHosts = checked.manifests.flatMap((manifest, document): Problem[] => {
+    const host = manifest.kind === 'VirtualMachine' ? manifest.spec.host : undefined
+    if (host === undefined || hosts === undefined || hosts.includes(host)) return []
+    const message = `no host named ${host}; there is: ${hosts.join(', ')}`
+    return [{ document, path: 'spec.host', message }]
+  })
+  if (unknownHosts.length > 0) throw invalid(unknownHosts)
   if (unknownImages.length > 0) throw invalid(unknownImages)
   for (const { kind, name } of checked.manifests) {
     if (SERVED_KINDS.includes(kind)) continue
@@ -68,6 +89,7 @@ export function admitApply(
   }
   const records = checked.manifests
     .map((manifest) => identified(catalogue, manifest, random))
+    .map((manifest) => placed(catalogue, manifest, home))
     .map((manifest) => nextRecord(catalogue, manifest, nowMs))
   return closeChange(catalogue, records, [], nowMs)
 }
@@ -100,8 +122,7 @@ export function admitDelete(
   return closeChange(catalogue, [], [standing], nowMs)
 }
 
-/** Adds what follows from a change: the ports its machines gain and lose; guards for all it rests
- *  on. */
+/** Adds what follows from a change: the ports its machines gain and lose. */
 function closeChange(
   catalogue: Catalogue,
   records: readonly ResourceRecord[],
@@ -132,6 +153,8 @@ function closeChange(
     portGroups,
     existing: new Map(catalogue.list('Port').map(({ manifest }) => [manifest.name, manifest.spec])),
   })
+  const misrouted = checkRouters(networkAfter(after, portGroups, ports))
+  if (misrouted.length > 0) throw invalid(misrouted)
   const portRecords = [...ports].map(([name, spec]) =>
     nextRecord(catalogue, portManifest(name, spec), nowMs),
   )
@@ -149,16 +172,27 @@ function closeChange(
   ]
   return {
     changes,
-    guards: changes.map(({ kind, name, before }) => ({
-      key: resourceKey(kind, name),
-      revision: before?.revision ?? 0,
-    })),
     writes: changes.map(({ kind, name, after: record }) =>
       record === undefined
         ? { delete: resourceKey(kind, name) }
         : { put: resourceKey(kind, name), value: record },
     ),
   }
+}
+
+function networkAfter(
+  after: readonly ResourceRecord[],
+  portGroups: RoutedNetwork['portGroups'],
+  ports: ReadonlyMap<string, PortSpec>,
+): RoutedNetwork {
+  const nics = [...ports].map(([port, { portGroup, ipv4, ipv6 }]) => ({
+    port,
+    portGroup,
+    ipv4,
+    ipv6,
+  }))
+  const routers = after.flatMap(({ manifest }) => (manifest.kind === 'Router' ? [manifest] : []))
+  return { routers, portGroups, nics }
 }
 
 function invalid(problems: readonly Problem[]): PurlinError {
@@ -177,6 +211,14 @@ function identified(catalogue: Catalogue, manifest: Manifest, random: RandomByte
   if (manifest.kind !== 'SecurityGroup') return manifest
   const former = catalogue.get('SecurityGroup', manifest.name)?.manifest.spec
   return { ...manifest, spec: identifyRules(former, manifest.spec, random) }
+}
+
+/** A machine that names no host stays where it is, or comes to `home`. */
+function placed(catalogue: Catalogue, manifest: Manifest, home: string | undefined): Manifest {
+  if (manifest.kind !== 'VirtualMachine' || manifest.spec.host !== undefined) return manifest
+  const standing = catalogue.get('VirtualMachine', manifest.name)?.manifest.spec.host
+  const host = standing ?? home
+  return host === undefined ? manifest : { ...manifest, spec: { ...manifest.spec, host } }
 }
 
 function nextRecord(catalogue: Catalogue, manifest: Manifest, nowMs: number): ResourceRecord {

@@ -31,10 +31,6 @@ export function admitRestore(
   ]
   return {
     changes,
-    guards: changes.map(({ kind, name, before }) => ({
-      key: resourceKey(kind, name),
-      revision: before?.revision ?? 0,
-    })),
     writes: changes.map(({ kind, name, after }) =>
       after === undefined
         ? { delete: resourceKey(kind, name) }

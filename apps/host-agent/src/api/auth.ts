@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { type Clock, PurlinError } from '@purlin/base'
 import type { Role, TokenAnswer, TokenList } from '@purlin/schema'
 import type { Store } from '@purlin/store'
+import { mirrorPrefix } from '../resources/mirror.ts'
 
 interface TokenRecord {
   readonly name: string
@@ -23,12 +24,31 @@ export interface Tokens {
   roleOf(text: string): Role | undefined
 }
 
-/** Reads the tokens there are; changes go to the store first. */
-export async function openTokens(store: Store, clock: Clock): Promise<Tokens> {
-  const { entries } = await store.list(PREFIX)
-  const byName = new Map(
-    entries.map(({ value }) => value as TokenRecord).map((one) => [one.name, one]),
-  )
+/** Follows the tokens there are; changes go to the store first. While none could be read yet, no
+ *  token is good. */
+export function openTokens(
+  store: Store,
+  clock: Clock,
+  signal: AbortSignal,
+  onTrouble: (thrown: unknown) => void,
+): Tokens {
+  const byName = new Map<string, TokenRecord>()
+  const follow = async (): Promise<void> => {
+    const mirror = await mirrorPrefix({ store, prefix: PREFIX, clock, signal })
+    const take = (): void => {
+      byName.clear()
+      for (const { value } of mirror.current().entries.values()) {
+        const record = value as TokenRecord
+        byName.set(record.name, record)
+      }
+    }
+    mirror.onChange(take)
+    take()
+    await mirror.ended
+  }
+  follow().catch((thrown) => {
+    if (!signal.aborted) onTrouble(thrown)
+  })
   return {
     async create(name, role) {
       if (byName.has(name)) {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type Clock, PurlinError } from '@purlin/base'
-import type { Store, Write } from '@purlin/store'
+import type { Guard, Store, Write } from '@purlin/store'
 
 const KEPT_MS = 24 * 3_600_000
 const PREFIX = '/idempotency/'
@@ -13,6 +13,8 @@ interface Remembered {
 
 /** A request that may be repeated; its record goes into the transaction of the work itself. */
 export interface OnceRequest {
+  /** That no other agent has taken a request with the same key meanwhile. */
+  readonly guard: Guard
   /** The write that remembers the task. */
   remember(taskId: string): Write
 }
@@ -67,12 +69,21 @@ export class IdempotencyLog {
   ): Promise<string> {
     const requestSha256 = sha256(JSON.stringify(request ?? null))
     const put = `${PREFIX}${sha256(key)}`
-    const known = (await this.#store.get(put))?.value as Remembered | undefined
+    const entry = await this.#store.get(put)
+    const known = entry?.value as Remembered | undefined
     const expiresAtMs = this.#clock.nowMs() + KEPT_MS
     if (known === undefined || known.expiresAtMs <= this.#clock.nowMs()) {
-      return await work({
-        remember: (taskId) => ({ put, value: { requestSha256, taskId, expiresAtMs } }),
-      })
+      try {
+        return await work({
+          guard: { key: put, revision: entry?.revision ?? 0 },
+          remember: (taskId) => ({ put, value: { requestSha256, taskId, expiresAtMs } }),
+        })
+      } catch (thrown) {
+        const taken = thrown instanceof PurlinError && thrown.code === 'PUR_STORE_CONFLICT'
+        if (!taken || thrown.context.key !== put) throw thrown
+        // Another agent was asked the same, and first.
+        return await this.#firstTime(key, request, work)
+      }
     }
     if (known.requestSha256 === requestSha256) return known.taskId
     const message = 'the Idempotency-Key was used before with another request; send a new one'

@@ -12,6 +12,7 @@ async function documentText(): Promise<string> {
   const app = await buildApi({
     version: '0.1.0',
     tokens: {} as never,
+    hostOfFingerprint: () => undefined,
     operations: {} as OperationHandlers,
     resources: {} as ResourceHandlers,
     logger: pino({ level: 'silent' }),

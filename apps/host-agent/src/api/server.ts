@@ -25,6 +25,13 @@ import {
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { authorise, type Tokens } from './auth.ts'
+import {
+  cameByNetwork,
+  type FleetListener,
+  listenForHosts,
+  noteNetworkSockets,
+  provenFingerprint,
+} from './fleet-listener.ts'
 import type { Call, OperationHandlers, ResourceHandlers } from './handlers.ts'
 import { problemResponses, swaggerOptions } from './openapi.ts'
 import { answerProblem, answerUnknownCall } from './problem.ts'
@@ -32,12 +39,16 @@ import { answerProblem, answerUnknownCall } from './problem.ts'
 export interface ApiOptions {
   readonly version: string
   readonly tokens: Tokens
+  /** The host that proves itself by a certificate; undefined for one that is not believed. */
+  readonly hostOfFingerprint: (fingerprint: string) => string | undefined
   readonly operations: OperationHandlers
   readonly resources: ResourceHandlers
   readonly logger: FastifyBaseLogger
 }
 
 const BODY_LIMIT_BYTES = 64 * 1024 * 1024
+/** Of calls that anybody may make. */
+const OPEN_BODY_LIMIT_BYTES = 64 * 1024
 
 /** Builds the API out of the schema's table of calls and kinds; nothing listens yet. */
 export async function buildApi(options: ApiOptions): Promise<FastifyInstance> {
@@ -63,7 +74,7 @@ export async function buildApi(options: ApiOptions): Promise<FastifyInstance> {
     for (const name of Object.keys(operations) as OperationName[])
       registerOperation(scope, name, options)
     scope.get('/v1/openapi.json', { schema: { hide: true } }, async (request) => {
-      authorise('viewer', roleOf(request, options.tokens), 'GET /v1/openapi.json')
+      authorise('viewer', roleOf(request, options), 'GET /v1/openapi.json')
       return app.swagger()
     })
   })
@@ -71,15 +82,25 @@ export async function buildApi(options: ApiOptions): Promise<FastifyInstance> {
   return app as unknown as FastifyInstance
 }
 
-/** Listens on the unix socket (mode 0660, group `groupId`) and, with a port, on loopback. */
+/** Where the API listens beside its unix socket. */
+export interface ListenOptions {
+  readonly socket: string
+  /** Group of the socket, whose mode is 0660. */
+  readonly group: string
+  /** On loopback; 0: not. */
+  readonly tcpPort: number
+  /** For other hosts, over TLS. */
+  readonly fleet?: FleetListener | undefined
+}
+
+/** Listens on the unix socket and, where it is asked for, on loopback and for other hosts. */
 export async function listen(
   app: FastifyInstance,
-  socket: string,
-  tcpPort: number,
-  group: string,
+  { socket, group, tcpPort, fleet }: ListenOptions,
 ): Promise<{ readonly close: () => Promise<void> }> {
-  // The port first: an agent that cannot have it must not have answered on its socket before.
+  // The ports first: an agent that cannot have them must not have answered on its socket before.
   const loopback = tcpPort === 0 ? undefined : await listenLoopback(app, tcpPort)
+  const peers = fleet && (await listenForHosts(app, fleet))
   await mkdir(dirname(socket), { recursive: true })
   await removeStaleSocket(socket)
   const before = process.umask(0o117)
@@ -95,6 +116,8 @@ export async function listen(
     close: async () => {
       loopback?.close()
       loopback?.closeAllConnections()
+      peers?.close()
+      peers?.closeAllConnections()
       app.server.closeAllConnections()
       await app.close()
     },
@@ -103,6 +126,7 @@ export async function listen(
 
 async function listenLoopback(app: FastifyInstance, port: number): Promise<Server> {
   const server = createServer((request, response) => app.routing(request, response))
+  noteNetworkSockets(server)
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => {
       const message = `127.0.0.1:${port} cannot be listened on: ${cause.message}; give another api.tcpPort, or end who listens there`
@@ -139,6 +163,7 @@ function registerOperation(app: FastifyInstance, name: OperationName, options: A
   app.route({
     method: operation.method,
     url: operation.path,
+    ...(operation.role === null && { bodyLimit: OPEN_BODY_LIMIT_BYTES }),
     schema: {
       operationId: name,
       summary: operation.summary,
@@ -153,11 +178,7 @@ function registerOperation(app: FastifyInstance, name: OperationName, options: A
       },
     },
     handler: async (request, reply) => {
-      authorise(
-        operation.role,
-        roleOf(request, options.tokens),
-        `${operation.method} ${operation.path}`,
-      )
+      authorise(operation.role, roleOf(request, options), `${operation.method} ${operation.path}`)
       const answer = await handler(callOf(request, reply))
       if (reply.sent || reply.raw.headersSent) return reply
       if (operation.answerType !== undefined) {
@@ -186,7 +207,7 @@ function registerKind(app: FastifyInstance, kind: Kind, options: ApiOptions): vo
         response: { [route.status]: route.answer, ...problemResponses },
       },
       handler: async (request, reply) => {
-        authorise(route.role, roleOf(request, options.tokens), `${route.method} ${url}`)
+        authorise(route.role, roleOf(request, options), `${route.method} ${url}`)
         const call = callOf(request, reply)
         const answer = await route.work(call.params.name ?? '', call)
         if ('revision' in answer) reply.header('etag', `"${answer.revision}"`)
@@ -247,9 +268,15 @@ function paramsOf(path: string): z.ZodObject {
   return z.strictObject(Object.fromEntries(names.map((name) => [name, z.string()])))
 }
 
-/** A unix socket has no peer address: its mode and group decided already who may call. */
-function roleOf(request: FastifyRequest, tokens: Tokens): Role | undefined {
-  if (request.raw.socket.remoteAddress === undefined) return 'admin'
+/** A unix socket has no peer address: its mode and group decided already who may call. A host of
+ *  the fleet proves itself by its certificate. */
+function roleOf(
+  request: FastifyRequest,
+  { tokens, hostOfFingerprint }: Pick<ApiOptions, 'tokens' | 'hostOfFingerprint'>,
+): Role | undefined {
+  const fingerprint = provenFingerprint(request.raw.socket)
+  if (fingerprint !== undefined && hostOfFingerprint(fingerprint) !== undefined) return 'admin'
+  if (!cameByNetwork(request.raw.socket)) return 'admin'
   const bearer = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1]
   return bearer === undefined ? undefined : tokens.roleOf(bearer)
 }

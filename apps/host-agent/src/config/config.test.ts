@@ -18,6 +18,21 @@ test('an unknown field, a relative path and a too long socket are named with fil
   t.regex(error?.message ?? '', /state\.folder: must be an absolute path/)
 })
 
+test('a store in etcd is named by addresses of https and files; without them it is refused', (t) => {
+  const files = ['ca', 'certificate', 'key'].map((name) => `${name} = "/etc/${name}"`).join('\n')
+  const table = (endpoint: string) =>
+    `[store]\nengine = "etcd"\nendpoints = ["${endpoint}"]\n${files}\n[fleet]\nlisten = "[::1]:7443"`
+  const { store, fleet } = parseConfiguration(table('https://192.0.2.1:2379'), 'host-agent.toml')
+  t.like(store, { engine: 'etcd', prefix: '/purlin', keptRevisions: 20_000, ca: '/etc/ca' })
+  t.is(fleet.listen, '[::1]:7443')
+  const plain = t.throws(() =>
+    parseConfiguration(table('http://192.0.2.1:2379'), 'host-agent.toml'),
+  )
+  t.regex(plain?.message ?? '', /store\.endpoints\[0\]: must be https:\/\/HOST:PORT/)
+  const bare = t.throws(() => parseConfiguration('[store]\nengine = "etcd"', 'host-agent.toml'))
+  t.regex(bare?.message ?? '', /store\.endpoints/)
+})
+
 test('a file that is not TOML is refused with the file’s name', (t) => {
   t.throws(() => parseConfiguration('[api', 'host-agent.toml'), {
     message: /^host-agent\.toml: not TOML/,

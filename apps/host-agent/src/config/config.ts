@@ -7,6 +7,12 @@ import { z } from 'zod'
 
 const absolutePath = z.string().startsWith('/', 'must be an absolute path')
 
+const httpsAddress = z
+  .string()
+  .refine((text) => URL.canParse(text) && new URL(text).protocol === 'https:', {
+    message: 'must be https://HOST:PORT',
+  })
+
 /** `/etc/purlin/host-agent.toml`; every field has the default of a packaged host. */
 const configuration = z.strictObject({
   host: z.strictObject({ name: resourceName.default(hostLabel()) }).prefault({}),
@@ -23,6 +29,33 @@ const configuration = z.strictObject({
         .max(65_535)
         .default(0)
         .meta({ description: 'Loopback; 0: off.' }),
+    })
+    .prefault({}),
+  store: z
+    .discriminatedUnion('engine', [
+      z.strictObject({ engine: z.literal('sqlite') }),
+      z.strictObject({
+        engine: z.literal('etcd'),
+        endpoints: z.array(httpsAddress).min(1).max(15),
+        prefix: z
+          .string()
+          .regex(/^\/[a-zA-Z0-9._/-]{0,99}[a-zA-Z0-9]$/, 'must be like /purlin/dc1')
+          .default('/purlin'),
+        ca: absolutePath,
+        certificate: absolutePath,
+        key: absolutePath,
+        keptRevisions: z.number().int().min(0).default(20_000),
+      }),
+    ])
+    .optional()
+    .meta({ description: 'Absent: what the host joined or moved to, or a SQLite file.' }),
+  fleet: z
+    .strictObject({
+      listen: z
+        .string()
+        .regex(/^.+:\d{1,5}$/, 'must be ADDRESS:PORT')
+        .optional()
+        .meta({ description: 'Where other agents reach this one; absent: as the fleet was made.' }),
     })
     .prefault({}),
   images: z.strictObject({ folder: absolutePath.default('/var/lib/purlin/images') }).prefault({}),
@@ -53,12 +86,23 @@ const configuration = z.strictObject({
       resyncSeconds: z.number().int().min(5).max(3600).default(60),
     })
     .prefault({}),
+  storage: z
+    .strictObject({
+      sockets: absolutePath
+        .max(40, 'must leave room for the names of volumes: 40 bytes')
+        .default('/run/purlin-blockd'),
+      configuration: absolutePath.default('/var/lib/purlin-blockd/pools.yaml'),
+    })
+    .optional()
+    .meta({ description: 'The block daemon of this host; absent: it serves no storage.' }),
   network: z.strictObject({ runFolder: absolutePath.default('/run/purlin/network') }).prefault({}),
   log: z
     .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') })
     .prefault({}),
 })
 export type Configuration = z.output<typeof configuration>
+/** Where a fleet keeps its state. */
+export type EtcdConfiguration = Extract<NonNullable<Configuration['store']>, { engine: 'etcd' }>
 
 /** Checks a configuration given as TOML text. Errors: PUR_CONFIG_INVALID with a problem for each
  *  field. */

@@ -3,12 +3,16 @@ import { devicesOf } from '@purlin/schema'
 import type { MachineDesired, VirtDesired } from '@purlin/virt'
 import type { Catalogue } from '../resources/catalogue.ts'
 import type { Image } from '../service/images.ts'
+import { runsOn } from './local-nics.ts'
+import { pathOf } from './port-traffic.ts'
 
 /** What machines are made from beside their resources. */
 export interface MachineGrounds {
   readonly images: ReadonlyMap<string, Image>
   readonly accelerator: 'kvm' | 'tcg'
   readonly logFolder: string
+  /** The host whose machines are wanted. */
+  readonly host?: string
 }
 
 /** What the machines of this host should be. A machine whose image is not here is left out: its
@@ -18,7 +22,7 @@ export function virtDesired(catalogue: Catalogue, grounds: MachineGrounds): Virt
     machines: catalogue.list('VirtualMachine').flatMap((record): MachineDesired[] => {
       const { name, spec } = record.manifest
       const image = grounds.images.get(spec.image)
-      if (image === undefined) return []
+      if (image === undefined || !runsOn(record.manifest, grounds.host)) return []
       return [
         {
           name,
@@ -30,6 +34,7 @@ export function virtDesired(catalogue: Catalogue, grounds: MachineGrounds): Virt
           boot: image,
           accelerator: grounds.accelerator,
           nics: spec.nics.flatMap((nic) => {
+            const path = pathOf({ nic }, catalogue)
             const port = catalogue.get('Port', `${name}.${nic.name}`)?.manifest
             const group = catalogue.get('PortGroup', nic.portGroup)?.manifest.spec
             if (port === undefined || group === undefined) return []
@@ -38,7 +43,8 @@ export function virtDesired(catalogue: Catalogue, grounds: MachineGrounds): Virt
               {
                 port: port.name,
                 mac: port.spec.mac,
-                bridgeDevice: devices.bridge,
+                // The switch takes the tap of a direct port itself.
+                ...(path !== 'direct' && { bridgeDevice: devices.bridge }),
                 tapDevice: devices.tap,
                 mtu: catalogue.get('DistributedSwitch', group.switch)?.manifest.spec.mtu ?? 1500,
               },

@@ -14,6 +14,10 @@ export interface StoredRecord<K extends Kind = Kind> extends ResourceRecord<K> {
 }
 
 export const RESOURCE_PREFIX = '/resource/'
+/** Written with every change of a resource, whoever makes it: its revision is that of the last. */
+export const RESOURCE_HEAD = '/resource-head'
+/** What the head and all resources begin with. */
+export const RESOURCE_ROOT = '/resource'
 
 /** Key of a resource in the store. */
 export function resourceKey(kind: Kind, name: string): string {

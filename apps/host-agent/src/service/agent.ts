@@ -3,17 +3,27 @@ import { run, systemClock, toPurlinError } from '@purlin/base'
 import { createNetfilterDriver } from '@purlin/netfilter'
 import { startReconciler } from '@purlin/reconcile'
 import { kindNames, type NewEvent, type Task, taskEnded } from '@purlin/schema'
-import { createEventLog, createTaskLog, openSqliteStore } from '@purlin/store'
+import { createStorageDriver } from '@purlin/storage'
+import { createEventLog, createTaskLog, MOVING } from '@purlin/store'
 import { createGuestAgent, createNativeLibvirt, createVirtDriver } from '@purlin/virt'
-import { createVswitchDriver } from '@purlin/vswitch'
+import { createVswitchDriver, openProbe, recordTraffic } from '@purlin/vswitch'
 import type { Logger } from 'pino'
+import type { AdmitOptions } from '../admit/change.ts'
 import { openTokens } from '../api/auth.ts'
 import { IdempotencyLog } from '../api/idempotency.ts'
 import { buildApi, listen } from '../api/server.ts'
 import type { Configuration } from '../config/config.ts'
+import type { FleetMembership } from '../fleet/membership.ts'
+import { Presence } from '../fleet/presence.ts'
+import { reachablePeers } from '../fleet/reachable.ts'
+import { Fabric } from '../move/fabric.ts'
+import { Mover } from '../move/mover.ts'
+import { ResourceCache } from '../resources/cache.ts'
 import { type Catalogue, followCatalogue } from '../resources/catalogue.ts'
+import type { StoredRecord } from '../resources/record.ts'
 import { Alerts } from '../status/alerts.ts'
 import { ConditionHistory } from '../status/conditions.ts'
+import { FleetState } from '../status/fleet-state.ts'
 import { HostState } from '../status/host-state.ts'
 import { Changes } from '../work/changes.ts'
 import { EventTeller } from '../work/event-teller.ts'
@@ -24,6 +34,7 @@ import { lanesOf } from './lanes.ts'
 import { openLog } from './log.ts'
 import { type AgentMetrics, openMetrics } from './metrics.ts'
 import { openNotifier } from './notify.ts'
+import { openStore } from './open-store.ts'
 import { type OperationGrounds, operationHandlers, resourceHandlers } from './operations.ts'
 import { watchPasses } from './passes.ts'
 import { restoreFileOf } from './restore.ts'
@@ -33,29 +44,39 @@ const TASK_DEADLINE_MS = 120_000
 const MAX_BACKOFF_MS = 30_000
 const KEPT_EVENTS = 10_000
 const KEPT_TASKS = 1_000
-const TRIM_EVERY_MS = 60_000
+const TEND_EVERY_MS = 2_500
+const ANSWER_MS = 200
+const TRIM_EVERY_ROUNDS = 24
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const
 
 /** Runs the agent until it is told to stop; the data plane stays as it is, before and after.
  *  Answers the exit code. Errors: PUR_AGENT_BUSY, PUR_STORE_*, PUR_CONFIG_INVALID. */
 export async function serve(configuration: Configuration): Promise<number> {
   const log = openLog(configuration.log.level, process.env.JOURNAL_STREAM !== undefined)
-  const stopping = new AbortController()
-  const stopped = untilStopped(stopping, log)
-  const agent = await startAgent(configuration, log, stopping.signal).catch((thrown) => {
+  const stopped = untilStopped(log)
+  for (;;) {
+    const stopping = new AbortController()
+    const agent = await startAgent(configuration, log, stopping.signal).catch((thrown) => {
+      stopping.abort()
+      throw thrown
+    })
+    const ending = await Promise.race([stopped, agent.ending])
+    log.info(ending, 'stopping; machines, rules and switch stay as they are')
     stopping.abort()
-    throw thrown
-  })
-  const reason = await Promise.race([stopped, agent.broken])
-  log.info({ reason }, 'stopping; machines, rules and switch stay as they are')
-  stopping.abort()
-  await agent.close()
-  return reason === 'signal' ? 0 : 1
+    await agent.close()
+    if (ending.next !== 'start again') return ending.next === 'end well' ? 0 : 1
+  }
+}
+
+/** Why an agent ends, and what comes then. */
+interface Ending {
+  readonly reason: string
+  readonly next: 'end well' | 'end badly' | 'start again'
 }
 
 interface RunningAgent {
-  /** Resolves with a reason when the agent cannot go on. */
-  readonly broken: Promise<string>
+  /** Resolves when the agent cannot go on as it is. */
+  readonly ending: Promise<Ending>
   close(): Promise<void>
 }
 
@@ -70,7 +91,9 @@ async function startAgent(
   // dnsmasq walks through it as a user of its own.
   await mkdir(configuration.network.runFolder, { recursive: true, mode: 0o711 })
   await mkdir(configuration.machines.logFolder, { recursive: true, mode: 0o750 })
-  const store = await openSqliteStore({ file: `${configuration.state.folder}/state.db`, clock })
+  const opened = await openStore(configuration, clock)
+  const { store, engine, membership } = opened
+  const host = configuration.host.name
   const events = createEventLog(store, clock)
   const tasks = createTaskLog(store, clock)
   const teller = new EventTeller(events, clock, (thrown) =>
@@ -78,12 +101,24 @@ async function startAgent(
   )
   const tell = (event: NewEvent): void => {
     log[event.severity === 'notice' ? 'info' : 'warn']({ event }, event.message)
-    teller.tell(event)
+    teller.tell({ ...event, host })
   }
-  const [tokens, catalogue] = await Promise.all([
-    openTokens(store, clock),
-    followCatalogue(store, signal),
-  ])
+  const storeTrouble = (thrown: unknown): void =>
+    log.error({ err: thrown }, 'a part of the store is not followed any more')
+  const tokens = openTokens(store, clock, signal, storeTrouble)
+  const cache = new ResourceCache(
+    `${configuration.state.folder}/resources.json`,
+    opened.source,
+    (thrown) => log.warn({ err: thrown }, 'the copy of the resources was not written'),
+  )
+  const cached = engine === 'etcd' ? await cache.read() : undefined
+  const catalogue = await followCatalogue({ store, clock, signal, cached })
+  if (store.trouble() !== undefined) {
+    log.warn(
+      { revision: catalogue.current().revision },
+      'the store is away: enforcing what was known last',
+    )
+  }
   const metrics = openMetrics()
   const alerts = new Alerts(clock, tell)
   const desired = await DesiredState.open(configuration, catalogue.current(), run)
@@ -91,6 +126,26 @@ async function startAgent(
     laneRevision: desired.of(lane).revision,
     revision: desired.revision(),
   }))
+  const fleet = new FleetState(state, host, (record) => hostOf(record, catalogue.current()))
+  const presence =
+    engine === 'sqlite'
+      ? undefined
+      : Presence.begin({
+          store,
+          clock,
+          signal,
+          host,
+          version: VERSION,
+          listen: listenAddress(configuration, membership),
+          fingerprint: opened.fingerprint,
+          state,
+          onChange: (others) => fleet.see(others),
+          onTrouble: (thrown) => log.error({ err: thrown }, 'this host is not known to the others'),
+        })
+  const places = (): AdmitOptions => {
+    if (presence?.refused !== undefined) throw presence.refused
+    return presence === undefined ? {} : { home: host, hosts: presence.names() }
+  }
   const libvirt = createNativeLibvirt({ uri: configuration.libvirt.uri, clock })
   const vswitch = createVswitchDriver({
     run,
@@ -98,13 +153,30 @@ async function startAgent(
     databaseSocket: configuration.openvswitch.databaseSocket,
     datapath: configuration.openvswitch.datapath,
     runFolder: configuration.network.runFolder,
+    ...(membership !== undefined &&
+      presence !== undefined && {
+        reachable: reachablePeers({
+          run,
+          others: () => presence.listening(),
+          ca: membership.ca,
+        }),
+      }),
   })
   const netfilter = createNetfilterDriver({
     clock,
     restoreFile: restoreFileOf(configuration),
     onEnded: (count) => tell(endedEvent(count)),
   })
-  const drivers = { netfilter, vswitch, virt: createVirtDriver({ libvirt, clock }) }
+  const { storage } = configuration
+  const drivers = {
+    netfilter,
+    vswitch,
+    virt: createVirtDriver({ libvirt, clock }),
+    storage: createStorageDriver(
+      storage && { ...storage, ownedFile: `${configuration.state.folder}/volumes.json`, clock },
+    ),
+    ...(storage && { volumeSockets: storage.sockets }),
+  }
   const passes = watchPasses({ state, alerts, metrics, tell, facts: () => reconciler.facts() })
   const reconciler = startReconciler({
     lanes: lanesOf(drivers, desired, passes),
@@ -119,8 +191,15 @@ async function startAgent(
     const changed = desired.advance(current)
     state.advance()
     for (const lane of changed) reconciler.wake('desired state changed', lane)
+    if (engine === 'etcd') cache.keep(catalogue.mirror.current())
   })
+  if (engine === 'etcd') cache.keep(catalogue.mirror.current())
   countResources(metrics, catalogue.current())
+  const ending = Promise.withResolvers<Ending>()
+  catalogue.ended.catch((thrown) => {
+    const reason = `the store’s watch broke: ${toPurlinError(thrown).message}`
+    ending.resolve({ reason, next: 'end badly' })
+  })
   const onEnd = (task: Task): void => {
     const seconds = ((task.endedAtMs ?? 0) - task.createdAtMs) / 1000
     metrics.taskSeconds.observe({ verb: task.verb, state: task.state }, seconds)
@@ -130,7 +209,9 @@ async function startAgent(
     store,
     tasks,
     catalogue,
-    state,
+    state: fleet,
+    host,
+    isPresent: (name) => presence?.isPresent(name) ?? name === host,
     clock,
     deadlineMs: TASK_DEADLINE_MS,
     onEnd,
@@ -141,6 +222,8 @@ async function startAgent(
     tasks,
     catalogue,
     clock,
+    host,
+    places,
     images: (wanted) => desired.imageNames(wanted),
     onChange: (change, task) => {
       follower
@@ -152,7 +235,21 @@ async function startAgent(
       }
     },
   })
-  await follower.resume()
+  const databaseSocket = configuration.openvswitch.databaseSocket
+  const fabric = new Fabric({
+    ...{ store, clock, signal, host, catalogue, onTrouble: storeTrouble },
+    switches: () => desired.of('vswitch').value.switches,
+    openProbe: (probe) => openProbe({ ...probe, databaseSocket, clock, host }),
+    others: () => presence?.standing() ?? [],
+  })
+  new Mover({
+    ...{ store, clock, signal, host, catalogue, tell },
+    view: () => state.view(),
+    onView: (listener) => void state.subscribe(listener),
+    desiredPorts: () => desired.of('vswitch').value.ports,
+    announce: (port, rounds, until) => vswitch.announce(port, rounds, until),
+    onTrouble: (thrown) => log.warn({ err: thrown }, 'a step of a port’s move failed'),
+  })
   const grounds: OperationGrounds = {
     configuration,
     version: VERSION,
@@ -164,6 +261,20 @@ async function startAgent(
     tokens,
     catalogue,
     state,
+    fleet,
+    presence,
+    places,
+    storeEngine: engine,
+    membership,
+    settled: async () => {
+      follower.leaveAll()
+      await teller.flushed()
+    },
+    startAgain: (reason) => {
+      // The answer of the call that asks for it goes out first.
+      const begin = (): void => ending.resolve({ reason, next: 'start again' })
+      clock.sleep(ANSWER_MS).then(begin, () => undefined)
+    },
     conditions: new ConditionHistory(),
     alerts,
     changes,
@@ -173,54 +284,121 @@ async function startAgent(
     desired,
     guests: createGuestAgent({ libvirt, clock }),
     netfilter,
+    network: {
+      traffic: recordTraffic({
+        clock,
+        count: (until) => vswitch.count(until),
+        portGroupOf: (port) => catalogue.current().get('Port', port)?.manifest.spec.portGroup,
+        signal,
+      }),
+      confirmUplinks: (name, until) => vswitch.confirmUplinks(name, until),
+      hasSwitch: (name) => catalogue.current().get('DistributedSwitch', name) !== undefined,
+    },
     metrics,
+    fabric,
     startedAtMs,
   }
   const api = await buildApi({
     version: VERSION,
     tokens,
+    hostOfFingerprint: (fingerprint) => presence?.hostOfFingerprint(fingerprint),
     operations: operationHandlers(grounds),
     resources: resourceHandlers(grounds),
     logger: log,
   })
-  const listener = await listen(api, configuration.api.socket, configuration.api.tcpPort, 'purlin')
+  const listenAt = listenAddress(configuration, membership)
+  const listener = await listen(api, {
+    socket: configuration.api.socket,
+    group: 'purlin',
+    tcpPort: configuration.api.tcpPort,
+    fleet: membership && listenAt !== undefined ? { ...membership, listen: listenAt } : undefined,
+  })
   const notifier = openNotifier(run, process.env)
   notifier.watch(signal)
   await notifier.ready(`serving ${configuration.api.socket}`)
   log.info({ version: VERSION, readyMs: Math.round(clock.monotonicMs() - startedAtMs) }, 'ready')
-  void trimForever(signal)
+  void tendForever(signal)
   netfilter
     .watchLogs(() => desired.of('netfilter').value, flowEvents(clock, tell), signal)
     .catch((thrown) => log.warn({ err: thrown }, 'flows that rules log are not told of'))
   return {
-    broken: catalogue.ended.then(
-      () => new Promise<string>(() => {}),
-      (thrown) => `the store’s watch broke: ${toPurlinError(thrown).message}`,
-    ),
+    ending: ending.promise,
     close: async () => {
       await notifier.stopping()
       follower.leaveAll()
       await listener.close()
       await reconciler.stop()
+      await presence?.leave()
       libvirt.close()
       vswitch.close()
       await teller.flushed()
+      await cache.flushed()
       await store.close()
     },
   }
 
-  async function trimForever(until: AbortSignal): Promise<void> {
-    while (!until.aborted) {
-      await clock.sleep(TRIM_EVERY_MS, until).catch(() => undefined)
-      if (until.aborted) return
-      await Promise.all([
-        events.trim(KEPT_EVENTS),
-        tasks.trim(KEPT_TASKS),
-        follower.trim(),
-        idempotency.trim(),
-      ]).catch((thrown) => log.warn({ err: thrown }, 'old events and tasks were not trimmed'))
+  /** What has to be looked after beside the changes themselves: tasks that nobody follows, and, by
+   *  one agent of the fleet, what has grown old. */
+  async function tendForever(until: AbortSignal): Promise<void> {
+    const warn = (what: string) => (thrown: unknown) => log.warn({ err: thrown }, what)
+    let seen: string | undefined
+    for (let round = 0; !until.aborted; round++) {
+      const standing = tellStanding()
+      const due = round % TRIM_EVERY_ROUNDS === TRIM_EVERY_ROUNDS - 1
+      if (standing !== seen || due) {
+        seen = await follower.resume().then(
+          () => standing,
+          () => undefined,
+        )
+      }
+      if (due) {
+        if (presence?.isKeeper() !== false) await trim().catch(warn('what is old was not trimmed'))
+        await presence?.remember().catch(warn('that this host is there was not noted'))
+      }
+      await clock.sleep(TEND_EVERY_MS, until).catch(() => undefined)
     }
   }
+
+  /** Raises and clears the store's alert; answers what open tasks depend on: whether the store is
+   *  there, and which hosts are. */
+  function tellStanding(): string {
+    const subject = { kind: 'Store', name: engine }
+    const trouble = store.trouble()
+    if (trouble === undefined) alerts.clear(subject)
+    else {
+      const { message } = trouble
+      alerts.raise({ code: 'PUR_STORE_UNREACHABLE', severity: 'critical', subject, message })
+    }
+    return `${trouble === undefined} ${presence?.others().join(' ')}`
+  }
+
+  async function trim(): Promise<void> {
+    // A move that ended just before its last word: the host's own note says that it counts.
+    if (engine === 'etcd') await store.transact({ writes: [{ delete: MOVING }] })
+    await Promise.all([
+      events.trim(KEPT_EVENTS),
+      tasks.trim(KEPT_TASKS),
+      follower.trim(),
+      idempotency.trim(),
+    ])
+    const { revision } = catalogue.current()
+    const oldest = revision - opened.keptRevisions
+    if (opened.keptRevisions > 0 && oldest > 0) await store.compact(oldest)
+  }
+}
+
+/** The host that a resource is on; undefined for one that is on all. */
+function hostOf({ manifest }: StoredRecord, catalogue: Catalogue): string | undefined {
+  if (manifest.kind === 'VirtualMachine') return manifest.spec.host
+  if (manifest.kind !== 'Port') return undefined
+  return catalogue.get('VirtualMachine', manifest.spec.virtualMachine)?.manifest.spec.host
+}
+
+function listenAddress(
+  { fleet }: Configuration,
+  membership: FleetMembership | undefined,
+): string | undefined {
+  return fleet.listen ?? membership?.listen
 }
 
 function countResources(metrics: AgentMetrics, catalogue: Catalogue): void {
@@ -245,14 +423,13 @@ function taskEvent(task: Task): NewEvent {
   }
 }
 
-async function untilStopped(stopping: AbortController, log: Logger): Promise<string> {
+async function untilStopped(log: Logger): Promise<Ending> {
   return await new Promise((resolve) => {
     for (const name of STOP_SIGNALS) {
       process.once(name, () => {
         log.info({ signal: name }, 'asked to stop')
-        resolve('signal')
+        resolve({ reason: 'signal', next: 'end well' })
       })
     }
-    stopping.signal.addEventListener('abort', () => resolve('signal'), { once: true })
   })
 }

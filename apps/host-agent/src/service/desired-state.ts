@@ -1,10 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Run } from '@purlin/base'
 import type { NetfilterDesired } from '@purlin/netfilter'
+import type { StorageDesired } from '@purlin/storage'
 import type { AcceleratorFinding, VirtDesired } from '@purlin/virt'
 import type { VswitchDesired } from '@purlin/vswitch'
 import type { Configuration } from '../config/config.ts'
 import { netfilterDesired } from '../desired/netfilter.ts'
+import { storageDesired } from '../desired/storage.ts'
 import { virtDesired } from '../desired/virt.ts'
 import { vswitchDesired } from '../desired/vswitch.ts'
 import type { Catalogue } from '../resources/catalogue.ts'
@@ -22,9 +24,10 @@ interface DesiredLanes {
   readonly netfilter: DesiredAt<NetfilterDesired>
   readonly vswitch: DesiredAt<VswitchDesired>
   readonly virt: DesiredAt<VirtDesired>
+  readonly storage: DesiredAt<StorageDesired>
 }
 
-const LANES: readonly LaneName[] = ['netfilter', 'vswitch', 'virt']
+const LANES: readonly LaneName[] = ['netfilter', 'vswitch', 'virt', 'storage']
 
 /** What each lane should bring about. A change that does not touch a lane does not wake it. */
 export class DesiredState {
@@ -69,7 +72,12 @@ export class DesiredState {
     const keep = <Lane extends LaneName>(lane: Lane): DesiredLanes[Lane] =>
       isDeepStrictEqual(before[lane].value, made[lane].value) ? before[lane] : made[lane]
     this.#catalogue = catalogue
-    this.#lanes = { netfilter: keep('netfilter'), vswitch: keep('vswitch'), virt: keep('virt') }
+    this.#lanes = {
+      netfilter: keep('netfilter'),
+      vswitch: keep('vswitch'),
+      virt: keep('virt'),
+      storage: keep('storage'),
+    }
     return LANES.filter((lane) => this.#lanes[lane] !== before[lane])
   }
 
@@ -101,18 +109,19 @@ export class DesiredState {
 
   #lanesOf(catalogue: Catalogue): DesiredLanes {
     const { revision } = catalogue
+    const { name: host } = this.#configuration.host
     const grounds = {
       images: this.#images,
       accelerator: this.#accelerator.kind,
       logFolder: this.#configuration.machines.logFolder,
+      host,
     }
+    const policy = netfilterDesired(catalogue, this.#configuration.securityGroups, host)
     return {
-      netfilter: {
-        value: netfilterDesired(catalogue, this.#configuration.securityGroups),
-        revision,
-      },
-      vswitch: { value: vswitchDesired(catalogue), revision },
+      netfilter: { value: policy, revision },
+      vswitch: { value: vswitchDesired(catalogue, host, policy), revision },
       virt: { value: virtDesired(catalogue, grounds), revision },
+      storage: { value: storageDesired(catalogue, this.#configuration.storage), revision },
     }
   }
 }

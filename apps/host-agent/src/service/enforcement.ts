@@ -27,11 +27,17 @@ export function enforcementHandlers(grounds: OperationGrounds): EnforcementHandl
       const before = grounds.catalogue.current()
       const documents = documentsOf(grounds, call)
       const images = await grounds.desired.imageNames([])
-      const { after } = hypothetical(before, documents, images, grounds.clock.nowMs())
-      const { securityGroups } = grounds.configuration
+      const { after } = hypothetical(
+        before,
+        documents,
+        images,
+        grounds.clock.nowMs(),
+        grounds.places(),
+      )
+      const { securityGroups, host } = grounds.configuration
       return await policyPlan(
-        netfilterDesired(before, securityGroups),
-        netfilterDesired(after, securityGroups),
+        netfilterDesired(before, securityGroups, host.name),
+        netfilterDesired(after, securityGroups, host.name),
         connectionsOf(call.signal),
       )
     },

@@ -1,8 +1,9 @@
 import { fact, type LaneStep } from '@purlin/base'
 import { type NetfilterDriver, nicFilter } from '@purlin/netfilter'
 import { type AnyLane, type LanePass, laneOf } from '@purlin/reconcile'
+import { type StorageDriver, storageHealth } from '@purlin/storage'
 import { machineStatus, type VirtDriver } from '@purlin/virt'
-import type { VswitchDriver } from '@purlin/vswitch'
+import { switchHealth, type VswitchDriver } from '@purlin/vswitch'
 import type { PassSight } from '../status/host-state.ts'
 import type { MachineView } from '../status/host-view.ts'
 import type { DesiredState } from './desired-state.ts'
@@ -11,6 +12,9 @@ export interface LaneDrivers {
   readonly netfilter: NetfilterDriver
   readonly vswitch: VswitchDriver
   readonly virt: VirtDriver
+  readonly storage: StorageDriver
+  /** The block daemon's folder of sockets; absent where the host serves no storage. */
+  readonly volumeSockets?: string
 }
 
 /** Told after each pass of a lane, with what the lane saw beside it. */
@@ -48,7 +52,7 @@ export function lanesOf(
       driver: drivers.vswitch,
       desired: () => desired.of('vswitch'),
       observeDeadlineMs,
-      onPass: (pass) => onPass(pass),
+      onPass: (pass) => onPass(pass, pass.observed && { switches: switchHealth(pass.observed) }),
     }),
     laneOf({
       driver: drivers.virt,
@@ -68,6 +72,17 @@ export function lanesOf(
           return [machine.name, { state: status.powerState, pendingRestart }]
         })
         onPass(pass, { machines: new Map(machines) })
+      },
+    }),
+    laneOf({
+      driver: drivers.storage,
+      desired: () => desired.of('storage'),
+      observeDeadlineMs,
+      onPass: (pass) => {
+        const { observed } = pass
+        const { volumeSockets } = drivers
+        if (observed === undefined || volumeSockets === undefined) onPass(pass)
+        else onPass(pass, { storage: storageHealth(observed, volumeSockets) })
       },
     }),
   ]

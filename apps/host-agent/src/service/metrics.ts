@@ -8,6 +8,15 @@ export interface AgentMetrics {
   readonly resources: Gauge<'kind'>
   readonly storeRevision: Gauge
   readonly laneStuckSeconds: Gauge<'lane'>
+  readonly traffic: TrafficMetrics
+}
+
+/** What ports, port groups and uplinks have passed. */
+export interface TrafficMetrics {
+  readonly bytes: Counter<'subject' | 'name' | 'direction'>
+  readonly packets: Counter<'subject' | 'name' | 'direction'>
+  readonly errors: Counter<'subject' | 'name' | 'direction'>
+  readonly dropped: Counter<'subject' | 'name' | 'direction' | 'reason'>
 }
 
 /** Makes the registry; names are `purlin_<noun>_<unit>[_total]`. */
@@ -41,10 +50,28 @@ export function openMetrics(): AgentMetrics {
       help: 'Revision of the newest change of a resource.',
       registers,
     }),
+    traffic: trafficMetrics(registers),
     laneStuckSeconds: new Gauge({
       name: 'purlin_lane_stuck_seconds',
       help: 'Age of the lane’s call that is past its deadline; 0 when none is.',
       labelNames: ['lane'],
+      registers,
+    }),
+  }
+}
+
+function trafficMetrics(registers: Registry[]): TrafficMetrics {
+  const way = ['subject', 'name', 'direction'] as const
+  const counter = (what: string, help: string): TrafficMetrics['bytes'] =>
+    new Counter({ name: `purlin_network_${what}_total`, help, labelNames: [...way], registers })
+  return {
+    bytes: counter('bytes', 'Bytes of whole frames, as the machine sees the direction.'),
+    packets: counter('packets', 'Frames, as the machine sees the direction.'),
+    errors: counter('errors', 'Frames with errors.'),
+    dropped: new Counter({
+      name: 'purlin_network_dropped_total',
+      help: 'Frames that were not passed on, by reason.',
+      labelNames: [...way, 'reason'],
       registers,
     }),
   }

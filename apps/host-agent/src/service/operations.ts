@@ -7,24 +7,34 @@ import { explainPacket, type NetfilterDriver } from '@purlin/netfilter'
 import type { Reconciler } from '@purlin/reconcile'
 import {
   type Event,
+  explainRouted,
   type HealthAnswer,
   type Kind,
   type Resource,
+  type StoreHealth,
   type Task,
   taskEnded,
 } from '@purlin/schema'
 import { type EventLog, readBackup, type Store, type TaskLog } from '@purlin/store'
 import type { GuestAgent } from '@purlin/virt'
+import type { AdmitOptions } from '../admit/change.ts'
 import type { Tokens } from '../api/auth.ts'
 import { sendEvents } from '../api/event-stream.ts'
 import type { Call, OperationHandlers, ResourceHandlers } from '../api/handlers.ts'
 import type { IdempotencyLog, OnceRequest } from '../api/idempotency.ts'
 import type { Configuration } from '../config/config.ts'
 import { netfilterDesired } from '../desired/netfilter.ts'
+import { routedNetwork } from '../desired/routers.ts'
+import type { FleetMembership } from '../fleet/membership.ts'
+import { fleetHandlers } from '../fleet/operations.ts'
+import { aloneHost, type Presence } from '../fleet/presence.ts'
+import type { Fabric } from '../move/fabric.ts'
+import { portMoveHandlers } from '../move/handlers.ts'
 import type { CatalogueFollower } from '../resources/catalogue.ts'
 import { RESOURCE_PREFIX, type ResourceRecord, type StoredRecord } from '../resources/record.ts'
 import type { Alerts } from '../status/alerts.ts'
 import type { ConditionHistory } from '../status/conditions.ts'
+import type { FleetState } from '../status/fleet-state.ts'
 import type { HostState } from '../status/host-state.ts'
 import { takenNames } from '../status/taken-names.ts'
 import type { Changes } from '../work/changes.ts'
@@ -32,6 +42,7 @@ import type { TaskFollower } from '../work/task-follower.ts'
 import type { DesiredState } from './desired-state.ts'
 import { enforcementHandlers } from './enforcement.ts'
 import type { AgentMetrics } from './metrics.ts'
+import { type NetworkGrounds, networkHandlers, showTraffic } from './network.ts'
 import { hypothetical } from './plan.ts'
 import { securityGroupHandlers } from './security-groups.ts'
 
@@ -47,6 +58,16 @@ export interface OperationGrounds {
   readonly tokens: Tokens
   readonly catalogue: CatalogueFollower
   readonly state: HostState
+  /** What is observed on all hosts. */
+  readonly fleet: FleetState
+  /** Absent on a host that is alone. */
+  readonly presence: Presence | undefined
+  /** What admission has to know of the fleet. */
+  readonly places: () => AdmitOptions
+  readonly storeEngine: 'sqlite' | 'etcd'
+  readonly membership: FleetMembership | undefined
+  readonly settled: () => Promise<void>
+  readonly startAgain: (reason: string) => void
   readonly conditions: ConditionHistory
   readonly alerts: Alerts
   readonly changes: Changes
@@ -57,7 +78,9 @@ export interface OperationGrounds {
   readonly guests: GuestAgent
   /** What can be asked of the kernel's rules beside the lane. */
   readonly netfilter: Pick<NetfilterDriver, 'hits' | 'verify'>
+  readonly network: NetworkGrounds
   readonly metrics: AgentMetrics
+  readonly fabric: Fabric
   readonly startedAtMs: number
 }
 
@@ -67,11 +90,15 @@ export function resourceHandlers(grounds: OperationGrounds): ResourceHandlers {
   const once = onceOf(grounds)
   return {
     list: (kind) =>
-      catalogue
-        .current()
-        .list(kind)
-        .map((record) => resourceOf(grounds, record)),
+      kind === 'Host'
+        ? hostsOf(grounds)
+        : catalogue
+            .current()
+            .list(kind)
+            .map((record) => resourceOf(grounds, record)),
     get(kind, name) {
+      const host = kind === 'Host' && hostsOf(grounds).find((one) => one.name === name)
+      if (host) return host
       const record = catalogue.current().get(kind, name)
       if (record === undefined) {
         throw new PurlinError('PUR_RESOURCE_MISSING', { message: `no ${kind} named ${name}` })
@@ -99,6 +126,7 @@ export function operationHandlers(grounds: OperationGrounds): OperationHandlers 
         body.documents,
         await desired.imageNames([]),
         grounds.clock.nowMs(),
+        grounds.places(),
       )
       const lanes = await reconciler.plan((lane) => desired.hypothetical(lane, after))
       return {
@@ -120,17 +148,23 @@ export function operationHandlers(grounds: OperationGrounds): OperationHandlers 
       await sendEvents(reply, from, eventsOf(grounds.events, from, query.follow === 'true', signal))
       return undefined
     },
-    explainPacket: async ({ body }) =>
-      explainPacket(
-        netfilterDesired(catalogue.current(), grounds.configuration.securityGroups),
-        body,
-      ),
+    explainPacket: async ({ body }) => {
+      const current = catalogue.current()
+      const { securityGroups, host } = grounds.configuration
+      const policy = netfilterDesired(current, securityGroups)
+      return explainRouted(routedNetwork(current, host.name), body, (question) =>
+        explainPacket(policy, question),
+      )
+    },
     startMachine: (call) =>
       once(call, (request) => setPowerState(changes, call.params.name ?? '', 'running', request)),
     stopMachine: (call) =>
       once(call, (request) => setPowerState(changes, call.params.name ?? '', 'stopped', request)),
     ...securityGroupHandlers(grounds, once),
     ...enforcementHandlers(grounds),
+    ...networkHandlers(grounds.network),
+    ...fleetHandlers(grounds),
+    ...portMoveHandlers({ ...grounds, host: grounds.configuration.host.name }),
     execMachine: (call) => execInGuest(grounds, call),
     doctor: () => examine(grounds),
     listTokens: async () => tokens.list(),
@@ -151,6 +185,7 @@ export function operationHandlers(grounds: OperationGrounds): OperationHandlers 
         const stuckSeconds = lane.state === 'stuck' ? (lane.ageMs ?? 0) / 1000 : 0
         grounds.metrics.laneStuckSeconds.set({ lane: lane.lane }, stuckSeconds)
       }
+      await showTraffic(grounds.network, grounds.metrics.traffic)
       return await grounds.metrics.registry.metrics()
     },
   }
@@ -159,20 +194,39 @@ export function operationHandlers(grounds: OperationGrounds): OperationHandlers 
 /** Health as `/healthz` answers it and as the watchdog asks it. */
 export function healthOf(grounds: OperationGrounds): HealthAnswer {
   const lanes = grounds.reconciler.health()
+  const store = storeHealthOf(grounds)
+  const away = store.state !== 'ok'
   const bad = lanes.some(({ state }) => state === 'stuck' || state === 'failed')
   const starting = lanes.some(({ state }) => state === 'starting')
   return {
-    status: bad ? 'degraded' : starting ? 'starting' : 'ok',
+    status: bad || away ? 'degraded' : starting ? 'starting' : 'ok',
     version: grounds.version,
     host: grounds.configuration.host.name,
     uptimeSeconds: Math.round((grounds.clock.monotonicMs() - grounds.startedAtMs) / 1000),
     lanes: [...lanes],
+    store,
   }
+}
+
+function storeHealthOf({ store, catalogue, storeEngine: engine }: OperationGrounds): StoreHealth {
+  const trouble = store.trouble()
+  const { revision } = catalogue.current()
+  if (trouble === undefined) return { engine, state: 'ok', revision }
+  const { message: found, sinceMs } = trouble
+  return { engine, state: 'unreachable', revision, found, sinceMs }
+}
+
+/** A host that is alone knows itself. */
+function hostsOf({ presence, configuration, version, clock, startedAtMs }: OperationGrounds) {
+  if (presence !== undefined) return presence.list()
+  const { name } = configuration.host
+  return [aloneHost(name, version, clock.nowMs() - (clock.monotonicMs() - startedAtMs))]
 }
 
 function resourceOf(grounds: OperationGrounds, record: StoredRecord): Resource {
   const { manifest, uid, generation, revision, createdAtMs } = record
-  const status = grounds.conditions.statusOf(record, grounds.state.view(), grounds.clock.nowMs())
+  const view = grounds.fleet.viewOf(record)
+  const status = grounds.conditions.statusOf(record, view, grounds.clock.nowMs())
   return { ...manifest, uid, generation, revision, createdAtMs, status } as Resource
 }
 

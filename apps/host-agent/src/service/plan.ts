@@ -1,5 +1,5 @@
 import type { Kind, PlanAnswer } from '@purlin/schema'
-import { type AdmittedChange, admitApply } from '../admit/change.ts'
+import { type AdmitOptions, type AdmittedChange, admitApply } from '../admit/change.ts'
 import { fieldDifferences } from '../admit/field-difference.ts'
 import { type Catalogue, catalogueOf } from '../resources/catalogue.ts'
 import { resourceKey, type StoredRecord } from '../resources/record.ts'
@@ -11,9 +11,10 @@ export function hypothetical(
   documents: readonly unknown[],
   images: readonly string[],
   nowMs: number,
+  places: AdmitOptions = {},
 ): { readonly changes: PlanAnswer['changes']; readonly after: Catalogue } {
   if (documents.length === 0) return { changes: [], after: catalogue }
-  const change = admitApply(catalogue, documents, images, nowMs)
+  const change = admitApply(catalogue, documents, images, nowMs, places)
   return { changes: change.changes.map(describe), after: applied(catalogue, change) }
 }
 

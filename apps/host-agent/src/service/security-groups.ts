@@ -13,7 +13,7 @@ import {
 import type { GroupPatch, MemberList, SecurityGroupSpec, Task } from '@purlin/schema'
 import type { Call, OperationHandlers } from '../api/handlers.ts'
 import type { OnceRequest } from '../api/idempotency.ts'
-import { localNics } from '../desired/local-nics.ts'
+import { everyNic } from '../desired/local-nics.ts'
 import type { Catalogue } from '../resources/catalogue.ts'
 import type { Once, OperationGrounds } from './operations.ts'
 import { type RuleFileHandlers, ruleFileHandlers } from './rule-files.ts'
@@ -102,7 +102,7 @@ function membersOf(catalogue: Catalogue, name: string): MemberList {
   if (catalogue.get('SecurityGroup', name) === undefined) {
     throw new PurlinError('PUR_RESOURCE_MISSING', { message: `no SecurityGroup named ${name}` })
   }
-  const members = localNics(catalogue).filter(({ nic }) => nic.securityGroups.includes(name))
+  const members = everyNic(catalogue).filter(({ nic }) => nic.securityGroups.includes(name))
   return {
     items: members.map(({ machine, nic, port }) => ({
       nic: `${machine.name}/${nic.name}`,

@@ -2,6 +2,7 @@ import type { Condition, ResourceStatus } from '@purlin/schema'
 import type { StoredRecord } from '../resources/record.ts'
 import type { HostView } from './host-view.ts'
 import { type Readiness, readinessOf } from './readiness.ts'
+import { isStorage, storageFields } from './storage-finding.ts'
 
 /** Remembers since when each resource's readiness has been what it is. */
 export class ConditionHistory {
@@ -29,6 +30,10 @@ export class ConditionHistory {
 }
 
 function observedFields(record: StoredRecord, view: HostView): Record<string, unknown> {
+  if (record.manifest.kind === 'DistributedSwitch') {
+    return { ...view.switches?.get(record.manifest.name) }
+  }
+  if (isStorage(record.manifest.kind)) return storageFields(record.manifest, view.storage)
   if (record.manifest.kind !== 'VirtualMachine') return {}
   const { manifest } = record as StoredRecord<'VirtualMachine'>
   const seen = view.machines.get(manifest.name)

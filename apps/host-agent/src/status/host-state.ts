@@ -11,8 +11,9 @@ export interface PassOutcome {
   readonly converged: boolean
 }
 
-/** What a lane saw, beside how far it came: machines, or how NICs are filtered. */
-export type PassSight = Partial<Pick<HostView, 'machines' | 'nics'>>
+/** What a lane saw, beside how far it came: machines, how NICs are filtered, switches, or
+ *  storage. */
+export type PassSight = Partial<Pick<HostView, 'machines' | 'nics' | 'switches' | 'storage'>>
 
 /** Since which revision a lane's desired state is what it is, and the newest revision of all. */
 export type Currency = (lane: LaneName) => {
@@ -27,7 +28,12 @@ type Passes = Readonly<Record<LaneName, LaneView>>
 export class HostState {
   readonly #currency: Currency
   readonly #listeners = new Set<Listener>()
-  #passes: Passes = { netfilter: UNSEEN_LANE, vswitch: UNSEEN_LANE, virt: UNSEEN_LANE }
+  #passes: Passes = {
+    netfilter: UNSEEN_LANE,
+    vswitch: UNSEEN_LANE,
+    virt: UNSEEN_LANE,
+    storage: UNSEEN_LANE,
+  }
   #view: HostView = { facts: new Set(), lanes: this.#passes, machines: new Map() }
 
   constructor(currency: Currency) {
@@ -68,9 +74,17 @@ export class HostState {
       netfilter: this.#current('netfilter'),
       vswitch: this.#current('vswitch'),
       virt: this.#current('virt'),
+      storage: this.#current('storage'),
     }
-    const { machines = this.#view.machines, nics = this.#view.nics } = seen
-    this.#view = { facts, lanes, machines, ...(nics && { nics }) }
+    const { machines, nics, switches, storage } = { ...this.#view, ...seen }
+    this.#view = {
+      facts,
+      lanes,
+      machines,
+      ...(nics && { nics }),
+      ...(switches && { switches }),
+      ...(storage && { storage }),
+    }
     for (const listener of [...this.#listeners]) listener(this.#view)
   }
 

@@ -1,5 +1,7 @@
 import type { Fact, PurlinError } from '@purlin/base'
 import type { NicFilter } from '@purlin/netfilter'
+import type { StorageHealth } from '@purlin/storage'
+import type { SwitchHealth } from '@purlin/vswitch'
 
 /** What a lane has come to: how far, and what stands in its way. */
 export interface LaneView {
@@ -12,7 +14,7 @@ export interface LaneView {
   readonly waiting: readonly string[]
 }
 
-export type LaneName = 'netfilter' | 'vswitch' | 'virt'
+export type LaneName = 'netfilter' | 'vswitch' | 'virt' | 'storage'
 
 /** How a machine is seen by libvirt. */
 export interface MachineView {
@@ -25,8 +27,12 @@ export interface HostView {
   readonly facts: ReadonlySet<Fact>
   readonly lanes: Readonly<Record<LaneName, LaneView>>
   readonly machines: ReadonlyMap<string, MachineView>
+  /** How each switch is seen here, by its name. */
+  readonly switches?: ReadonlyMap<string, SwitchHealth>
   /** How each NIC is filtered, by `MACHINE.NIC`; absent until that was looked at. */
   readonly nics?: ReadonlyMap<string, NicFilter>
+  /** How pools and volumes are seen; absent where the host serves none. */
+  readonly storage?: StorageHealth
 }
 
 /** A lane that has not looked yet. */

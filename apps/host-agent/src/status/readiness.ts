@@ -1,6 +1,7 @@
-import { fact, type PurlinError } from '@purlin/base'
+import { fact, PurlinError } from '@purlin/base'
 import type { StoredRecord } from '../resources/record.ts'
 import type { HostView, LaneName, LaneView } from './host-view.ts'
+import { isStorage, storageFinding } from './storage-finding.ts'
 
 /** Whether a resource is as it should be; `error` where a lane has failed over it. */
 export interface Readiness {
@@ -17,12 +18,19 @@ export function readinessOf(record: StoredRecord, view: HostView): Readiness {
     case 'SecurityGroup':
       return laneReadiness('netfilter', 'Enforced', revision, view)
     case 'DistributedSwitch':
+      return switchReadiness(manifest.name, revision, view)
     case 'PortGroup':
+    case 'Router':
       return laneReadiness('vswitch', 'Made', revision, view)
     case 'Port':
       return portReadiness(manifest.name, revision, view)
     case 'VirtualMachine':
       return machineReadiness(record as StoredRecord<'VirtualMachine'>, view)
+    case 'Topology':
+    case 'StoragePool':
+    case 'Volume':
+    case 'Snapshot':
+      return storageReadiness(record, view)
     default:
       return {
         status: 'unknown',
@@ -39,7 +47,9 @@ export function goneFrom(kind: string, revision: number, view: HostView): Readin
       ? ['virt', 'vswitch', 'netfilter']
       : kind === 'SecurityGroup'
         ? ['netfilter']
-        : ['vswitch']
+        : isStorage(kind)
+          ? ['storage']
+          : ['vswitch']
   const judged = lanes.map((lane) => laneReadiness(lane, 'Gone', revision, view))
   return judged.find(({ status }) => status !== 'true') ?? ready('Gone', 'nothing is left of it')
 }
@@ -70,6 +80,23 @@ function machineReadiness(record: StoredRecord<'VirtualMachine'>, view: HostView
     reason: 'Changing',
     message: `the machine is ${state}, wanted ${spec.powerState}`,
   }
+}
+
+/** A switch whose new uplinks nobody confirmed stands as before, which is not as it is wanted. */
+function switchReadiness(name: string, revision: number, view: HostView): Readiness {
+  const change = view.switches?.get(name)?.uplinkChange
+  if (change?.state !== 'rejected') return laneReadiness('vswitch', 'Made', revision, view)
+  const message = `switch ${name}: nobody confirmed its new uplinks in time, so the host went back to those before; want other uplinks, or confirm sooner: purlin switch confirm ${name}`
+  const error = new PurlinError('PUR_UPLINK_UNCONFIRMED', { message })
+  return { status: 'false', reason: 'UplinksUnconfirmed', message, error }
+}
+
+function storageReadiness(record: StoredRecord, view: HostView): Readiness {
+  const lane = view.lanes.storage
+  if (lane.passedRevision < record.revision) return notYet('storage', lane)
+  const finding = storageFinding(record.manifest, view.storage)
+  if (finding.status !== 'false') return finding
+  return lane.failure && finding.error === undefined ? failed('storage', lane.failure) : finding
 }
 
 function portReadiness(name: string, revision: number, view: HostView): Readiness {

@@ -5,7 +5,12 @@ import { takenNames } from './taken-names.ts'
 
 function viewOf(code: ErrorCode, context: Record<string, unknown> = {}): HostView {
   const error = new PurlinError(code, { message: 'it is taken', context })
-  const lanes = { netfilter: UNSEEN_LANE, vswitch: UNSEEN_LANE, virt: UNSEEN_LANE }
+  const lanes = {
+    netfilter: UNSEEN_LANE,
+    vswitch: UNSEEN_LANE,
+    virt: UNSEEN_LANE,
+    storage: UNSEEN_LANE,
+  }
   const failing = { ...UNSEEN_LANE, failure: { summary: 'make dvs0', error } }
   return { facts: new Set(), lanes: { ...lanes, vswitch: failing }, machines: new Map() }
 }

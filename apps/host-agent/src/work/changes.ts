@@ -1,11 +1,11 @@
 import { type Clock, PurlinError } from '@purlin/base'
 import type { Kind, Manifest, SpecOf, Task } from '@purlin/schema'
-import type { Store, TaskLog } from '@purlin/store'
-import { type AdmittedChange, admitApply, admitDelete } from '../admit/change.ts'
+import type { Guard, Store, TaskLog, Write } from '@purlin/store'
+import { type AdmitOptions, type AdmittedChange, admitApply, admitDelete } from '../admit/change.ts'
 import { admitRestore } from '../admit/restore.ts'
 import type { OnceRequest } from '../api/idempotency.ts'
 import type { Catalogue, CatalogueFollower } from '../resources/catalogue.ts'
-import type { ResourceRecord } from '../resources/record.ts'
+import { RESOURCE_HEAD, type ResourceRecord } from '../resources/record.ts'
 import { namedTargets, pursuitKey, pursuitOf, undoOf } from './pursuit.ts'
 
 export interface ChangeGrounds {
@@ -15,6 +15,10 @@ export interface ChangeGrounds {
   readonly clock: Clock
   /** Names of the images on this host, where `wanted` are those a change names. */
   readonly images: (wanted: readonly string[]) => Promise<readonly string[]>
+  /** This host: it follows the tasks of the changes that it takes. */
+  readonly host: string
+  /** What admission has to know of the fleet. */
+  readonly places: () => AdmitOptions
   /** Told of each change once it is in the store. */
   readonly onChange: (change: AdmittedChange, task: Task, revision: number) => void
 }
@@ -40,14 +44,17 @@ type Admit = (
   images: readonly string[],
 ) => AdmittedChange
 
-const ATTEMPTS = 5
+/** Agents of a fleet take turns, so that one may lose several times in a row. */
+const ATTEMPTS = 25
+const CATCH_UP_MS = 2_000
 
 /** Every way to change the desired state. Each change is admitted on fresh grounds and written,
- *  with its task, in one transaction; a conflict with another writer is tried again, at most five
- *  times. */
+ *  with its task, in one transaction that holds for these very grounds: no agent of the fleet may
+ *  have changed any resource since. Where one has, the change is admitted anew. */
 export class Changes {
   readonly #grounds: ChangeGrounds
   #queue: Promise<unknown> = Promise.resolve()
+  #held: string | undefined
 
   constructor(grounds: ChangeGrounds) {
     this.#grounds = grounds
@@ -58,7 +65,7 @@ export class Changes {
     const { clock } = this.#grounds
     const wish: Wish = { verb: 'apply', documents: () => documents, once }
     return await this.#write(wish, (catalogue, listed, images) =>
-      admitApply(catalogue, listed, images, clock.nowMs()),
+      admitApply(catalogue, listed, images, clock.nowMs(), this.#grounds.places()),
     )
   }
 
@@ -78,7 +85,7 @@ export class Changes {
     const wish: Wish = { verb: 'put', documents: () => [document], once }
     return await this.#write(wish, (catalogue, documents, images) => {
       checkRevision(catalogue, kind, name, ifRevision)
-      return admitApply(catalogue, documents, images, clock.nowMs())
+      return admitApply(catalogue, documents, images, clock.nowMs(), this.#grounds.places())
     })
   }
 
@@ -110,7 +117,7 @@ export class Changes {
       return [{ ...record.manifest, spec: edit(record.manifest.spec, from) }]
     }
     return await this.#write({ verb, documents: changed, once }, (from, documents, images) =>
-      admitApply(from, documents, images, clock.nowMs()),
+      admitApply(from, documents, images, clock.nowMs(), this.#grounds.places()),
     )
   }
 
@@ -127,50 +134,102 @@ export class Changes {
     const { store, catalogue } = this.#grounds
     const entry = await store.get(pursuitKey(taskId))
     if (entry === undefined) return
-    const undo = undoOf(entry)
-    if (undo.writes.length === 0) return
-    const { revision } = await store.transact({
-      guards: undo.guards,
-      writes: [...undo.writes, { delete: entry.key }],
+    await catalogue.reached(entry.revision)
+    await this.#tryAgain(async () => {
+      const grounds = catalogue.current()
+      const writes = undoOf(entry, grounds)
+      if (writes.length === 0) return
+      const { revision } = await store.transact({
+        guards: [headGuard(grounds)],
+        writes: [...writes, headWrite(this.#grounds.host), { delete: entry.key }],
+      })
+      await catalogue.reached(revision)
     })
-    await catalogue.reached(revision)
+  }
+
+  /** Carries out work after which this store is no longer the one: no change is taken from its
+   *  beginning on, and who asks for one is told the reason. Changes that were taken before are made
+   *  first. Where the work fails, changes are taken again. Errors: PUR_FLEET_STATE while other such
+   *  work is under way. */
+  async lastly<Value>(reason: string, work: () => Promise<Value>): Promise<Value> {
+    if (this.#held !== undefined) {
+      throw new PurlinError('PUR_FLEET_STATE', { message: `${this.#held} just now` })
+    }
+    this.#held = reason
+    try {
+      await this.#queue
+      return await work()
+    } catch (thrown) {
+      this.#held = undefined
+      throw thrown
+    }
   }
 
   async #write(wish: Wish, admit: Admit): Promise<Task> {
-    const turn = this.#queue.then(() => this.#attempt(wish, admit, ATTEMPTS))
+    if (this.#held !== undefined) {
+      const message = `no change is taken just now: ${this.#held}; ask again in a while`
+      throw new PurlinError('PUR_AGENT_UNHEALTHY', { message })
+    }
+    // Nobody has to wait for what is known; whether the store is back is found out elsewhere.
+    const trouble = this.#grounds.store.trouble()
+    if (trouble !== undefined) {
+      throw new PurlinError('PUR_STORE_UNREACHABLE', {
+        message: `nothing can be changed while the store is away: ${trouble.message}`,
+      })
+    }
+    const turn = this.#queue.then(() => this.#tryAgain(() => this.#attempt(wish, admit)))
     this.#queue = turn.catch(() => undefined)
     return await turn
   }
 
-  async #attempt(wish: Wish, admit: Admit, attempts: number): Promise<Task> {
-    const { store, tasks, catalogue, images, onChange } = this.#grounds
+  /** Does the work again when another agent was first, once its change is known here. */
+  async #tryAgain<Value>(work: () => Promise<Value>): Promise<Value> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await work()
+      } catch (thrown) {
+        if (!(thrown instanceof PurlinError) || thrown.code !== 'PUR_STORE_CONFLICT') throw thrown
+        const { key, found } = thrown.context
+        if (key !== RESOURCE_HEAD || attempt === ATTEMPTS) throw thrown
+        await this.#grounds.catalogue.reached(Number(found), CATCH_UP_MS)
+      }
+    }
+  }
+
+  async #attempt(wish: Wish, admit: Admit): Promise<Task> {
+    const { store, tasks, catalogue, images, host, onChange } = this.#grounds
     const { verb, once } = wish
     const grounds = catalogue.current()
     const documents = wish.documents(grounds)
     const change = admit(grounds, documents, await images(imagesNamedBy(documents)))
-    const pursuit = pursuitOf(change, unchangedOf(documents, change, grounds))
+    const pursuit = pursuitOf(change, unchangedOf(documents, change, grounds), host)
     const { task, write } = tasks.prepare(verb, namedTargets(pursuit), {
       progress: { done: 0, total: pursuit.targets.length, text: 'accepted' },
     })
-    try {
-      const { revision } = await store.transact({
-        guards: change.guards,
-        writes: [
-          ...change.writes,
-          write,
-          { put: pursuitKey(task.id), value: pursuit },
-          ...(once === undefined ? [] : [once.remember(task.id)]),
-        ],
-      })
-      if (change.writes.length > 0) await catalogue.reached(revision)
-      onChange(change, task, revision)
-      return task
-    } catch (thrown) {
-      const conflict = thrown instanceof PurlinError && thrown.code === 'PUR_STORE_CONFLICT'
-      if (!conflict || attempts <= 1) throw thrown
-      return await this.#attempt(wish, admit, attempts - 1)
-    }
+    const changes = change.writes.length > 0
+    const { revision } = await store.transact({
+      guards: [headGuard(grounds), ...(once === undefined ? [] : [once.guard])],
+      writes: [
+        ...change.writes,
+        ...(changes ? [headWrite(host)] : []),
+        write,
+        { put: pursuitKey(task.id), value: pursuit },
+        ...(once === undefined ? [] : [once.remember(task.id)]),
+      ],
+    })
+    if (changes) await catalogue.reached(revision)
+    onChange(change, task, revision)
+    return task
   }
+}
+
+/** Nobody has changed a resource since the catalogue. */
+function headGuard({ headRevision }: Catalogue): Guard {
+  return { key: RESOURCE_HEAD, revision: headRevision }
+}
+
+function headWrite(host: string): Write {
+  return { put: RESOURCE_HEAD, value: { host } }
 }
 
 function imagesNamedBy(documents: readonly unknown[]): string[] {

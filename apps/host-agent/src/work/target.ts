@@ -1,6 +1,7 @@
 import { errorCatalogue, type PurlinError, type RetryAdvice } from '@purlin/base'
 import type { Kind } from '@purlin/schema'
 import type { Catalogue } from '../resources/catalogue.ts'
+import type { StoredRecord } from '../resources/record.ts'
 import type { HostView } from '../status/host-view.ts'
 import { goneFrom, type Readiness, readinessOf } from '../status/readiness.ts'
 
@@ -21,15 +22,18 @@ export interface TaskStanding {
   readonly error?: PurlinError
 }
 
+/** What is observed of a resource: by the host it is on, or by all; without one, by all. */
+export type ViewOf = (record?: StoredRecord) => HostView
+
 /** Judges a task's targets. A target that was changed or deleted again since is done: the newer
  *  change has a task of its own. Pure. */
 export function standingOf(
   targets: readonly TaskTarget[],
   catalogue: Catalogue,
-  view: HostView,
+  viewOf: ViewOf,
 ): TaskStanding {
   const open = targets
-    .map((target) => ({ target, readiness: readinessOfTarget(target, catalogue, view) }))
+    .map((target) => ({ target, readiness: readinessOfTarget(target, catalogue, viewOf) }))
     .filter(({ readiness }) => readiness.status !== 'true')
   const total = targets.length
   const first = open[0]
@@ -41,15 +45,15 @@ export function standingOf(
   return { done: total - open.length, total, text, ...(error && { error }) }
 }
 
-function readinessOfTarget(target: TaskTarget, catalogue: Catalogue, view: HostView): Readiness {
+function readinessOfTarget(target: TaskTarget, catalogue: Catalogue, viewOf: ViewOf): Readiness {
   const record = catalogue.get(target.kind, target.name)
   if (catalogue.revision < target.revision) {
     return { status: 'unknown', reason: 'Pending', message: 'not read back from the store yet' }
   }
   if (target.action === 'delete') {
-    return record === undefined ? goneFrom(target.kind, target.revision, view) : SUPERSEDED
+    return record === undefined ? goneFrom(target.kind, target.revision, viewOf()) : SUPERSEDED
   }
-  return record?.revision === target.revision ? readinessOf(record, view) : SUPERSEDED
+  return record?.revision === target.revision ? readinessOf(record, viewOf(record)) : SUPERSEDED
 }
 
 const SUPERSEDED: Readiness = {

@@ -2,15 +2,18 @@ import { type Clock, PurlinError, toPurlinError } from '@purlin/base'
 import { type Task, taskEnded } from '@purlin/schema'
 import type { Store, TaskLog } from '@purlin/store'
 import type { CatalogueFollower } from '../resources/catalogue.ts'
-import type { HostState } from '../status/host-state.ts'
-import { PURSUIT_PREFIX, pursuitKey, targetsOf } from './pursuit.ts'
+import type { FleetState } from '../status/fleet-state.ts'
+import { hostOf, PURSUIT_PREFIX, pursuitKey, targetsOf } from './pursuit.ts'
 import { standingOf, type TaskStanding, type TaskTarget } from './target.ts'
 
 export interface FollowerGrounds {
   readonly store: Store
   readonly tasks: TaskLog
   readonly catalogue: CatalogueFollower
-  readonly state: HostState
+  readonly state: FleetState
+  /** This host, and whether another one is there. */
+  readonly host: string
+  readonly isPresent: (host: string) => boolean
   readonly clock: Clock
   /** A task that is not done by then has failed; what it asked for stays desired. */
   readonly deadlineMs: number
@@ -19,6 +22,7 @@ export interface FollowerGrounds {
 
 /** Most changes are in force sooner; to write that they are under way would only slow them down. */
 const REPORT_AFTER_MS = 200
+const TAKEN_BACK_MS = 1_000
 
 /** Carries tasks from accepted to their end, judged from what the lanes see. */
 export class TaskFollower {
@@ -31,17 +35,28 @@ export class TaskFollower {
     this.#grounds = grounds
   }
 
-  /** Takes up the tasks that were open when the agent last stopped. */
+  /** Takes up open tasks that nobody follows: those of this agent before it last stopped, and those
+   *  of hosts that are gone. */
   async resume(): Promise<void> {
-    const open = (await this.#grounds.tasks.list()).filter((task) => !taskEnded(task))
-    for (const task of open) await this.follow(task)
+    const { tasks, store, host, isPresent } = this.#grounds
+    const open = (await tasks.list()).filter((task) => !taskEnded(task))
+    for (const task of open) {
+      if (this.#open.has(task.id)) continue
+      const entry = await store.get(pursuitKey(task.id))
+      const owner = entry === undefined ? host : hostOf(entry)
+      if (owner === host || !isPresent(owner)) await this.follow(task)
+    }
   }
 
   /** Follows a task until it ends; answers once it is being followed. */
   async follow(task: Task): Promise<void> {
     const { store, state } = this.#grounds
     const entry = await store.get(pursuitKey(task.id))
+    if (this.#open.has(task.id)) return
     if (entry === undefined) {
+      // Whoever takes a change back takes its pursuit first, and ends the task right after.
+      await this.#grounds.clock.sleep(TAKEN_BACK_MS)
+      if (taskEnded(await this.#grounds.tasks.get(task.id))) return
       const message = 'the agent stopped before it could begin; ask again'
       await this.#end(task, new PurlinError('PUR_CANCELLED', { message }))
       return
@@ -74,9 +89,11 @@ export class TaskFollower {
 
   /** Forgets what ended tasks were after. */
   async trim(): Promise<void> {
-    const { store } = this.#grounds
+    const { store, tasks } = this.#grounds
     const { entries } = await store.list(PURSUIT_PREFIX)
-    const over = entries.filter(({ key }) => !this.#open.has(key.slice(PURSUIT_PREFIX.length)))
+    // Read later, so that a task that was made meanwhile is not taken for one that is gone.
+    const open = new Set((await tasks.list()).flatMap((one) => (taskEnded(one) ? [] : [one.id])))
+    const over = entries.filter(({ key }) => !open.has(key.slice(PURSUIT_PREFIX.length)))
     if (over.length > 0) {
       await store.transact({ writes: over.map(({ key }) => ({ delete: key })) })
     }
@@ -85,7 +102,7 @@ export class TaskFollower {
   async #judge(task: Task, targets: readonly TaskTarget[]): Promise<void> {
     if (!this.#open.has(task.id)) return
     const { catalogue, state, clock, deadlineMs } = this.#grounds
-    const standing = standingOf(targets, catalogue.current(), state.view())
+    const standing = standingOf(targets, catalogue.current(), (record) => state.viewOf(record))
     const lateMs = clock.nowMs() - task.createdAtMs - deadlineMs
     if (standing.done === standing.total) await this.#end(task, undefined, standing)
     else if (standing.error) await this.#end(task, standing.error, standing)
@@ -123,6 +140,7 @@ export class TaskFollower {
   #lost(task: Task, thrown: unknown): void {
     const { code } = toPurlinError(thrown)
     if (code === 'PUR_TASK_ENDED' || code === 'PUR_TASK_MISSING') this.leave(task.id)
+    else this.#told.delete(task.id)
   }
 }
 

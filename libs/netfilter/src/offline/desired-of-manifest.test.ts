@@ -55,3 +55,33 @@ test('a NIC knows the servers of its port group in both families', (t) => {
   t.regex(nic?.servers[2]?.address ?? '', /^fe80::/)
   t.true(nic?.servers.every((server) => server.mac === mac))
 })
+
+test('a NIC that names no groups has those of its port group, and their default', (t) => {
+  const guarded = kinds.PortGroup.manifest.parse({
+    kind: 'PortGroup',
+    name: 'prod',
+    spec: {
+      switch: 'dvs0',
+      subnets: [{ cidr: '10.0.0.0/24' }],
+      securityGroups: ['web'],
+      defaultPolicy: { withoutGroups: 'deny' },
+    },
+  })
+  const [, group] = manifests
+  if (group === undefined) return t.fail('no group')
+  const own = kinds.SecurityGroup.manifest.parse({ kind: 'SecurityGroup', name: 'own', spec: {} })
+  const machines = [
+    machine('plain', { addresses: ['10.0.0.7'] }),
+    machine('other', { addresses: ['10.0.0.8'], securityGroups: ['own'] }),
+  ]
+  const { nics, members } = desiredOfManifest([guarded, group, own, ...machines])
+  t.deepEqual(
+    nics.map(({ groups, filtered }) => [...groups, filtered]),
+    [
+      ['web', true],
+      ['own', true],
+    ],
+  )
+  t.deepEqual(members.get('web'), [{ ipv4: ['10.0.0.7'], ipv6: [] }])
+  return t.is(members.get('own')?.length, 1)
+})

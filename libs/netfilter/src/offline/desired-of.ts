@@ -2,6 +2,7 @@ import { formatAddress, linkLocalOfMac, parseAddress } from '@purlin/base'
 import {
   gatewayMac,
   type Manifest,
+  nicWithDefaults,
   type PortGroupSpec,
   type PortSpec,
   type VirtualMachineNic,
@@ -30,9 +31,13 @@ export interface FilterResources {
 /** What the filter of a host should be. The agent and the command line both ask here, so that what
  *  is told without an agent is what an agent does. Pure. */
 export function netfilterDesiredOf(
-  { nics, groups, portGroup }: FilterResources,
+  { nics: plugged, groups, portGroup }: FilterResources,
   defaults: FilterDefaults = filterDefaults,
 ): NetfilterDesired {
+  const nics = plugged.map(({ nic, port }) => ({
+    nic: nicWithDefaults(nic, portGroup(nic.portGroup)),
+    port,
+  }))
   return {
     nics: nics.map(({ port, nic }) => {
       const network = networkOf(nic.portGroup, portGroup(nic.portGroup))

@@ -92,3 +92,26 @@ for (const [title, nic, found] of [
     t.regex(error?.message ?? '', found)
   })
 }
+
+test('where machines make their own addresses, a port has what its MAC makes of the prefix', (t) => {
+  const manifest = (dhcp?: object): PortGroupSpec =>
+    kinds.PortGroup.manifest.parse({
+      kind: 'PortGroup',
+      name: 'prod',
+      spec: {
+        switch: 'dvs0',
+        subnets: [{ cidr: 'fd77::/64', gateway: 'fd77::1', slaac: true, ...dhcp }],
+      },
+    }).spec
+  const given = (group: PortGroupSpec, existing = new Map<string, PortSpec>()) =>
+    allotPorts({
+      machines: [machine('a', { mac: '52:54:00:00:00:0a' })],
+      portGroups: new Map([['prod', group]]),
+      existing,
+    })
+  const alone = given(manifest())
+  t.deepEqual(alone.get('a.eth0')?.ipv6, ['fd77::5054:ff:fe00:a'])
+  t.deepEqual(given(manifest(), new Map(alone)), alone, 'it stays')
+  const both = given(manifest({ dhcp: { from: 'fd77::50', to: 'fd77::60' } }), new Map(alone))
+  t.deepEqual(both.get('a.eth0')?.ipv6, ['fd77::50', 'fd77::5054:ff:fe00:a'])
+})

@@ -1,6 +1,7 @@
 import {
   type AddressFamily,
   formatAddress,
+  linkLocalOfMac,
   PurlinError,
   parseAddress,
   parseCidr,
@@ -9,6 +10,7 @@ import {
 } from '@purlin/base'
 import type { PortSpec } from '../resources/port.ts'
 import type { PortGroupSpec } from '../resources/port-group.ts'
+import type { Subnet } from '../resources/subnet.ts'
 import type { VirtualMachineNic, VirtualMachineSpec } from '../resources/virtual-machine.ts'
 
 /** A machine as far as its ports go. */
@@ -28,7 +30,8 @@ const ZONE_LIMIT = 65_535
 
 /** The ports that the machines' NICs need, by name. A port that exists keeps its identity; its
  *  addresses stay as long as its port group and its fixed addresses allow. New ones get the lowest
- *  free of each DHCP range, in the machines' order. Pure.
+ *  free of each DHCP range, in the machines' order, and what they make themselves of each
+ *  advertised prefix. Pure.
  *  Errors: PUR_ADDRESS_POOL_EMPTY, PUR_NIC_LIMIT, PUR_INVALID (a fixed address or MAC that cannot
  *  be). */
 export function allotPorts(grounds: PortGrounds): ReadonlyMap<string, PortSpec> {
@@ -60,13 +63,14 @@ export function allotPorts(grounds: PortGrounds): ReadonlyMap<string, PortSpec> 
     if (group === undefined) continue
     const before = grounds.existing.get(name)
     const identity = before ?? taken.identity(name)
+    const mac = nic.mac ?? before?.mac ?? taken.newMac(name)
     ports.set(name, {
       virtualMachine: machine,
       nic: nic.name,
       portGroup: nic.portGroup,
-      mac: nic.mac ?? before?.mac ?? taken.newMac(name),
-      ipv4: taken.addresses(nic, group, 'ipv4'),
-      ipv6: taken.addresses(nic, group, 'ipv6'),
+      mac,
+      ipv4: taken.addresses(nic, group, 'ipv4', mac),
+      ipv6: taken.addresses(nic, group, 'ipv6', mac),
       deviceKey: identity.deviceKey,
       conntrackZone: identity.conntrackZone,
     })
@@ -83,9 +87,11 @@ function fits(port: PortSpec, nic: VirtualMachineNic, grounds: PortGrounds): boo
     return fixed.length === held.length && fixed.every((address) => held.includes(address))
   }
   const subnets = grounds.portGroups.get(nic.portGroup)?.subnets ?? []
+  const made = subnets.flatMap((subnet) => autoconfigured(subnet, port.mac) ?? [])
   const ranged = subnets.filter((subnet) => subnet.dhcp !== undefined)
   return (
-    held.length === ranged.length &&
+    held.length === ranged.length + made.length &&
+    made.every((address) => held.includes(address)) &&
     ranged.every((subnet) => held.some((address) => inRange(address, subnet.dhcp)))
   )
 }
@@ -157,26 +163,36 @@ class Taken {
     return mac
   }
 
-  addresses(nic: VirtualMachineNic, group: PortGroupSpec, family: AddressFamily): string[] {
+  addresses(
+    nic: VirtualMachineNic,
+    group: PortGroupSpec,
+    family: AddressFamily,
+    mac: string,
+  ): string[] {
     if (nic.addresses !== undefined) {
       return nic.addresses.map(canonical).filter((text) => parseAddress(text)?.family === family)
     }
     return group.subnets.flatMap((subnet) => {
-      const from = subnet.dhcp && parseAddress(subnet.dhcp.from)
-      const to = subnet.dhcp && parseAddress(subnet.dhcp.to)
-      if (!from || !to || from.family !== family) return []
-      for (let value = from.value; value <= to.value; value++) {
-        const address = formatAddress({ family, value })
-        const key = `${nic.portGroup} ${address}`
-        if (this.#addresses.has(key)) continue
-        this.#addresses.set(key, nic.name)
-        return [address]
-      }
-      const range = `${subnet.dhcp?.from} to ${subnet.dhcp?.to}`
-      throw new PurlinError('PUR_ADDRESS_POOL_EMPTY', {
-        message: `port group ${nic.portGroup}: no address is free in ${range}; widen the range or remove a NIC`,
-        context: { portGroup: nic.portGroup, subnet: subnet.cidr },
-      })
+      const made = family === 'ipv6' ? autoconfigured(subnet, mac) : undefined
+      return [...this.#leased(nic, subnet, family), ...(made === undefined ? [] : [made])]
+    })
+  }
+
+  #leased(nic: VirtualMachineNic, subnet: Subnet, family: AddressFamily): readonly string[] {
+    const from = subnet.dhcp && parseAddress(subnet.dhcp.from)
+    const to = subnet.dhcp && parseAddress(subnet.dhcp.to)
+    if (!from || !to || from.family !== family) return []
+    for (let value = from.value; value <= to.value; value++) {
+      const address = formatAddress({ family, value })
+      const key = `${nic.portGroup} ${address}`
+      if (this.#addresses.has(key)) continue
+      this.#addresses.set(key, nic.name)
+      return [address]
+    }
+    const range = `${subnet.dhcp?.from} to ${subnet.dhcp?.to}`
+    throw new PurlinError('PUR_ADDRESS_POOL_EMPTY', {
+      message: `port group ${nic.portGroup}: no address is free in ${range}; widen the range or remove a NIC`,
+      context: { portGroup: nic.portGroup, subnet: subnet.cidr },
     })
   }
 }
@@ -186,6 +202,15 @@ function firstFree(make: (salt: string) => string, taken: { has(text: string): b
     const text = make(round === 0 ? '' : ` ${round}`)
     if (!taken.has(text)) return text
   }
+}
+
+/** The address that a machine makes of an advertised prefix and its MAC (RFC 4862, modified EUI-64
+ *  of RFC 4291); undefined where the subnet has none made. */
+function autoconfigured(subnet: Subnet, mac: string): string | undefined {
+  const network = subnet.slaac === true ? parseCidr(subnet.cidr) : undefined
+  if (network === undefined) return undefined
+  const own = linkLocalOfMac(mac).value & ((1n << 64n) - 1n)
+  return formatAddress({ family: 'ipv6', value: network.first | own })
 }
 
 function canonical(text: string): string {

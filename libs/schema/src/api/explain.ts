@@ -21,7 +21,15 @@ export const packetQuestion = z
 export type PacketQuestion = z.input<typeof packetQuestion>
 
 const decidedBy = z.strictObject({
-  type: z.enum(['rule', 'members', 'default', 'unfiltered', 'established', 'builtIn']),
+  type: z.enum([
+    'rule',
+    'members',
+    'default',
+    'unfiltered',
+    'established',
+    'builtIn',
+    'unreachable',
+  ]),
   group: z.string().optional(),
   priority: z
     .number()
@@ -118,6 +126,18 @@ export const packetExplanation = z
       .optional()
       .meta({ description: 'Of a denied packet: what lets it pass and as little else as can be.' }),
     sentence: z.string(),
+    path: z
+      .strictObject({
+        reached: z.enum(['yes', 'no', 'unknown']),
+        hops: z.array(
+          z.strictObject({
+            by: z.enum(['switch', 'gateway', 'router', 'translation', 'outside']),
+            sentence: z.string(),
+          }),
+        ),
+      })
+      .optional()
+      .meta({ description: 'The way of the packet, where it leaves its network.' }),
     live: z
       .strictObject({
         outcome: z.enum(['agrees', 'disagrees', 'untraced']).meta({

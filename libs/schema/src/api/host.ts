@@ -25,6 +25,15 @@ const laneHealth = z.strictObject({
 })
 export type LaneHealth = z.infer<typeof laneHealth>
 
+const storeHealth = z.strictObject({
+  engine: z.enum(['sqlite', 'etcd']),
+  state: z.enum(['ok', 'unreachable']),
+  revision: z.number().int().meta({ description: 'Newest revision of a resource known here.' }),
+  found: z.string().optional().meta({ description: 'Why it is not reached.' }),
+  sinceMs: z.number().int().optional().meta({ description: 'Since when it is not reached.' }),
+})
+export type StoreHealth = z.infer<typeof storeHealth>
+
 /** Health of the agent: 200 when every lane works, 503 when one is stuck or failed. */
 export const healthAnswer = z
   .strictObject({
@@ -33,6 +42,7 @@ export const healthAnswer = z
     host: z.string(),
     uptimeSeconds: z.number(),
     lanes: z.array(laneHealth),
+    store: storeHealth.optional(),
   })
   .meta({ id: 'HealthAnswer' })
 export type HealthAnswer = z.infer<typeof healthAnswer>

@@ -3,9 +3,12 @@ import { alert } from '../work/alert.ts'
 import { task } from '../work/task.ts'
 import { applyRequest, planAnswer, planRequest } from './apply.ts'
 import { packetExplanation, packetQuestion } from './explain.ts'
+import { fleetOperations } from './fleet.ts'
 import { doctorAnswer, healthAnswer, tokenAnswer, tokenList, tokenRequest } from './host.ts'
 import { execAnswer, execRequest } from './machine.ts'
+import { networkOperations } from './network.ts'
 import type { Operation } from './operation.ts'
+import { portMoveOperations } from './port-move.ts'
 import { securityGroupOperations } from './security-group-operations.ts'
 
 const machinePath = '/v1/virtual-machines/:name'
@@ -103,6 +106,9 @@ export const operations = {
     answer: packetExplanation,
   },
   ...securityGroupOperations,
+  ...fleetOperations,
+  ...networkOperations,
+  ...portMoveOperations,
   startMachine: {
     method: 'POST',
     path: `${machinePath}/start`,

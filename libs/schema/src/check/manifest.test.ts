@@ -41,13 +41,13 @@ test('a sound manifest comes back with its defaults', (t) => {
 
 test('an unknown kind, a missing kind and a kind of the agent’s own are told apart', (t) => {
   const [unknown, missing, own, text, list] = problemsOf(
-    { kind: 'Router', name: 'x', spec: {} },
+    { kind: 'Gateway', name: 'x', spec: {} },
     { name: 'x' },
     { kind: 'Port', name: 'web-1.eth0', spec: {} },
     'text',
     [],
   )
-  t.regex(unknown ?? '', /^0 kind: unknown kind Router; known kinds: DistributedSwitch, /)
+  t.regex(unknown ?? '', /^0 kind: unknown kind Gateway; known kinds: DistributedSwitch, /)
   t.regex(missing ?? '', /^1 kind: is missing/)
   t.is(own, '2 kind: Port is written by the agent alone; leave it out')
   t.regex(text ?? '', /^3 : must be a mapping/)

@@ -1,4 +1,5 @@
 import type { Kind, Manifest } from '../resources/kinds.ts'
+import type { RouterSpec } from '../resources/router.ts'
 
 /** A name that a document gives of another resource, and where it stands. */
 export interface Reference {
@@ -11,7 +12,18 @@ export interface Reference {
 export function referencesOf(manifest: Manifest): readonly Reference[] {
   switch (manifest.kind) {
     case 'PortGroup':
-      return [{ kind: 'DistributedSwitch', name: manifest.spec.switch, path: 'spec.switch' }]
+      return [
+        { kind: 'DistributedSwitch', name: manifest.spec.switch, path: 'spec.switch' },
+        ...(manifest.spec.securityGroups ?? []).map(
+          (name, index): Reference => ({
+            kind: 'SecurityGroup',
+            name,
+            path: `spec.securityGroups[${index}]`,
+          }),
+        ),
+      ]
+    case 'Router':
+      return routerReferences(manifest.spec)
     case 'SecurityGroup':
       return [
         ...manifest.spec.inbound.flatMap((rule, index) =>
@@ -69,6 +81,32 @@ export function referencesOf(manifest: Manifest): readonly Reference[] {
     default:
       return []
   }
+}
+
+function routerReferences(spec: RouterSpec): Reference[] {
+  const machineOf = (to: string, path: string): Reference => ({
+    kind: 'VirtualMachine',
+    name: to.slice(0, to.indexOf('.')),
+    path,
+  })
+  return [
+    ...spec.portGroups.map(
+      (name, index): Reference => ({ kind: 'PortGroup', name, path: `spec.portGroups[${index}]` }),
+    ),
+    ...(spec.external === undefined
+      ? []
+      : [
+          {
+            kind: 'PortGroup' as const,
+            name: spec.external.portGroup,
+            path: 'spec.external.portGroup',
+          },
+        ]),
+    ...spec.portForwards.map(({ to }, index) => machineOf(to, `spec.portForwards[${index}].to`)),
+    ...spec.floatingAddresses.map(({ to }, index) =>
+      machineOf(to, `spec.floatingAddresses[${index}].to`),
+    ),
+  ]
 }
 
 function groupsOf(groups: readonly string[] | undefined, parent: string): Reference[] {

@@ -18,7 +18,7 @@ test('every kind is found by its name, its plural and its aliases, in any case',
       t.is(kindOfWord(word), kind, word)
     }
   }
-  for (const word of ['', 'router', 'constructor']) t.is(kindOfWord(word), undefined)
+  for (const word of ['', 'gateway', 'constructor']) t.is(kindOfWord(word), undefined)
   t.false(isKind('constructor'))
 })
 

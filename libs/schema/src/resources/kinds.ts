@@ -2,8 +2,10 @@ import { z } from 'zod'
 import * as metal from './bare-metal.ts'
 import { distributedSwitch } from './distributed-switch.ts'
 import { storedFields } from './envelope.ts'
+import { host } from './host.ts'
 import { port } from './port.ts'
 import { portGroup } from './port-group.ts'
+import { router } from './router.ts'
 import { securityGroup } from './security-group.ts'
 import { snapshot, storagePool, topology, volume } from './storage.ts'
 import { virtualMachine } from './virtual-machine.ts'
@@ -26,9 +28,11 @@ export const kinds = {
     aliases: ['switch', 'dvs'],
   },
   PortGroup: { manifest: portGroup, plural: 'port-groups', aliases: ['portgroup', 'pg'] },
+  Router: { manifest: router, plural: 'routers', aliases: [] },
   SecurityGroup: { manifest: securityGroup, plural: 'security-groups', aliases: ['sg'] },
   VirtualMachine: { manifest: virtualMachine, plural: 'virtual-machines', aliases: ['vm'] },
   Port: { manifest: port, plural: 'ports', aliases: [], observed: true },
+  Host: { manifest: host, plural: 'hosts', aliases: [], observed: true },
   Topology: { manifest: topology, plural: 'topologies', aliases: [] },
   StoragePool: { manifest: storagePool, plural: 'storage-pools', aliases: ['pool'] },
   Volume: { manifest: volume, plural: 'volumes', aliases: ['vol'] },

@@ -2,6 +2,26 @@ import { z } from 'zod'
 import { resourceName } from '../fields/names.ts'
 import { manifestOf } from './envelope.ts'
 
+/** Steps of a port's move between hosts, in order. */
+export const movePhases = ['preparing', 'prepared', 'carried', 'opened'] as const
+export type MovePhase = (typeof movePhases)[number]
+
+/** The move of a port to another host, as far as it is. */
+export const portMove = z
+  .strictObject({
+    from: resourceName,
+    to: resourceName,
+    phase: z.enum(movePhases).meta({
+      description:
+        'preparing: rules and port are made on the new host; prepared: the machine may leave the old one; carried: it has left, and its connections are on their way; opened: it may come up on the new host.',
+    }),
+    untilMs: z.number().int().meta({
+      description: 'When a move whose machine has not left is given up; milliseconds since 1970.',
+    }),
+  })
+  .meta({ id: 'PortMove' })
+export type PortMove = z.infer<typeof portMove>
+
 /** What a NIC was given, kept as long as the NIC lives: identity on the wire and names on the
  *  host. */
 export const portSpec = z
@@ -16,6 +36,7 @@ export const portSpec = z
       .string()
       .meta({ description: 'Eight hexadecimal digits in the names of its devices.' }),
     conntrackZone: z.number().int().min(1).max(65_535),
+    move: portMove.optional(),
   })
   .meta({ id: 'PortSpec' })
 export type PortSpec = z.infer<typeof portSpec>

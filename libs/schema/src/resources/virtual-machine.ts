@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { cidr, ipAddress } from '../fields/addresses.ts'
 import { macAddress, resourceName } from '../fields/names.ts'
 import { manifestOf } from './envelope.ts'
+import { portPath } from './port-traffic.ts'
 
 const action = z.enum(['allow', 'deny'])
 
@@ -69,6 +70,9 @@ const nic = z
         description:
           'Addresses, networks and MACs it may send from beside its own, as keepalived needs.',
       }),
+    port: portPath.optional().meta({
+      description: 'How it reaches the switch; absent: as its port group says.',
+    }),
     allowUnfiltered: z.boolean().default(false).meta({
       description: 'Take a path on which its groups cannot be enforced; shown as notEnforced.',
     }),
@@ -87,6 +91,9 @@ export const virtualMachineSpec = z
     cpus: z.number().int().min(1).max(512),
     memoryMiB: z.number().int().min(64).max(16_777_216),
     image: resourceName,
+    host: resourceName.optional().meta({
+      description: 'The host it runs on; absent: the one whose agent took it first.',
+    }),
     nics: z.array(nic).max(16).default([]),
     powerState: z
       .enum(['running', 'stopped'])

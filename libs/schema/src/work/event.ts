@@ -8,6 +8,7 @@ export const event = z
     atMs: z.number().int().meta({ description: 'Milliseconds since 1970.' }),
     type: z.string().meta({ example: 'resource.enforced' }),
     severity: z.enum(['notice', 'warning', 'critical']),
+    host: z.string().optional().meta({ description: 'The host whose agent told of it.' }),
     subject: z.strictObject({ kind: z.string(), name: z.string() }),
     message: z.string(),
     context: z.record(z.string(), z.unknown()).optional(),

@@ -5,7 +5,7 @@ import { checkManifest, type Manifest } from '@purlin/schema'
 const anything: Manifest<'DistributedSwitch'> = {
   kind: 'DistributedSwitch',
   name: 'any',
-  spec: { mtu: 1500, uplinks: [] },
+  spec: { mtu: 1500, transport: 'vlan', uplinks: [], bonds: [], hosts: [], confirmSeconds: 0 },
 }
 
 /** Every problem of a manifest that is certain without an agent: each document against the schema

@@ -6,8 +6,9 @@ export interface NicSpec {
   /** The port's name in Purlin, such as `web-1.eth0`. */
   readonly port: string
   readonly mac: string
-  /** Name of the Linux bridge of this NIC; it stands before the machine starts. */
-  readonly bridgeDevice: string
+  /** Name of the Linux bridge of this NIC; it stands before the machine starts. Absent: the tap is
+   *  in no bridge, and a switch takes it by its name. */
+  readonly bridgeDevice?: string
   /** Name of the tap that libvirt makes; rules are keyed by it, so it is fixed. At most 15
    *  characters. */
   readonly tapDevice: string

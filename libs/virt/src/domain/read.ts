@@ -76,10 +76,11 @@ export function readDomain(xml: string): DomainReading | undefined {
 
 function readNic(nic: unknown, mark: DomainMark | undefined): NicSpec {
   const tapDevice = text(child(child(nic, 'target'), '@dev'))
+  const bridgeDevice = text(child(child(nic, 'source'), '@bridge'))
   return {
     port: mark?.ports.find((port) => port.tapDevice === tapDevice)?.port ?? '',
     mac: text(child(child(nic, 'mac'), '@address')),
-    bridgeDevice: text(child(child(nic, 'source'), '@bridge')),
+    ...(bridgeDevice !== '' && { bridgeDevice }),
     tapDevice,
     mtu: Number(text(child(child(nic, 'mtu'), '@size')) || 1500),
   }

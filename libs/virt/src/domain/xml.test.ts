@@ -27,6 +27,12 @@ test('a KVM machine with disks, two NICs and no kernel of its own', (t) => {
   t.snapshot(domainXml({ ...rest, nics: [...nics, second], disks }))
 })
 
+test('a NIC without a bridge has a tap that a switch takes by its name', (t) => {
+  const { nics, ...rest } = machineOf('web-1')
+  const direct = nics.map(({ bridgeDevice: _bridge, ...nic }) => nic)
+  t.snapshot(domainXml({ ...rest, nics: direct }))
+})
+
 const HOSTILE = `"><script>&amp;'<!--]]>&#10;%s$(reboot)\`é😀`
 
 test('hostile texts arrive as they were, and no element comes of them', (t) => {
@@ -71,13 +77,16 @@ const anySpec: fc.Arbitrary<DomainSpec> = fc.record({
   accelerator: fc.constantFrom('kvm', 'tcg'),
   boot: fc.record({ kernel: printable, initrd: printable, commandLine: printable }),
   nics: fc.uniqueArray(
-    fc.record({
-      port: printable,
-      mac: fc.constantFrom('52:54:00:12:34:56', '52:54:00:AB:CD:EF'),
-      bridgeDevice: printable,
-      tapDevice: printable,
-      mtu: fc.integer({ min: 576, max: 9216 }),
-    }),
+    fc.record(
+      {
+        port: printable,
+        mac: fc.constantFrom('52:54:00:12:34:56', '52:54:00:AB:CD:EF'),
+        bridgeDevice: printable,
+        tapDevice: printable,
+        mtu: fc.integer({ min: 576, max: 9216 }),
+      },
+      { requiredKeys: ['port', 'mac', 'tapDevice', 'mtu'] },
+    ),
     { maxLength: 4, selector: (nic) => nic.tapDevice },
   ),
   serialLogFile: printable,

@@ -3,6 +3,7 @@ import { readLinks } from '../links/link.ts'
 import { bridgesCanFilter } from '../links/silence.ts'
 import { bridgesOf, switchPortsOf } from '../observe.ts'
 import type { VswitchObserved } from '../observed.ts'
+import type { Pipelines } from '../openflow/pipelines.ts'
 import type { Database } from '../ovsdb/database.ts'
 import type { PlanSettings } from '../plan/plan.ts'
 import type { Launch } from '../services/process.ts'
@@ -13,12 +14,13 @@ export interface ExecuteContext {
   readonly launch: Launch
   readonly clock: Clock
   readonly database: Database
+  readonly pipelines: Pipelines
   readonly settings: PlanSettings
   readonly signal: AbortSignal
 }
 
 /** Reads back the switch and the named links, so that a step can be judged by the planner's own
- *  comparison. Services are not in it. */
+ *  comparison. Services and flows are not in it. */
 export async function readBack(
   context: ExecuteContext,
   links: readonly string[],
@@ -33,6 +35,7 @@ export async function readBack(
     switchPorts: switchPortsOf(replica),
     links: found,
     services: new Map(),
+    pipelines: new Map(),
     filterable,
     datapathType: 'netdev',
   }

@@ -10,6 +10,7 @@ import {
   removeAll,
   writeWhole,
 } from '../services/folder.ts'
+import { questionsOf } from '../services/probe.ts'
 import { type ProcessIdentity, stateOf } from '../services/process.ts'
 import type { ServiceDesired } from '../services/service.ts'
 import { viewNamespace } from '../services/sockets.ts'
@@ -50,7 +51,8 @@ export async function startDnsmasq(
   ])
   const identity = context.launch(program, args, files.log)
   const fingerprint = configurationFingerprint(service)
-  await writeWhole(folder, 'dnsmasq.json', JSON.stringify({ ...identity, fingerprint }))
+  const started = { ...identity, fingerprint, questions: questionsOf(service) }
+  await writeWhole(folder, 'dnsmasq.json', JSON.stringify(started))
 
   const endMs = context.clock.monotonicMs() + READY_DEADLINE_MS
   while (context.clock.monotonicMs() < endMs && stateOf(identity) !== 'gone') {

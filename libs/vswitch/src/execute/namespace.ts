@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { dirname } from 'node:path'
 import { PurlinError } from '@purlin/base'
 import { inNamespace, linkFailed, runBatch } from '../links/batch.ts'
@@ -11,7 +12,7 @@ import { INSIDE_DEVICE, type ServiceDesired } from '../services/service.ts'
 import type { ExecuteContext } from './context.ts'
 
 const HOLDER_DEADLINE_MS = 5_000
-const SYSCTL_DEADLINE_MS = 5_000
+const ENTER_DEADLINE_MS = 10_000
 
 /** Settings of the namespace, made before its device comes so that the device is born with them:
  *  IPv6 on whatever the host's default is, addresses usable at once, nothing learnt from others'
@@ -38,11 +39,7 @@ export async function makeNamespace(
   for (const needed of [context.settings.runFolder, dirname(folder), folder]) {
     await makeFolder(needed)
   }
-  const files = filesOf(folder)
-  const holder = context.launch('unshare', ['--net', '--', 'sleep', 'infinity'], files.log)
-  await writeWhole(folder, 'holder.json', JSON.stringify({ ...holder, fingerprint: '' }))
-  await untilApart(context, what, holder)
-  await enter(context, what, holder, ['sysctl', '-e', '-q', '-w', ...SETTINGS])
+  const holder = await startHolder(context, what, folder, SETTINGS)
   const { device, mac, mtu } = service
   await runBatch(
     context.run,
@@ -61,8 +58,45 @@ export async function makeNamespace(
   return holder
 }
 
-/** Gives the namespace the service's addresses and brings both ends of its cable up. Errors:
- *  PUR_LINK_FAILED. */
+/** Starts the process that keeps a new network namespace, and gives that its `settings` (as sysctl
+ *  takes them) before any device is in it. Errors: PUR_DHCP_FAILED, PUR_LINK_FAILED,
+ *  PUR_EXEC_NOT_FOUND. */
+export async function startHolder(
+  context: ExecuteContext,
+  what: string,
+  folder: string,
+  settings: readonly string[],
+): Promise<ProcessIdentity> {
+  const { log } = filesOf(folder)
+  const holder = context.launch('unshare', ['--net', '--', 'sleep', 'infinity'], log)
+  await writeWhole(folder, 'holder.json', JSON.stringify({ ...holder, fingerprint: '' }))
+  await untilApart(context, what, holder)
+  await enter(context, what, holder, ['sysctl', '-e', '-q', '-w', ...settings])
+  return holder
+}
+
+/** Runs a command in the network namespace of a process. Errors: PUR_LINK_FAILED. */
+export async function enter(
+  context: ExecuteContext,
+  what: string,
+  holder: ProcessIdentity,
+  command: readonly string[],
+  input?: string,
+): Promise<void> {
+  const [program = '', ...args] = inNamespace(holder.processId, command)
+  try {
+    await context.run(program, args, {
+      timeoutMs: ENTER_DEADLINE_MS,
+      signal: context.signal,
+      ...(input !== undefined && { input }),
+    })
+  } catch (thrown) {
+    throw linkFailed(what, thrown)
+  }
+}
+
+/** Gives the namespace the service's addresses and brings both ends of its cable up. What a router
+ *  has told the namespace is lost, which the new stamp tells. Errors: PUR_LINK_FAILED. */
 export async function configureNamespace(
   context: ExecuteContext,
   service: ServiceDesired,
@@ -90,7 +124,9 @@ export async function configureNamespace(
   })
   const { processId, startTicks } = holder
   const fingerprint = namespaceFingerprint(service)
-  await writeWhole(folder, 'holder.json', JSON.stringify({ processId, startTicks, fingerprint }))
+  const nonce = randomBytes(8).toString('hex')
+  const written = { processId, startTicks, fingerprint, nonce }
+  await writeWhole(folder, 'holder.json', JSON.stringify(written))
 }
 
 /** Ends all processes of the namespace that `processId` is in, unless it is ours. */
@@ -119,18 +155,4 @@ async function untilApart(
   throw new PurlinError('PUR_DHCP_FAILED', {
     message: `${what}: no network namespace was made within ${HOLDER_DEADLINE_MS} ms; the agent must run as root`,
   })
-}
-
-async function enter(
-  context: ExecuteContext,
-  what: string,
-  holder: ProcessIdentity,
-  command: readonly string[],
-): Promise<void> {
-  const [program = '', ...args] = inNamespace(holder.processId, command)
-  try {
-    await context.run(program, args, { timeoutMs: SYSCTL_DEADLINE_MS, signal: context.signal })
-  } catch (thrown) {
-    throw linkFailed(what, thrown)
-  }
 }

@@ -6,7 +6,7 @@ import { finishChecksums } from '../links/checksum.ts'
 import { cableBridge, type Link, readLinks } from '../links/link.ts'
 import { bridgesCanFilter, silenceIpv6 } from '../links/silence.ts'
 import { aliasOf, PORT_MARK } from '../mark.ts'
-import { portDifferences } from '../plan/port.ts'
+import { portDifferences, portWanted } from '../plan/port.ts'
 import { type ExecuteContext, readBack } from './context.ts'
 import { dropSwitchPort, ensureSwitchPort } from './switch-port.ts'
 import { refuseForeignLink } from './taken.ts'
@@ -17,6 +17,10 @@ import { refuseForeignLink } from './taken.ts'
 export async function plug(context: ExecuteContext, port: PortDesired): Promise<void> {
   const { devices } = port
   const what = `plug ${port.port}`
+  if (port.path === 'direct') {
+    await ensureSwitchPort(context, devices.tap, portWanted(port))
+    return
+  }
   if (!(await bridgesCanFilter())) {
     throw new PurlinError('PUR_LINK_FAILED', {
       message: `${what}: the kernel has no br_netfilter, so frames of the port would pass unfiltered; load it: modprobe br_netfilter`,
@@ -37,13 +41,7 @@ export async function plug(context: ExecuteContext, port: PortDesired): Promise<
   await silenceIpv6([devices.bridge, devices.inner, devices.outer])
   await finishChecksums(context.run, devices.inner, { signal: context.signal })
   await runBatch(context.run, what, joining(port, links), { signal: context.signal })
-  await ensureSwitchPort(context, devices.outer, {
-    bridge: port.switch,
-    tag: port.vlan,
-    trunks: port.trunk,
-    externalIds: { [PORT_MARK]: port.port },
-    interfaceIds: { 'iface-id': port.port, 'attached-mac': port.mac },
-  })
+  await ensureSwitchPort(context, devices.outer, portWanted(port))
   const left = portDifferences(port, await readBack(context, names))
   if (left.length > 0) {
     throw new PurlinError('PUR_LINK_FAILED', {
@@ -59,7 +57,9 @@ export async function unplug(
   port: string,
   devices: PortDevices,
 ): Promise<void> {
-  await dropSwitchPort(context, devices.outer, { [PORT_MARK]: port })
+  for (const device of [devices.outer, devices.tap]) {
+    await dropSwitchPort(context, device, { [PORT_MARK]: port })
+  }
   const names = [devices.bridge, devices.inner, devices.outer]
   const alias = aliasOf(PORT_MARK, port)
   const links = await readLinks(context.run, names, context.signal)

@@ -3,7 +3,12 @@ import { serviceDevice } from '@purlin/schema'
 import { runBatch } from '../links/batch.ts'
 import { readLinks } from '../links/link.ts'
 import { aliasOf, nameOfAlias, PORT_GROUP_MARK } from '../mark.ts'
-import { configurationFingerprint, serviceDifferences, servicePortWanted } from '../plan/service.ts'
+import {
+  configurationFingerprint,
+  namespaceFingerprint,
+  serviceDifferences,
+  servicePortWanted,
+} from '../plan/service.ts'
 import { filesOf, removeAll } from '../services/folder.ts'
 import { observeService, type ServiceObserved } from '../services/observe.ts'
 import { identityOf, type ProcessIdentity } from '../services/process.ts'
@@ -32,7 +37,14 @@ export async function serve(context: ExecuteContext, service: ServiceDesired): P
     await takeDown(context, before)
     holder = await makeNamespace(context, service, folder)
   }
-  await configureNamespace(context, service, holder, folder)
+  const link = links.get(service.device)
+  const configured =
+    holder.processId === before.holder?.processId &&
+    before.holder.fingerprint === namespaceFingerprint(service) &&
+    service.addresses.every((address) => before.namespace.addresses.has(plainOf(address)))
+  if (!configured || link?.up !== true || link.mtu !== service.mtu) {
+    await configureNamespace(context, service, holder, folder)
+  }
   await ensureSwitchPort(context, service.device, servicePortWanted(service))
   await ensureDnsmasq(context, service, holder, folder)
 
@@ -104,6 +116,10 @@ async function takeDown(context: ExecuteContext, found: ServiceObserved): Promis
   const files = filesOf(folderOf(context, found.portGroup))
   await removeAll(files.holder)
   await removeAll(files.dnsmasq)
+}
+
+function plainOf(address: string): string {
+  return address.slice(0, address.indexOf('/'))
 }
 
 function folderOf(context: ExecuteContext, portGroup: string): string {

@@ -1,77 +1,132 @@
 import { PurlinError } from '@purlin/base'
-import { SWITCH_MARK } from '../mark.ts'
-import { insert, mutate, type Operation, setKeys, update } from '../ovsdb/operation.ts'
-import type { BridgeRow, InterfaceRow, PortRow, Replica } from '../ovsdb/replica.ts'
-import { mapOf, namedUuid, setOf, uuid, type WireValue } from '../ovsdb/value.ts'
-import { type SwitchPortWanted, vlanMode } from '../plan/port.ts'
+import { PART_MARK, SWITCH_MARK } from '../mark.ts'
+import { mutate } from '../ovsdb/operation.ts'
+import type { BridgeRow, PortRow, Replica } from '../ovsdb/replica.ts'
+import { uuid } from '../ovsdb/value.ts'
+import type { SwitchPortWanted } from '../plan/wanted.ts'
 import type { ExecuteContext } from './context.ts'
+import { limitRemoval } from './limit.ts'
+import { portChanges, portInsertion, portNamed, type StandingPort } from './port-rows.ts'
 import { nameTaken } from './taken.ts'
 
 const APPLY_DEADLINE_MS = 8_000
 
-/** Puts the device into the switch as wanted, in one transaction, and returns when ovs-vswitchd
- *  has it open. A port that stands is changed in place, so that its traffic goes on. Errors:
- *  PUR_SWITCH_NAME_TAKEN, PUR_OVS_REFUSED, PUR_OVS_UNREACHABLE. */
+/** A port that should stand in a bridge, by the name of its device. */
+export interface SwitchPortEntry {
+  readonly name: string
+  readonly wanted: SwitchPortWanted
+}
+
+/** A port that should go, where it has one of the marks. */
+export interface SwitchPortExit {
+  readonly name: string
+  readonly marks: Readonly<Record<string, string>>
+}
+
+/** Puts the device into the switch as wanted. Errors: as `ensureSwitchPorts`. */
 export async function ensureSwitchPort(
   context: ExecuteContext,
   name: string,
   wanted: SwitchPortWanted,
 ): Promise<void> {
-  const what = `put ${name} into switch ${wanted.bridge}`
-  const before = await context.database.replica(context.signal)
-  const bridge = ourBridge(what, before, wanted.bridge)
-  const standing = portNamed(before, name)
-  if (standing !== undefined) refuseForeignPort(what, standing, wanted)
-  const unopened = standing?.interface?.ofport === -1 || standing?.interface?.error !== undefined
-  if (standing !== undefined && unopened) {
-    // ovs-vswitchd goes by the name and would keep the device it failed on; it must see it gone
-    // first.
-    await dropSwitchPort(context, name, wanted.externalIds)
-  }
-  const operations =
-    standing === undefined || unopened
-      ? insertion(name, bridge, wanted)
-      : changes(standing, bridge, wanted)
-  const applied = await context.database.apply(what, operations, APPLY_DEADLINE_MS, context.signal)
-  const made = portNamed(applied, name)
-  const ofport = made?.interface?.ofport
-  if (made?.interface?.error !== undefined || ofport === undefined || ofport < 0) {
-    throw new PurlinError('PUR_OVS_REFUSED', {
-      message: `${what}: ovs-vswitchd could not open the device: ${made?.interface?.error ?? 'no reason given'}`,
-      context: { device: name },
-    })
-  }
+  await ensureSwitchPorts(context, [{ name, wanted }])
 }
 
-/** Takes the device out of its switch if it is there with one of the marks; another's port stays.
- *  Errors: PUR_OVS_REFUSED, PUR_OVS_UNREACHABLE. */
+/** Puts the devices into their switches as wanted, in one transaction, and returns when
+ *  ovs-vswitchd has them open. Ports that stand are changed in place, so that their traffic goes on.
+ *  Errors: PUR_SWITCH_NAME_TAKEN, PUR_OVS_REFUSED, PUR_OVS_UNREACHABLE. */
+export async function ensureSwitchPorts(
+  context: ExecuteContext,
+  entries: readonly SwitchPortEntry[],
+): Promise<void> {
+  if (entries.length === 0) return
+  const before = await context.database.replica(context.signal)
+  const found = entries.map((entry, index) => {
+    const what = whatOf(entry)
+    const bridge = ourBridge(what, before, entry.wanted.bridge)
+    const standing = portNamed(before, entry.name)
+    if (standing !== undefined) refuseForeignPort(what, standing, entry.wanted)
+    const unopened = standing !== undefined && isUnopened(standing, entry.wanted)
+    return { ...entry, label: `p${index}`, bridge, standing, unopened }
+  })
+  // ovs-vswitchd goes by the name and would keep a device it failed on; it must see it gone first.
+  const failed = found.filter(({ unopened }) => unopened)
+  await dropSwitchPorts(
+    context,
+    failed.map(({ name, wanted }) => ({ name, marks: wanted.externalIds })),
+  )
+  const operations = found.flatMap(({ label, name, bridge, wanted, standing, unopened }) =>
+    standing === undefined || unopened
+      ? portInsertion(label, name, bridge, wanted, before)
+      : portChanges(label, standing, bridge, wanted, before),
+  )
+  const what = many(entries.map(whatOf))
+  const applied = await context.database.apply(what, operations, APPLY_DEADLINE_MS, context.signal)
+  for (const entry of entries) assertOpen(entry, applied)
+}
+
+/** Takes the device out of its switch if it is there with one of the marks. Errors: as
+ *  `dropSwitchPorts`. */
 export async function dropSwitchPort(
   context: ExecuteContext,
   name: string,
   marks: Readonly<Record<string, string>>,
 ): Promise<void> {
+  await dropSwitchPorts(context, [{ name, marks }])
+}
+
+/** Takes the devices out of their switches, in one transaction; a port that has not the mark stays.
+ *  Errors: PUR_OVS_REFUSED, PUR_OVS_UNREACHABLE. */
+export async function dropSwitchPorts(
+  context: ExecuteContext,
+  exits: readonly SwitchPortExit[],
+): Promise<void> {
+  if (exits.length === 0) return
   const replica = await context.database.replica(context.signal)
-  const standing = portNamed(replica, name)
-  if (standing?.bridge === undefined || !bearsMark(standing.port, marks)) return
+  const going = exits.flatMap(({ name, marks }) => {
+    const standing = portNamed(replica, name)
+    if (standing?.bridge === undefined || !bearsMark(standing.port, marks)) return []
+    return [{ name, port: standing.port, bridge: standing.bridge }]
+  })
+  if (going.length === 0) return
   await context.database.apply(
-    `take ${name} out of switch ${standing.bridge.name}`,
-    [mutate('Bridge', standing.bridge.id, [['ports', 'delete', uuid(standing.port.id)]])],
+    many(going.map(({ name, bridge }) => `take ${name} out of switch ${bridge.name}`)),
+    going.flatMap(({ port, bridge }) => [
+      mutate('Bridge', bridge.id, [['ports', 'delete', uuid(port.id)]]),
+      ...limitRemoval(port, replica),
+    ]),
     APPLY_DEADLINE_MS,
     context.signal,
   )
 }
 
-interface StandingPort {
-  readonly port: PortRow
-  readonly interface: InterfaceRow | undefined
-  readonly bridge: BridgeRow | undefined
+function whatOf({ name, wanted }: SwitchPortEntry): string {
+  return `put ${name} into switch ${wanted.bridge}`
 }
 
-function portNamed(replica: Replica, name: string): StandingPort | undefined {
-  const port = [...replica.ports.values()].find((row) => row.name === name)
-  if (port === undefined) return undefined
-  const bridge = [...replica.bridges.values()].find((row) => row.ports.includes(port.id))
-  return { port, interface: replica.interfaces.get(port.interfaces[0] ?? ''), bridge }
+/** Names a group by its first member. */
+function many([first = '', ...others]: readonly string[]): string {
+  return others.length === 0 ? first : `${first} and ${others.length} others`
+}
+
+function isUnopened({ interfaces }: StandingPort, { mayWait }: SwitchPortWanted): boolean {
+  return (
+    mayWait === undefined &&
+    interfaces.some(({ ofport, error }) => ofport === -1 || error !== undefined)
+  )
+}
+
+function assertOpen(entry: SwitchPortEntry, applied: Replica): void {
+  const made = portNamed(applied, entry.name)
+  const opened = made?.interfaces.some(({ ofport, error }) => {
+    return ofport !== undefined && ofport > 0 && error === undefined
+  })
+  if (made !== undefined && (opened === true || entry.wanted.mayWait !== undefined)) return
+  const reason = made?.interfaces.find(({ error }) => error !== undefined)?.error
+  throw new PurlinError('PUR_OVS_REFUSED', {
+    message: `${whatOf(entry)}: ovs-vswitchd could not open the device: ${reason ?? 'no reason given'}`,
+    context: { device: entry.name },
+  })
 }
 
 function ourBridge(what: string, replica: Replica, name: string): BridgeRow {
@@ -81,7 +136,8 @@ function ourBridge(what: string, replica: Replica, name: string): BridgeRow {
       message: `${what}: there is no bridge ${name} yet; it is made by the step of the switch`,
     })
   }
-  if (bridge.externalIds[SWITCH_MARK] !== name) {
+  const marked = bridge.externalIds[SWITCH_MARK] === name || PART_MARK in bridge.externalIds
+  if (!marked) {
     throw nameTaken(
       what,
       `bridge ${name} exists and has no mark of Purlin`,
@@ -102,43 +158,4 @@ function refuseForeignPort(what: string, standing: StandingPort, wanted: SwitchP
     `bridge ${standing.bridge?.name ?? 'unknown'} has a port ${standing.port.name} without Purlin's mark`,
     `take it out: ovs-vsctl del-port ${standing.port.name}`,
   )
-}
-
-/** A machine's port names its mode, its VLAN and those it carries tagged; an uplink names none and
- *  carries all. */
-function vlanColumns({ tag, trunks }: SwitchPortWanted): Readonly<Record<string, WireValue>> {
-  return tag === undefined
-    ? { tag: setOf([]), vlan_mode: setOf([]), trunks: setOf([]) }
-    : { tag, vlan_mode: vlanMode(trunks), trunks: setOf(trunks) }
-}
-
-function insertion(name: string, bridge: BridgeRow, wanted: SwitchPortWanted): Operation[] {
-  return [
-    insert('Interface', 'device', { name, external_ids: mapOf(wanted.interfaceIds) }),
-    insert('Port', 'port', {
-      name,
-      interfaces: namedUuid('device'),
-      external_ids: mapOf(wanted.externalIds),
-      ...vlanColumns(wanted),
-    }),
-    mutate('Bridge', bridge.id, [['ports', 'insert', namedUuid('port')]]),
-  ]
-}
-
-function changes(standing: StandingPort, bridge: BridgeRow, wanted: SwitchPortWanted): Operation[] {
-  const { port } = standing
-  const moved = standing.bridge !== undefined && standing.bridge.id !== bridge.id
-  return [
-    update('Port', port.id, vlanColumns(wanted)),
-    mutate('Port', port.id, setKeys('external_ids', wanted.externalIds)),
-    ...(standing.interface === undefined || Object.keys(wanted.interfaceIds).length === 0
-      ? []
-      : [mutate('Interface', standing.interface.id, setKeys('external_ids', wanted.interfaceIds))]),
-    ...(moved && standing.bridge !== undefined
-      ? [
-          mutate('Bridge', standing.bridge.id, [['ports', 'delete', uuid(port.id)]]),
-          mutate('Bridge', bridge.id, [['ports', 'insert', uuid(port.id)]]),
-        ]
-      : []),
-  ]
 }

@@ -34,6 +34,7 @@ test('a bridge is read with its settings and its owner', (t) => {
     alias: 'purlin:port=web-1.eth0',
     mac: '02:b2:ad:7d:8a:af',
     bridge: cableBridge,
+    addresses: [],
   })
 })
 

@@ -13,7 +13,7 @@ export interface BridgeSettings {
   readonly filterIpv6: number
 }
 
-/** A network link of the host, as `ip -json -details link` tells it. */
+/** A network link of the host, as `ip -json -details address` tells it. */
 export interface Link {
   readonly name: string
   readonly index: number
@@ -24,6 +24,8 @@ export interface Link {
   readonly alias: string | undefined
   readonly mac: string
   readonly bridge: BridgeSettings | undefined
+  /** `ADDRESS/LENGTH` of each of its addresses. */
+  readonly addresses: readonly string[]
 }
 
 /** Settings of a port's own bridge: it joins two ends and must not delay or learn. */
@@ -41,7 +43,7 @@ export async function listLinks(
   run: Run,
   signal?: AbortSignal,
 ): Promise<ReadonlyMap<string, Link>> {
-  const { stdout } = await run('ip', ['-json', '-details', 'link', 'show'], {
+  const { stdout } = await run('ip', ['-json', '-details', 'address', 'show'], {
     timeoutMs: LIST_DEADLINE_MS,
     ...(signal && { signal }),
   })
@@ -57,7 +59,7 @@ export async function readLinks(
 ): Promise<ReadonlyMap<string, Link>> {
   const { stdout } = await run('ip', ['-json', '-details', '-force', '-batch', '-'], {
     timeoutMs: LIST_DEADLINE_MS,
-    input: names.map((name) => `link show dev ${name}\n`).join(''),
+    input: names.map((name) => `address show dev ${name}\n`).join(''),
     acceptedExitCodes: [1, 2],
     ...(signal && { signal }),
   })
@@ -65,7 +67,7 @@ export async function readLinks(
   return new Map(lists.flatMap((list) => [...parseLinks(list)]))
 }
 
-/** Reads the answer of `ip -json -details link show`. Errors: PUR_LINK_FAILED. */
+/** Reads the answer of `ip -json -details address show`. Errors: PUR_LINK_FAILED. */
 export function parseLinks(text: string): ReadonlyMap<string, Link> {
   const rows: unknown = text.trim() === '' ? [] : JSON.parse(text)
   if (!Array.isArray(rows)) {
@@ -92,6 +94,7 @@ interface LinkRow {
   readonly master?: string
   readonly address?: string
   readonly ifalias?: string
+  readonly addr_info?: readonly { readonly local?: string; readonly prefixlen?: number }[]
   readonly linkinfo?: {
     readonly info_kind?: string
     readonly info_data?: Readonly<Record<string, unknown>>
@@ -122,5 +125,6 @@ function parseLink(row: LinkRow): Link {
             filterIpv6: number('nf_call_ip6tables'),
           }
         : undefined,
+    addresses: (row.addr_info ?? []).map(({ local, prefixlen }) => `${local}/${prefixlen}`),
   }
 }

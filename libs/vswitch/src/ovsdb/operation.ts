@@ -1,6 +1,15 @@
 import { uuid, type WireAtom, type WireValue } from './value.ts'
 
-export type TableName = 'Open_vSwitch' | 'Bridge' | 'Port' | 'Interface'
+export type TableName =
+  | 'Open_vSwitch'
+  | 'Bridge'
+  | 'Port'
+  | 'Interface'
+  | 'QoS'
+  | 'Queue'
+  | 'Mirror'
+  | 'sFlow'
+  | 'IPFIX'
 export type Row = Readonly<Record<string, WireValue>>
 export type Condition = readonly [column: string, test: '==' | 'includes', value: WireValue]
 export type Mutation = readonly [
@@ -19,6 +28,7 @@ export type Operation =
       readonly where: readonly Condition[]
       readonly mutations: readonly Mutation[]
     }
+  | { readonly op: 'delete'; readonly table: TableName; readonly where: readonly Condition[] }
   | {
       readonly op: 'select'
       readonly table: TableName
@@ -35,6 +45,11 @@ export function insert(table: TableName, name: string, row: Row): Operation {
 /** Replaces columns of the row. */
 export function update(table: TableName, id: string, row: Row): Operation {
   return { op: 'update', table, where: [['_uuid', '==', uuid(id)]], row }
+}
+
+/** Deletes the row; needed for those that the database keeps although nothing refers to them. */
+export function remove(table: TableName, id: string): Operation {
+  return { op: 'delete', table, where: [['_uuid', '==', uuid(id)]] }
 }
 
 /** Changes sets, maps and numbers of the row without writing what others put there. */
@@ -57,4 +72,9 @@ export function setKeys(
     [column, 'delete', ['set', keys]],
     [column, 'insert', ['map', Object.entries(entries)]],
   ]
+}
+
+/** Reads columns of every row. */
+export function selectAll(table: TableName, columns: readonly string[]): Operation {
+  return { op: 'select', table, where: [], columns }
 }

@@ -20,6 +20,10 @@ test('a row is told whole, changed and told gone', (t) => {
     vlanMode: 'access',
     trunks: [],
     externalIds: { 'purlin:port': 'web-1.eth0' },
+    bondMode: undefined,
+    lacp: undefined,
+    isProtected: false,
+    qos: undefined,
   })
   const changed = applyUpdates(told, { Port: { p1: { new: { ...port, tag: ['set', []] } } } })
   t.is(changed.ports.get('p1')?.tag, undefined)

@@ -59,3 +59,29 @@ export function textMapOf(value: unknown): Readonly<Record<string, string>> {
   if (!Array.isArray(value) || value[0] !== 'map' || !Array.isArray(value[1])) return {}
   return Object.fromEntries(value[1].map(([key, text]) => [String(key), String(text)]))
 }
+
+/** A map of numbers to rows, as the queues of a QoS row are. */
+export function numberedRows(entries: readonly (readonly [number, WireAtom])[]): WireValue {
+  return ['map', entries]
+}
+
+/** The rows of a map of numbers to rows. */
+export function numberedReferencesOf(value: unknown): ReadonlyMap<number, string> {
+  if (!Array.isArray(value) || value[0] !== 'map' || !Array.isArray(value[1])) return new Map()
+  return new Map(
+    value[1].flatMap(([key, atom]) =>
+      Array.isArray(atom) && atom[0] === 'uuid' ? [[Number(key), String(atom[1])] as const] : [],
+    ),
+  )
+}
+
+/** Whether a column of one truth holds. */
+export function isTrue(value: unknown): boolean {
+  return value === true
+}
+
+/** The map of numbers of a column, by their names. */
+export function numberMapOf(value: unknown): ReadonlyMap<string, number> {
+  if (!Array.isArray(value) || value[0] !== 'map' || !Array.isArray(value[1])) return new Map()
+  return new Map(value[1].map(([key, number]) => [String(key), Number(number)]))
+}

@@ -8,6 +8,8 @@ export function independent(failed: VswitchStep, later: VswitchStep): boolean {
   switch (failed.kind) {
     case 'make-switch':
       return switchOf(later) !== failed.switch.name
+    case 'note-uplinks':
+      return switchOf(later) !== failed.switch
     case 'unplug':
       if (later.kind === 'remove-switch') return false
       return later.kind !== 'plug' || later.port.port !== failed.port
@@ -17,6 +19,10 @@ export function independent(failed: VswitchStep, later: VswitchStep): boolean {
     case 'plug':
     case 'serve':
     case 'reserve':
+    case 'mirror':
+    case 'commit-flows':
+    case 'route':
+    case 'unroute':
       return true
   }
 }
@@ -24,5 +30,7 @@ export function independent(failed: VswitchStep, later: VswitchStep): boolean {
 function switchOf(step: VswitchStep): string | undefined {
   if (step.kind === 'plug') return step.port.switch
   if (step.kind === 'serve') return step.service.switch
+  if (step.kind === 'mirror') return step.switch
+  if (step.kind === 'route') return step.router.external?.switch
   return step.kind === 'make-switch' ? step.switch.name : undefined
 }

@@ -2,6 +2,8 @@ import { devicesOf } from '@purlin/schema'
 import test from 'ava'
 import type { PortDesired, PortGroupDesired, VswitchDesired } from '../desired.ts'
 import { pluggedFacts } from '../facts.ts'
+import { pipelineDigest } from '../flows/number.ts'
+import { pipelinesWanted, portNumbersOf } from '../flows/pipelines.ts'
 import { cableBridge, type Link } from '../links/link.ts'
 import type { SwitchPortObserved, VswitchObserved } from '../observed.ts'
 import { serviceOf } from '../services/service.ts'
@@ -42,22 +44,38 @@ const nothing: VswitchObserved = {
   switchPorts: new Map(),
   links: new Map(),
   services: new Map(),
+  pipelines: new Map(),
   filterable: true,
   datapathType: 'netdev',
 }
 
 function link(name: string, alias: string, rest: Partial<Link> = {}): [string, Link] {
-  const plain = { kind: 'veth', master: undefined, mac: '', bridge: undefined }
+  const plain = { kind: 'veth', master: undefined, mac: '', bridge: undefined, addresses: [] }
   return [name, { name, index: 1, mtu: 1500, up: true, alias, ...plain, ...rest }]
 }
 
 function switchPort(name: string, rest: Partial<SwitchPortObserved>): [string, SwitchPortObserved] {
-  const plain = { tag: 100, vlanMode: 'access', trunks: [], interfaceIds: {}, externalIds: {} }
-  return [name, { name, bridge: 'dvs0', ofport: 1, error: undefined, ...plain, ...rest }]
+  const vlan = { tag: 100, vlanMode: 'access', trunks: [], interfaceIds: {}, externalIds: {} }
+  const settings = { bondMode: undefined, lacp: undefined, isProtected: false, limit: undefined }
+  const device = {
+    ...{ name, type: '', options: {}, ofport: 1, error: undefined },
+    ...{ linkState: 'up', lacpCurrent: undefined, mtu: 1500 },
+  }
+  const state = { bridge: 'dvs0', ofport: 1, error: undefined, interfaces: [device] }
+  return [name, { name, ...state, ...vlan, ...settings, ...rest }]
 }
 
 /** The host on which everything desired stands. */
 function standing(): VswitchObserved {
+  const host = withoutFlows()
+  const flows = pipelinesWanted(desired).map((pipeline) => {
+    const committed = pipelineDigest(pipeline, portNumbersOf(pipeline.bridge, host))
+    return [pipeline.bridge, { committed, intact: true, foreignFlows: 0 }] as const
+  })
+  return { ...host, pipelines: new Map(flows) }
+}
+
+function withoutFlows(): VswitchObserved {
   if (service === undefined) throw new Error('the port group of the test is served')
   const alias = 'purlin:port=web-1.eth0'
   return {
@@ -71,6 +89,8 @@ function standing(): VswitchObserved {
           failMode: 'standalone',
           externalIds: { 'purlin:switch': 'dvs0' },
           mtuRequest: 1500,
+          mirrors: [],
+          flowExports: [],
         },
       ],
     ]),
@@ -100,7 +120,7 @@ function standing(): VswitchObserved {
         'prod',
         {
           portGroup: 'prod',
-          holder: { processId: 10, fingerprint: namespaceFingerprint(service) },
+          holder: { processId: 10, fingerprint: namespaceFingerprint(service), stamp: '' },
           dnsmasq: {
             processId: 11,
             state: 'running' as const,
@@ -129,7 +149,7 @@ test('an empty host is planned in the order of what stands on what', (t) => {
   const steps = planVswitch(desired, nothing, settings)
   t.deepEqual(
     steps.map((step) => step.kind),
-    ['make-switch', 'plug', 'serve'],
+    ['make-switch', 'plug', 'serve', 'commit-flows'],
   )
   t.snapshot(steps.map((step) => step.summary))
 })
@@ -161,6 +181,8 @@ test('what has no mark of ours is never planned for', (t) => {
           failMode: undefined,
           externalIds: {},
           mtuRequest: undefined,
+          mirrors: [],
+          flowExports: [],
         },
       ],
     ]),
@@ -205,7 +227,7 @@ test(
   'a stray uplink',
   drift,
   portWith('eth2', { tag: undefined, externalIds: { 'purlin:uplink': 'dvs0' } }),
-  /eth2 is an uplink no longer/,
+  /eth2 is no port of it any longer/,
 )
 
 const serviceWith = (rest: Partial<ReturnType<typeof prodService>>) => (host: VswitchObserved) => ({

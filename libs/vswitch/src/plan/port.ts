@@ -2,25 +2,42 @@ import type { PortDevices } from '@purlin/schema'
 import type { PortDesired } from '../desired.ts'
 import { cableBridge, type Link, sameBridge } from '../links/link.ts'
 import { aliasOf, PORT_MARK } from '../mark.ts'
+import { partBridge } from '../names.ts'
 import type { SwitchPortObserved, VswitchObserved } from '../observed.ts'
+import { limitWanted, sameLimit } from './limit.ts'
+import type { SwitchPortWanted } from './wanted.ts'
 
 /** What of a port does not stand as it should, in words; empty: all is well. Pure. */
 export function portDifferences(port: PortDesired, observed: VswitchObserved): readonly string[] {
+  if (port.path === 'direct') {
+    return switchPortDifferences(port.devices.tap, portWanted(port), observed)
+  }
   return [
     ...cableDifferences(port.devices, observed, port.mtu),
     ...ownerDifferences(port.devices, port.port, observed),
-    ...switchPortDifferences(
-      port.devices.outer,
-      {
-        bridge: port.switch,
-        tag: port.vlan,
-        trunks: port.trunk,
-        externalIds: { [PORT_MARK]: port.port },
-        interfaceIds: { 'iface-id': port.port, 'attached-mac': port.mac },
-      },
-      observed,
-    ),
+    ...switchPortDifferences(port.devices.outer, portWanted(port), observed),
   ]
+}
+
+/** The switch port of a NIC: the end of its cable on the switch, or, of a direct port, its tap on
+ *  the bridge of direct ports, where flows alone know VLANs. Pure. */
+export function portWanted(port: PortDesired): SwitchPortWanted {
+  const own = {
+    externalIds: { [PORT_MARK]: port.port },
+    interfaceIds: { 'iface-id': port.port, 'attached-mac': port.mac },
+    ...(port.qos?.inbound !== undefined && { limit: limitWanted(port.qos.inbound) }),
+  }
+  if (port.path === 'direct') {
+    const bridge = partBridge('direct', port.switch)
+    return { ...own, bridge, tag: undefined, trunks: [], mayWait: 'always' }
+  }
+  return {
+    ...own,
+    bridge: port.switch,
+    tag: port.vlan,
+    trunks: port.trunk,
+    isProtected: port.isolated === true,
+  }
 }
 
 /** What is wrong with the bridge and the cable of a port. The tap belongs to libvirt; it is
@@ -56,16 +73,6 @@ export function cableDifferences(
   return found
 }
 
-export interface SwitchPortWanted {
-  readonly bridge: string
-  /** Access VLAN; undefined: a trunk of every VLAN. */
-  readonly tag: number | undefined
-  /** VLANs that an access port carries tagged beside its own. */
-  readonly trunks: readonly number[]
-  readonly externalIds: Readonly<Record<string, string>>
-  readonly interfaceIds: Readonly<Record<string, string>>
-}
-
 /** What is wrong with a port in the database. */
 export function switchPortDifferences(
   name: string,
@@ -79,12 +86,45 @@ export function switchPortDifferences(
     ...(sameVlan(found, wanted) ? [] : [`${name} has VLAN ${found.tag ?? 'none'}`]),
     ...(holdsKeys(found.externalIds, wanted.externalIds) ? [] : [`${name} has other marks`]),
     ...(holdsKeys(found.interfaceIds, wanted.interfaceIds) ? [] : [`${name} has another identity`]),
-    ...(opened(found) ? [] : [`${name} is not open: ${found.error ?? 'no port number'}`]),
+    ...(sameInterfaces(name, found, wanted) ? [] : [`${name} has other interfaces`]),
+    ...(sameBond(found, wanted) ? [] : [`${name} is bonded otherwise`]),
+    ...(found.isProtected === (wanted.isProtected ?? false)
+      ? []
+      : [`${name} is ${found.isProtected ? '' : 'not '}isolated`]),
+    ...(sameLimit(found.limit, wanted.limit) ? [] : [`${name} is limited otherwise`]),
+    ...(opened(found) || wanted.mayWait === 'always'
+      ? []
+      : [`${name} is not open: ${found.error ?? 'no port number'}`]),
   ]
 }
 
-/** Whether ovs-vswitchd has the device of the port open. */
+function sameInterfaces(
+  name: string,
+  found: SwitchPortObserved,
+  wanted: SwitchPortWanted,
+): boolean {
+  const interfaces = wanted.interfaces ?? [{ name, type: '', options: {} }]
+  return (
+    found.interfaces.length === interfaces.length &&
+    interfaces.every((one) => {
+      const standing = found.interfaces.find((row) => row.name === one.name)
+      if (standing === undefined) return false
+      const sameType = (standing.type === 'system' ? '' : standing.type) === one.type
+      return sameType && holdsKeys(standing.options, one.options)
+    })
+  )
+}
+
+function sameBond(found: SwitchPortObserved, { bond }: SwitchPortWanted): boolean {
+  if (bond === undefined) return (found.lacp ?? 'off') === 'off'
+  return found.bondMode === bond.mode && (found.lacp ?? 'off') === bond.lacp
+}
+
+/** Whether ovs-vswitchd has the device of the port open; of a bond, one of its members. */
 export function opened(port: SwitchPortObserved): boolean {
+  if (port.interfaces.length > 1) {
+    return port.interfaces.some(({ ofport }) => ofport !== undefined && ofport > 0)
+  }
   return port.error === undefined && port.ofport !== undefined && port.ofport > 0
 }
 

@@ -2,7 +2,8 @@ import { shortHash } from '@purlin/base'
 import { aliasOf, PORT_GROUP_MARK } from '../mark.ts'
 import type { VswitchObserved } from '../observed.ts'
 import type { ServiceDesired } from '../services/service.ts'
-import { type SwitchPortWanted, switchPortDifferences } from './port.ts'
+import { switchPortDifferences } from './port.ts'
+import type { SwitchPortWanted } from './wanted.ts'
 
 /** The switch port of a service. */
 export function servicePortWanted(service: ServiceDesired): SwitchPortWanted {

@@ -1,5 +1,6 @@
 import { formatAddress, parseCidr } from '@purlin/base'
 import type { PortGroupDesired, SubnetDesired } from '../desired.ts'
+import { networkBootLines } from './network-boot.ts'
 
 /** dnsmasq's own bound is 1,000 leases, which a large port group would meet in silence. */
 const LEASE_LIMIT = 65_536
@@ -13,9 +14,10 @@ export interface ConfigurationInput {
   readonly device: string
   /** Bytes. */
   readonly mtu: number
-  /** Subnets with a gateway whose addresses are leased. */
-  readonly leasing: readonly SubnetDesired[]
+  /** Subnets with a gateway whose addresses are leased or made by machines. */
+  readonly subnets: readonly SubnetDesired[]
   readonly dns: PortGroupDesired['dns']
+  readonly pxe: PortGroupDesired['pxe']
 }
 
 /** The file dnsmasq is started with. It changes only with the port group; machines come and go
@@ -23,8 +25,10 @@ export interface ConfigurationInput {
  *  nobody. The router and name server that DHCP tells are dnsmasq's defaults, its own address in
  *  each subnet, which is the gateway. Source: dnsmasq(8), version 2.90. */
 export function configurationOf(input: ConfigurationInput): string {
-  const ranges = input.leasing.flatMap((subnet) => rangeOf(subnet))
-  const leasesIpv6 = input.leasing.some((subnet) => parseCidr(subnet.cidr)?.family === 'ipv6')
+  const ranges = input.subnets.flatMap((subnet) => rangeOf(subnet))
+  const leasing = input.subnets.filter(({ dhcp }) => dhcp !== undefined)
+  const families = new Set(leasing.map(({ cidr }) => parseCidr(cidr)?.family))
+  const advertises = input.subnets.some(({ cidr }) => parseCidr(cidr)?.family === 'ipv6')
   return lines([
     '# Written by Purlin; a change made here is overwritten.',
     `user=${input.user}`,
@@ -46,12 +50,12 @@ export function configurationOf(input: ConfigurationInput): string {
           `hostsdir=${input.folder}/names`,
           ...input.dns.forwarders.map((forwarder) => `server=${forwarder}`),
         ]),
-    ...(ranges.length === 0
+    ...ranges,
+    ...(families.size === 0
       ? []
       : [
           'quiet-dhcp',
           'quiet-dhcp6',
-          'quiet-ra',
           'dhcp-authoritative',
           'no-ping',
           'dhcp-ignore=tag:!known',
@@ -59,24 +63,31 @@ export function configurationOf(input: ConfigurationInput): string {
           `dhcp-leasefile=${input.folder}/leases`,
           `dhcp-hostsdir=${input.folder}/reservations`,
           `dhcp-option=option:mtu,${input.mtu}`,
-          ...ranges,
+          ...networkBootLines(input.pxe, families),
         ]),
-    ...(leasesIpv6
+    ...(advertises
       ? [
           'enable-ra',
+          'quiet-ra',
           `ra-param=${input.device},mtu:${input.mtu},${ADVERTISEMENT_INTERVAL_SECONDS},${ROUTER_LIFETIME_SECONDS}`,
         ]
       : []),
   ])
 }
 
+/** `static`: only reservations are answered. `slaac`: the prefix is advertised as one that machines
+ *  make addresses of. `ra-only`: that alone. */
 function rangeOf(subnet: SubnetDesired): readonly string[] {
   const network = parseCidr(subnet.cidr)
-  if (network === undefined || subnet.dhcp === undefined) return []
+  if (network === undefined) return []
   const first = formatAddress({ family: network.family, value: network.first })
+  if (subnet.dhcp === undefined) {
+    return subnet.slaac === true ? [`dhcp-range=${first},ra-only,${network.prefixLength}`] : []
+  }
   const seconds = subnet.dhcp.leaseSeconds
   if (network.family === 'ipv6') {
-    return [`dhcp-range=${first},static,${network.prefixLength},${seconds}`]
+    const modes = subnet.slaac === true ? 'static,slaac' : 'static'
+    return [`dhcp-range=${first},${modes},${network.prefixLength},${seconds}`]
   }
   const mask = 0xffff_ffffn ^ (network.last - network.first)
   const netmask = formatAddress({ family: 'ipv4', value: mask })

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { parseLeases, releaseIpv4, releaseIpv6 } from './lease.ts'
 import { addressesOfReservation } from './reservation.ts'
-import { localIpv4, localIpv6, udpPorts } from './sockets.ts'
+import { localIpv4, localIpv6, udpPorts, unreadPorts } from './sockets.ts'
 
 const file = [
   '1795266076 52:54:00:00:00:0b 10.77.0.51 b ff:00:00:00:0b:00:03',
@@ -85,4 +85,8 @@ test('the kernel’s tables tell addresses and listening ports', (t) => {
     '  318: 00000000:0043 00000000:0000 07 00000000:00000000 00:00000000 00000000     0',
   ].join('\n')
   t.deepEqual(udpPorts(udp), [53, 67])
+  t.deepEqual(unreadPorts(udp), [])
+  const waiting =
+    '  318: 00000000:0043 00000000:0000 07 00000000:00000500 00:00000000 00000000     0'
+  t.deepEqual(unreadPorts(waiting), [67])
 })

@@ -1,13 +1,15 @@
 import { readdir } from 'node:fs/promises'
 import { filesOf, readFiles, readText } from './folder.ts'
-import { namespaceOf, type ProcessState, readIdentity, stateOf } from './process.ts'
+import { isApart, type ProcessState, readIdentity, stateOf } from './process.ts'
 import { serviceFolder } from './service.ts'
 import { type NamespaceView, viewNamespace } from './sockets.ts'
 
 export interface ServiceObserved {
   readonly portGroup: string
   /** The process that keeps the namespace; undefined where it is gone. */
-  readonly holder: { readonly processId: number; readonly fingerprint: string } | undefined
+  readonly holder:
+    | { readonly processId: number; readonly fingerprint: string; readonly stamp: string }
+    | undefined
   /** dnsmasq; `fingerprint` is of the configuration it was started with. */
   readonly dnsmasq:
     | { readonly processId: number; readonly state: ProcessState; readonly fingerprint: string }
@@ -47,7 +49,7 @@ export async function observeService(
   const state = stateOf(dnsmasq)
   return {
     portGroup,
-    holder: kept && { processId: kept.processId, fingerprint: kept.fingerprint },
+    holder: kept && { processId: kept.processId, fingerprint: kept.fingerprint, stamp: kept.stamp },
     dnsmasq:
       dnsmasq === undefined || state === 'gone'
         ? undefined
@@ -60,11 +62,4 @@ export async function observeService(
     names,
     owed: owed !== undefined,
   }
-}
-
-/** Whether a process is in a network namespace other than ours: a holder that was never moved
- *  must not be given addresses. */
-async function isApart(processId: number): Promise<boolean> {
-  const [theirs, ours] = await Promise.all([namespaceOf(processId), namespaceOf('self')])
-  return theirs !== undefined && theirs !== ours
 }

@@ -74,6 +74,13 @@ export async function namespaceOf(processId: number | 'self'): Promise<string | 
   return await readlink(`/proc/${processId}/ns/net`).catch(() => undefined)
 }
 
+/** Whether a process is in a network namespace other than ours: a holder that was never moved must
+ *  not be given addresses. */
+export async function isApart(processId: number): Promise<boolean> {
+  const [theirs, ours] = await Promise.all([namespaceOf(processId), namespaceOf('self')])
+  return theirs !== undefined && theirs !== ours
+}
+
 /** Ends every process of a network namespace but `spared`: TERM, and KILL for those that stay.
  *  Going by the namespace finds also what was started and never written down. Errors:
  *  PUR_DHCP_FAILED when one survives. */
@@ -103,14 +110,20 @@ export async function endNamespace(
   }
 }
 
+/** A process that was written down, with what it was started or configured as. */
+export interface WrittenIdentity extends ProcessIdentity {
+  readonly fingerprint: string
+  /** Another one each time that it was configured. */
+  readonly stamp: string
+}
+
 /** Reads an identity file; undefined where there is none or it was torn. */
-export async function readIdentity(
-  file: string,
-): Promise<(ProcessIdentity & { readonly fingerprint: string }) | undefined> {
+export async function readIdentity(file: string): Promise<WrittenIdentity | undefined> {
   try {
-    const { processId, startTicks, fingerprint } = JSON.parse(await readFile(file, 'utf8'))
+    const { processId, startTicks, fingerprint, nonce } = JSON.parse(await readFile(file, 'utf8'))
     if (typeof processId !== 'number' || typeof startTicks !== 'string') return undefined
-    return { processId, startTicks, fingerprint: String(fingerprint) }
+    const stamp = `${processId} ${startTicks} ${nonce ?? ''}`
+    return { processId, startTicks, fingerprint: String(fingerprint), stamp }
   } catch {
     return undefined
   }

@@ -1,5 +1,6 @@
 import test from 'ava'
 import type { PortGroupDesired } from '../desired.ts'
+import { questionsOf, readQuestions } from './probe.ts'
 import { serviceOf } from './service.ts'
 
 const settings = { runFolder: '/run/purlin/network', serviceUser: 'dnsmasq' }
@@ -73,4 +74,36 @@ test('without names and leases the gateway alone is answered', (t) => {
 test('a port group without a port here, or without a gateway, is not served', (t) => {
   t.is(serviceOf({ ...prod, served: false }, settings), undefined)
   t.is(serviceOf({ ...prod, subnets: [{ cidr: '10.77.0.0/24' }] }, settings), undefined)
+})
+
+test('machines that make their own addresses, and machines that start from the network', (t) => {
+  const [four] = prod.subnets
+  const six = { cidr: 'fd77::/64', gateway: 'fd77::1', slaac: true }
+  const both = { ...six, dhcp: { from: 'fd77::50', to: 'fd77::99', leaseSeconds: 1800 } }
+  const pxe = {
+    nextServer: '10.77.0.9',
+    bios: 'pxelinux.0',
+    uefi: 'snponly.efi',
+    uefiArm64: 'arm64.efi',
+    uefiHttp: 'http://10.77.0.9/boot.efi',
+    ipxe: 'http://10.77.0.9/boot.ipxe',
+    ipv6: 'tftp://[fd77::9]/boot.efi',
+  }
+  const configuration = (subnets: PortGroupDesired['subnets']): string =>
+    serviceOf({ ...prod, subnets, pxe }, settings)?.configuration ?? ''
+  t.snapshot(configuration([...(four === undefined ? [] : [four]), both]))
+  t.regex(configuration([six]), /^dhcp-range=fd77::,ra-only,64$/m)
+  t.notRegex(configuration([six]), /dhcp-hostsdir|bootfile/, 'nothing is leased')
+})
+
+test('a service is asked what it serves', (t) => {
+  const asked = (group: PortGroupDesired) => {
+    const service = serviceOf(group, settings)
+    return service && questionsOf(service)
+  }
+  t.deepEqual(asked(prod), { dns: '10.77.0.1', dhcp: '10.77.0.1' })
+  const subnets = [{ cidr: 'fd77::/64', gateway: 'fd77::1', slaac: true }]
+  t.deepEqual(asked({ ...prod, subnets }), { dns: 'fd77::1' })
+  t.deepEqual(readQuestions({ dns: '10.77.0.1', dhcp: 'a; b' }), { dns: '10.77.0.1' })
+  t.deepEqual(readQuestions(undefined), {})
 })

@@ -52,6 +52,7 @@ export function serviceOf(
   const answered = group.subnets.filter((subnet) => subnet.gateway !== undefined)
   if (!group.served || answered.length === 0) return undefined
   const leasing = answered.filter((subnet) => subnet.dhcp !== undefined)
+  const subnets = answered.filter(({ dhcp, slaac }) => dhcp !== undefined || slaac === true)
   const families = new Set(leasing.map((subnet) => parseCidr(subnet.cidr)?.family))
   const sockets = [
     ...(group.dns === undefined ? [] : [53]),
@@ -76,15 +77,16 @@ export function serviceOf(
       (subnet) => `${subnet.gateway}/${parseCidr(subnet.cidr)?.prefixLength ?? 0}`,
     ),
     configuration:
-      sockets.length === 0
+      sockets.length + subnets.length === 0
         ? undefined
         : configurationOf({
             folder: serviceFolder(settings.runFolder, group.name),
             user: settings.serviceUser,
             device: INSIDE_DEVICE,
             mtu: group.mtu,
-            leasing,
+            subnets,
             dns: group.dns,
+            pxe: group.pxe,
           }),
     sockets,
     reservations: reservationFiles(group.reservations, leased),

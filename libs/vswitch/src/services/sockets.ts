@@ -39,3 +39,13 @@ export function udpPorts(text: string): readonly number[] {
   const found = [...text.matchAll(/^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) /gm)]
   return found.map((match) => Number.parseInt(match[1] ?? '0', 16))
 }
+
+/** Local ports of which datagrams have arrived that nobody has read, in the same file. */
+export function unreadPorts(text: string): readonly number[] {
+  const found = [
+    ...text.matchAll(/^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) \S+ \S+ [0-9A-F]{8}:([0-9A-F]{8}) /gm),
+  ]
+  return found.flatMap(([, port = '0', waiting = '0']) =>
+    Number.parseInt(waiting, 16) > 0 ? [Number.parseInt(port, 16)] : [],
+  )
+}

@@ -1,7 +1,7 @@
 /** A machine's side of DHCP, DHCPv6 and DNS, as a program: it is started inside a machine's network
  *  namespace and prints one line of JSON. `client.ts dhcp4 MAC MS`, `client.ts dhcp6 MAC MS`,
  *  `client.ts dns SERVER NAME A|AAAA|PTR`, `client.ts renew4 MAC ADDRESS COUNT`,
- *  `client.ts reach ADDRESS MS`. */
+ *  `client.ts reach ADDRESS MS`, `client.ts boot4 MAC 'ARCHITECTURE [ipxe]' MS`. */
 import { createSocket, type Socket } from 'node:dgram'
 import { Resolver } from 'node:dns/promises'
 import { connect } from 'node:net'
@@ -98,6 +98,32 @@ async function lease4(mac: string, limitMs: number): Promise<unknown> {
   }
 }
 
+/** What firmware of an architecture is offered to start from. */
+async function boot4(mac: string, sort: string, limitMs: number): Promise<unknown> {
+  const socket = await bound('udp4', 68)
+  const [architecture = '', loader] = sort.split(' ')
+  const transaction = 0x5eed2001
+  const message = message4(mac, transaction, [
+    ...[53, 1, 1, 55, 5, 1, 3, 60, 66, 67],
+    ...(architecture === '' ? [] : [93, 2, 0, Number(architecture)]),
+    ...(loader === 'ipxe' ? [175, 3, 1, 1, 0] : []),
+  ])
+  const fits = (answer: Buffer): boolean =>
+    answer.readUInt32BE(4) === transaction && option4(answer, 53)?.[0] === 2
+  const to = { port: 67, address: '255.255.255.255' }
+  const offer = await ask(socket, message, to, fits, limitMs)
+  socket.close()
+  const field = offer?.subarray(108, 236)
+  return {
+    file:
+      option4(offer ?? message, 67)
+        ?.toString()
+        .replace(/\0$/, '') ?? field?.toString('utf8', 0, field.indexOf(0)),
+    nextServer: offer?.subarray(20, 24).join('.'),
+    vendorClass: option4(offer ?? message, 60)?.toString(),
+  }
+}
+
 /** Asks for the same address again and again, each once, and counts what is answered. */
 async function renew4(mac: string, address: string, count: number): Promise<unknown> {
   const socket = await bound('udp4', 68)
@@ -143,7 +169,7 @@ async function lease6(mac: string, limitMs: number): Promise<unknown> {
   const to = { port: 547, address: 'ff02::1:2%eth0' }
   const link = Buffer.from(mac.replaceAll(':', ''), 'hex')
   const client = option6(1, Buffer.concat([Buffer.from([0, 3, 0, 1]), link]))
-  const asked = option6(6, Buffer.from([0, 23, 0, 24]))
+  const asked = option6(6, Buffer.from([0, 23, 0, 24, 0, 59]))
   const message = (kind: number, ...parts: readonly Buffer[]): Buffer =>
     Buffer.concat([Buffer.from([kind, 0, 0, kind]), client, option6(8, Buffer.alloc(2)), ...parts])
   const association = Buffer.concat([link.subarray(2), Buffer.alloc(8)])
@@ -164,6 +190,7 @@ async function lease6(mac: string, limitMs: number): Promise<unknown> {
   return {
     address: address6(bound6 && options6(bound6.subarray(12)).get(5)?.subarray(0, 16)),
     dns: address6(options?.get(23)?.subarray(0, 16)),
+    bootFile: options?.get(59)?.toString(),
   }
 }
 
@@ -191,6 +218,7 @@ async function reach(address: string, limitMs: number): Promise<unknown> {
 const answers: Readonly<Record<string, () => Promise<unknown>>> = {
   dhcp4: () => lease4(first, Number(second)),
   dhcp6: () => lease6(first, Number(second)),
+  boot4: () => boot4(first, second, Number(third)),
   renew4: () => renew4(first, second, Number(third)),
   reach: () => reach(first, Number(second)),
   dns: () => resolve(first, second, third),

@@ -14,6 +14,8 @@ const CLIENT = fileURLToPath(new URL('./client.ts', import.meta.url))
 export interface Machine {
   readonly mac: string
   readonly devices: PortDevices
+  /** Path of its network namespace. */
+  readonly namespace: string
   command(program: string, ...args: string[]): Promise<RunOutcome>
   /** Runs the test's DHCP and DNS client in it. */
   client(...args: string[]): Promise<unknown>
@@ -112,6 +114,7 @@ export async function startHost(): Promise<TestHost> {
       const machine: Machine = {
         mac,
         devices,
+        namespace,
         command,
         client: async (...args) =>
           JSON.parse((await command(process.execPath, CLIENT, ...args)).stdout),
