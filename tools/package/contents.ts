@@ -117,5 +117,23 @@ export function packageContents(version: string): readonly PackageContents[] {
     recommends: [],
     service: false,
   }
-  return [node, agent, cli]
+  const blockDaemon: PackageContents = {
+    name: 'purlin-blockd',
+    summary: 'block daemon of Purlin',
+    description: "Serves volumes on pools of this host's disks over NBD.",
+    files: [
+      file('purlin-blockd', '/usr/lib/purlin/bin/purlin-blockd', 0o755),
+      file('purlin-blockd.service', '/usr/lib/systemd/system/purlin-blockd.service'),
+      file('purlin-blockd.path', '/usr/lib/systemd/system/purlin-blockd.path'),
+      licence('purlin-blockd'),
+    ],
+    requires: [
+      own('purlin-host-agent', version),
+      { deb: 'libc6 (>= 2.34)', rpm: 'glibc >= 2.34' },
+      { deb: 'libgcc-s1', rpm: 'libgcc' },
+    ],
+    recommends: [],
+    service: false,
+  }
+  return [node, agent, cli, blockDaemon]
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { copyFile, glob, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PurlinError, run } from '@purlin/base'
@@ -23,7 +24,8 @@ export async function packageVersion(): Promise<string> {
 }
 
 /** Puts every source of the packages' files into `folder`: bundles, addon, stripped runtime, units.
- *  Errors: PUR_NATIVE_MISSING when the addon is not built, PUR_EXEC_NOT_FOUND without binutils. */
+ *  Errors: PUR_NATIVE_MISSING when a native part is not built, PUR_EXEC_NOT_FOUND without
+ *  binutils. */
 export async function stage(folder: string, version: string): Promise<void> {
   await mkdir(folder, { recursive: true })
   const put = (name: string): string => join(folder, name)
@@ -36,7 +38,10 @@ export async function stage(folder: string, version: string): Promise<void> {
   await run('strip', ['--strip-unneeded', '-o', put('node'), process.execPath], {
     timeoutMs: STRIP_TIMEOUT_MS,
   })
+  await stripBlockDaemon(put('purlin-blockd'))
   for (const name of [
+    'purlin-blockd.path',
+    'purlin-blockd.service',
     'purlin-host-agent.service',
     'purlin-restore.service',
     'host-agent.toml',
@@ -48,6 +53,17 @@ export async function stage(folder: string, version: string): Promise<void> {
   await writeFile(put('package.json'), `${JSON.stringify(manifest)}\n`)
   await copyFile(await nodeLicence(), put('node-licence'))
   await writeFile(put('copyright'), COPYRIGHT)
+}
+
+async function stripBlockDaemon(target: string): Promise<void> {
+  const program = join(repository, 'target/release/purlin-blockd')
+  if (!existsSync(program)) {
+    throw new PurlinError('PUR_NATIVE_MISSING', {
+      message: `${program}: the block daemon is not built; run ./purlin setup`,
+    })
+  }
+  const words = ['--strip-unneeded', '-o', target, program]
+  await run('strip', words, { timeoutMs: STRIP_TIMEOUT_MS })
 }
 
 /** The text of a maintainer script, with the shared part that says what stays put in. */

@@ -12,7 +12,7 @@ import { Progress } from '../setup/progress.ts'
 const LONG = { timeoutMs: 10 * 60_000 }
 const AGENT = '/usr/lib/purlin/agent/host-agent.mjs'
 const AGENT_TIMEOUT_MS = 30_000
-const OWN = ['purlin-cli', 'purlin-host-agent', 'purlin-node']
+const OWN = ['purlin-blockd', 'purlin-cli', 'purlin-host-agent', 'purlin-node']
 
 test.serial(
   'the packages: a clean Debian installs them, the agent answers, removal says what stays and leaves nothing',
@@ -59,6 +59,8 @@ test.serial(
         '/run/ec',
       )
       await inRoot('purlin', 'ec', 'verify', '/run/ec')
+      const daemon = await inRoot('/usr/lib/purlin/bin/purlin-blockd', '--version')
+      t.regex(daemon.stdout, /^purlin-blockd \d/)
       await inRoot('rm', '-r', '/run/ec')
       await host.run('pkill', ['--signal', 'TERM', '--full', AGENT])
 

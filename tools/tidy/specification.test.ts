@@ -4,7 +4,7 @@ import test from 'ava'
 import { repository } from '../repository.ts'
 
 /** A title in backticks, or the test file that those before it are in. */
-const TITLE_OR_FILE = /`([^`]+)`|(\S+(?:\.test\.ts|\/tests\/[\w-]+\.(?:rs|ts)))/g
+const TITLE_OR_FILE = /`([^`]+)`|(\S+(?:\.test\.ts|\/tests\/[\w-]+\.ts|\.rs))/g
 
 /** The promises of a specification: each title in backticks with the test file that follows it. */
 export function citedTests(specification: string): { title: string; file: string }[] {

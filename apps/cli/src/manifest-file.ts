@@ -8,6 +8,7 @@ import {
   readManifest,
 } from '@purlin/sdk'
 import type { Cli } from './cli.ts'
+import { withWholePaths } from './disk-paths.ts'
 import { CommandFailure } from './exit-codes.ts'
 
 /** A manifest that was refused: one line a problem. */
@@ -42,7 +43,7 @@ export async function readManifestFile(cli: Cli, file: string): Promise<ReadMani
 
 /** The documents as they are sent. Pure. */
 export function documentsOf(manifest: ReadManifest): readonly unknown[] {
-  return manifest.documents.map(({ value }) => value)
+  return manifest.documents.map(({ value }) => withWholePaths(value, manifest.fileName))
 }
 
 /** Carries out `call` with the manifest; problems that the agent finds get their lines. */

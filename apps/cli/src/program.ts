@@ -10,6 +10,7 @@ import { addApply } from './verbs/apply.ts'
 import { addCache } from './verbs/cache.ts'
 import { addDelete } from './verbs/delete.ts'
 import { addDescribe } from './verbs/describe.ts'
+import { addDisk } from './verbs/disk.ts'
 import { addDoctor } from './verbs/doctor.ts'
 import { addErasureCoding } from './verbs/ec.ts'
 import { addEvents } from './verbs/events.ts'
@@ -23,6 +24,7 @@ import { addPort } from './verbs/port.ts'
 import { addPortGroup } from './verbs/port-group.ts'
 import { addRouter } from './verbs/router.ts'
 import { addSecurityGroup } from './verbs/security-group.ts'
+import { addSnapshot } from './verbs/snapshot.ts'
 import { addState } from './verbs/state.ts'
 import { addStore } from './verbs/store.ts'
 import { addSwitch } from './verbs/switch.ts'
@@ -31,6 +33,7 @@ import { addToken } from './verbs/token.ts'
 import { addTop } from './verbs/top.ts'
 import { addVersion } from './verbs/version.ts'
 import { addVirtualMachine } from './verbs/virtual-machine.ts'
+import { addVolume } from './verbs/volume.ts'
 
 const VERBS = [
   addApply,
@@ -56,6 +59,9 @@ const VERBS = [
   addHost,
   addFleet,
   addPool,
+  addVolume,
+  addSnapshot,
+  addDisk,
   addErasureCoding,
   addCache,
   addVersion,

@@ -26,7 +26,7 @@ export async function startBlockDaemon(): Promise<TestBlockDaemon> {
   await writeFile(config, '# none yet\n')
   const words = ['serve', '--config', config, '--sockets', sockets]
   const daemon: ChildProcess = spawn(PROGRAM, words, { stdio: 'inherit' })
-  const verb = (name: string) => run(PROGRAM, [name, '--sockets', sockets], { deadlineMs: 20_000 })
+  const verb = (name: string) => run(PROGRAM, [name, '--sockets', sockets], { timeoutMs: 20_000 })
   const limit = Date.now() + LIMIT_MS
   const answers = () =>
     verb('status').then(
@@ -40,7 +40,7 @@ export async function startBlockDaemon(): Promise<TestBlockDaemon> {
   return {
     folder,
     sockets,
-    configuration: `[storage]\nsockets = "${sockets}"\nconfiguration = "${config}"`,
+    configuration: `[storage]\nsockets = "${sockets}"\nconfiguration = "${config}"\nfolder = "${folder}"`,
     status: async () => JSON.parse((await verb('status')).stdout),
     stop: async () => {
       await verb('stop')

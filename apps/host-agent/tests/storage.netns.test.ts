@@ -16,6 +16,12 @@ test.serial(
     const daemon = await startBlockDaemon()
     const options = { configuration: daemon.configuration }
     let agent = await startAgent(options)
+    t.teardown(async () => {
+      await agent.stop()
+      await daemon.stop()
+      await removeFolder(agent)
+      await rm(daemon.folder, { recursive: true, force: true })
+    })
     const { documents } = readManifest(await readFile(EXAMPLE, 'utf8'), EXAMPLE)
     const applied = await agent.client.apply(documents.map(({ value }) => value))
     t.is((await applied.wait(WAIT)).state, 'succeeded', agent.output())
@@ -23,7 +29,7 @@ test.serial(
     const uri = (volume: string): string =>
       `nbd+unix:///${volume}?socket=${join(daemon.sockets, `${volume}.sock`)}`
     const size = async (volume: string): Promise<number> => {
-      const { stdout } = await run('nbdinfo', ['--size', uri(volume)], { deadlineMs: 20_000 })
+      const { stdout } = await run('nbdinfo', ['--size', uri(volume)], { timeoutMs: 20_000 })
       return Number(stdout)
     }
     for (const volume of ['vol-a', 'vol-b', 'vol-c']) t.is(await size(volume), 4096 * MIB)
@@ -53,6 +59,7 @@ test.serial(
     ])
     t.is((await taken.wait(WAIT)).state, 'succeeded', agent.output())
     t.is(await size('vol-a'), 5120 * MIB)
+    t.deepEqual((await agent.client.volumes.get('vol-a')).status.limits, { iops: 100 })
     await io(uri('vol-d'), 'read -P 0x5a 1M 1M')
 
     const refused = await t.throwsAsync(agent.client.snapshots.delete('vol-a-tuesday'))
@@ -72,17 +79,12 @@ test.serial(
     }
     await t.throwsAsync(size('vol-d'))
     t.is((await daemon.status()).process, before.process)
-
-    await agent.stop()
-    await daemon.stop()
-    await removeFolder(agent)
-    await rm(daemon.folder, { recursive: true, force: true })
   },
 )
 
 async function io(uri: string, command: string): Promise<void> {
   const { stdout } = await run('qemu-io', ['-f', 'raw', '-c', command, uri], {
-    deadlineMs: 60_000,
+    timeoutMs: 60_000,
   })
   if (/failed|differ/i.test(stdout)) throw new Error(stdout)
 }

@@ -9,8 +9,8 @@ import { applyChanges } from './testing/apply-changes.ts'
 import { desiredOf, sampleGroup, sampleNic } from './testing/sample.ts'
 import { verifyKernel } from './verify/verify-kernel.ts'
 
-// A packet asks which list is its NIC's, then which class its peer is of, then what the list sees of
-// that class. A member that came to be of a new combination of groups changed its class together
+// A packet asks which list is its NIC's, then which class its peer is of, then what the list sees
+// of that class. A member that came to be of a new combination of groups changed its class together
 // with the list that knows the combination: a packet between two of these look-ups met the new
 // class in the old list, which took it for a stranger's.
 

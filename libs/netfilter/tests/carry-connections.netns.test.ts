@@ -116,12 +116,14 @@ test.serial('a translated connection is carried with its translation', async (t)
   await nft('insert rule inet carry f ip daddr 127.0.0.0/8 drop')
   await kernel.deleteConnections(before)
   t.deepEqual((await createInZone(ZONE, entries)).refused, [])
+  await nft('flush chain inet carry f')
   const after = (await kernel.listConnections({ zones })).filter(own)
   t.is(before.length, 1)
   t.deepEqual(
     after.map(({ original, reply, status }) => ({ original, reply, status })),
     before.map(({ original, reply, status }) => ({ original, reply, status })),
   )
+  t.is(await echo(socket, 'there', 10_000), 'there')
 })
 
 test.serial('entries that the kernel cannot take are told and hold up no other', async (t) => {

@@ -65,65 +65,74 @@ const fates = fc.record({
   execute: fc.array(fc.constantFrom('ok', 'fail', 'slow', 'hang'), { maxLength: 40 }),
 })
 
+/** How many steps a lane takes in one call. */
+const together = fc.integer({ min: 1, max: 3 })
+
 test('any wakes and mishaps: no machine without rules and port, all converges', async (t) => {
   await fc.assert(
-    fc.asyncProperty(fc.array(event, { maxLength: 25 }), fates, async (events, given) => {
-      const observe = [...given.observe]
-      const execute = [...given.execute]
-      const { rules, ports, virt, lanes } = host()
-      const clock = createVirtualClock()
-      const stop = new AbortController()
-      const broken: string[] = []
-      const look = (): void => {
-        for (const name of virt.on) {
-          if (!rules.on.has(name)) broken.push(`${name} runs without rules`)
-          if (!ports.on.has(name)) broken.push(`${name} runs without port`)
+    fc.asyncProperty(
+      fc.array(event, { maxLength: 25 }),
+      fates,
+      together,
+      async (events, given, togetherMax) => {
+        const observe = [...given.observe]
+        const execute = [...given.execute]
+        const { rules, ports, virt, lanes } = host()
+        const clock = createVirtualClock()
+        const stop = new AbortController()
+        const broken: string[] = []
+        const look = (): void => {
+          for (const name of virt.on) {
+            if (!rules.on.has(name)) broken.push(`${name} runs without rules`)
+            if (!ports.on.has(name)) broken.push(`${name} runs without port`)
+          }
         }
-      }
-      const mishap = (call: string): Mishap | undefined => {
-        const fate = (call === 'observe' ? observe : execute).shift()
-        if (fate === 'fail') return 'fail'
-        if (fate === 'slow') return { until: clock.sleep(150, stop.signal).catch(() => {}) }
-        if (fate === 'hang') return { until: clock.sleep(2_500, stop.signal).catch(() => {}) }
-        return undefined
-      }
-      for (const lane of lanes) {
-        lane.mishap = mishap
-        lane.onEffect = look
-      }
-      const desired = desiredOf()
-      const reconciler = startReconciler({
-        lanes: lanes.map((driver) =>
-          laneOf({ driver, desired: desired.read, observeDeadlineMs: 300 }),
-        ),
-        clock,
-        resyncMs: 5_000,
-        drift: 'repair',
-        maxBackoffMs: 800,
-      })
-      try {
-        for (const one of events) {
-          if (one.do === 'want') {
-            desired.set(...one.names)
-            reconciler.wake('desired')
-          } else reconciler.wake('event', one.lane)
-          await clock.advance(one.thenMs)
+        const mishap = (call: string): Mishap | undefined => {
+          const fate = (call === 'observe' ? observe : execute).shift()
+          if (fate === 'fail') return 'fail'
+          if (fate === 'slow') return { until: clock.sleep(150, stop.signal).catch(() => {}) }
+          if (fate === 'hang') return { until: clock.sleep(2_500, stop.signal).catch(() => {}) }
+          return undefined
         }
-        observe.length = 0
-        execute.length = 0
-        await clock.advance(60_000)
-        t.deepEqual(broken, [])
-        const { value, revision } = desired.read()
         for (const lane of lanes) {
-          t.deepEqual([...lane.on].toSorted(), [...value].toSorted(), lane.lane)
-          t.is(reconciler.convergedRevision(lane.lane), revision, lane.lane)
+          lane.mishap = mishap
+          lane.onEffect = look
+          lane.togetherMax = togetherMax
         }
-        t.true(reconciler.health().every(({ state }) => state === 'idle'))
-      } finally {
-        stop.abort()
-        await reconciler.stop()
-      }
-    }),
+        const desired = desiredOf()
+        const reconciler = startReconciler({
+          lanes: lanes.map((driver) =>
+            laneOf({ driver, desired: desired.read, observeDeadlineMs: 300 }),
+          ),
+          clock,
+          resyncMs: 5_000,
+          drift: 'repair',
+          maxBackoffMs: 800,
+        })
+        try {
+          for (const one of events) {
+            if (one.do === 'want') {
+              desired.set(...one.names)
+              reconciler.wake('desired')
+            } else reconciler.wake('event', one.lane)
+            await clock.advance(one.thenMs)
+          }
+          observe.length = 0
+          execute.length = 0
+          await clock.advance(60_000)
+          t.deepEqual(broken, [])
+          const { value, revision } = desired.read()
+          for (const lane of lanes) {
+            t.deepEqual([...lane.on].toSorted(), [...value].toSorted(), lane.lane)
+            t.is(reconciler.convergedRevision(lane.lane), revision, lane.lane)
+          }
+          t.true(reconciler.health().every(({ state }) => state === 'idle'))
+        } finally {
+          stop.abort()
+          await reconciler.stop()
+        }
+      },
+    ),
     { numRuns: 300 },
   )
 })

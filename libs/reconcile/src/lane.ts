@@ -13,6 +13,15 @@ export interface LaneDriver<Desired, Observed, Step extends LaneStep> {
   plan(desired: Desired, observed: Observed): readonly Step[]
   /** Executes and reads back; may be repeated after a crash. Throws PurlinError. */
   execute(step: Step, signal: AbortSignal): Promise<void>
+  /** How many steps of a plan, from the first, can be executed as one; at least 1. Only steps of
+   *  which none stands on another. Absent: 1. Pure. */
+  together?(steps: readonly Step[]): number
+  /** Executes steps that `together` counted as one; answers those that failed, each with its own
+   *  error. Needed where `together` is there. */
+  executeTogether?(
+    steps: readonly Step[],
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<Step, PurlinError>>
   /** What the observation shows to be true. Pure. */
   facts(observed: Observed): ReadonlySet<Fact>
   /** Calls `onChange` when the thing may have changed, until the signal is aborted. */

@@ -6,6 +6,8 @@ import type { LanePass, LaneSetup } from './lane.ts'
 /** Rounds of observe, plan, execute in one pass. Two are usual: one that acts and one that finds
  *  nothing left; more where steps of one round make steps of the next possible. */
 const ROUNDS = 8
+/** What each further step of those executed together adds to the deadline of the call. */
+const STEP_MORE_MS = 200
 
 export interface PassContext<Desired, Observed, Step extends LaneStep> {
   readonly setup: LaneSetup<Desired, Observed, Step>
@@ -119,38 +121,77 @@ class Pass<Desired, Observed, Step extends LaneStep> {
     }
   }
 
-  /** Executes the steps that are ready, in order. Whether any was executed. */
+  /** Executes the steps that are ready, in order, those together that the driver can. Whether any
+   *  was executed. */
   async #executeReady(steps: readonly Step[]): Promise<boolean> {
-    const { setup, board, calls, onExecuted, onJudge } = this.#context
+    const { setup, calls, onExecuted, onJudge } = this.#context
     const { driver } = setup
     const failedSteps: Step[] = []
     const before = this.#executed.length
     onJudge()
-    for (const step of steps) {
+    for (let start = 0; start < steps.length; ) {
       // A newer desired state makes the rest of this plan old: better to plan again.
       if (setup.desired().revision !== this.#revision) break
-      if (failedSteps.some((failed) => driver.independent?.(failed, step) !== true)) continue
-      calls.assertFree('execute', step.summary)
-      if (!board.tryClaim(driver.lane, step)) {
-        this.#waiting.push(step)
-        continue
-      }
-      try {
-        await this.#execute(step)
-        this.#executed.push(step)
-        onExecuted(step)
-      } catch (thrown) {
-        failedSteps.push(step)
-        this.failed ??= { step, error: toPurlinError(thrown) }
+      const left = steps.slice(start)
+      const group = left.slice(0, this.#countTogether(left))
+      start += group.length
+      const sensible = group.filter((step) =>
+        failedSteps.every((failed) => driver.independent?.(failed, step) === true),
+      )
+      const [first] = sensible
+      if (first === undefined) continue
+      calls.assertFree('execute', first.summary)
+      const ready = sensible.filter((step) => this.#claims(step))
+      const failures = await this.#execute(ready)
+      for (const step of ready) {
+        const error = failures.get(step)
+        if (error === undefined) {
+          this.#executed.push(step)
+          onExecuted(step)
+        } else {
+          failedSteps.push(step)
+          this.failed ??= { step, error }
+        }
       }
     }
     return this.#executed.length > before
   }
 
-  async #execute(step: Step): Promise<void> {
+  #countTogether(steps: readonly Step[]): number {
+    const { driver } = this.#context.setup
+    return driver.executeTogether === undefined ? 1 : (driver.together?.(steps) ?? 1)
+  }
+
+  #claims(step: Step): boolean {
+    const { setup, board } = this.#context
+    const claimed = board.tryClaim(setup.driver.lane, step)
+    if (!claimed) this.#waiting.push(step)
+    return claimed
+  }
+
+  /** Executes the steps in one call; which failed. */
+  async #execute(steps: readonly Step[]): Promise<ReadonlyMap<Step, PurlinError>> {
     const { setup, calls } = this.#context
-    const call = { what: step.summary, deadlineMs: step.deadlineMs }
-    await calls.make('execute', call, (signal) => setup.driver.execute(step, signal))
+    const { driver } = setup
+    const [first, ...others] = steps
+    if (first === undefined) return new Map()
+    const what = others.length === 0 ? '' : ` and ${others.length} more`
+    const longestMs = Math.max(...steps.map(({ deadlineMs }) => deadlineMs))
+    const call = {
+      what: `${first.summary}${what}`,
+      deadlineMs: longestMs + others.length * STEP_MORE_MS,
+    }
+    try {
+      return await calls.make('execute', call, async (signal) => {
+        if (others.length > 0 && driver.executeTogether !== undefined) {
+          return await driver.executeTogether(steps, signal)
+        }
+        await driver.execute(first, signal)
+        return new Map()
+      })
+    } catch (thrown) {
+      return new Map(steps.map((step) => [step, toPurlinError(thrown)]))
+    }
   }
 }
 

@@ -278,6 +278,40 @@ test('a failure ends the pass, unless the driver calls a later step independent'
   }
 })
 
+test('steps that go together are executed in one call, without those that wait', async (t) => {
+  const machine = new FakeLane('machine', [
+    'x',
+    { name: 'web', requires: [enforced] },
+    'y',
+    'z',
+    'late',
+  ])
+  machine.togetherMax = 4
+  const { clock, passes } = start(t, [[machine, desiredOf('x', 'web', 'y', 'z', 'late')]])
+  await clock.advance(0)
+  const acts = machine.calls.filter((call) => call !== 'observe')
+  t.deepEqual(acts.slice(0, 5), ['3 together', 'x on', 'y on', 'z on', 'late on'])
+  t.deepEqual(
+    passes[0]?.waiting.map(({ name }) => name),
+    ['web'],
+  )
+})
+
+test('of steps that go together those that fail are told, and hold back what stands on them', async (t) => {
+  const lane = new FakeLane('a', ['x', 'y', 'z', 'on y'])
+  lane.togetherMax = 3
+  lane.mishap = (call) => (call === 'y on' ? 'fail' : undefined)
+  lane.independent = (failed, later) => later.name !== `on ${failed.name}`
+  const { clock, passes } = start(t, [[lane, desiredOf('x', 'y', 'z', 'on y')]])
+  await clock.advance(0)
+  t.deepEqual([...lane.on], ['x', 'z'])
+  t.is(passes[0]?.failed?.step?.name, 'y')
+  t.deepEqual(
+    passes[0]?.executed.map(({ name }) => name),
+    ['x', 'z'],
+  )
+})
+
 test('after a failure the lane looks at once, so that others see what is left', async (t) => {
   const lane = new FakeLane('a', ['x'])
   lane.mishap = (call) => (call === 'x on' ? 'fail' : undefined)

@@ -1,4 +1,4 @@
-import { type Fact, type LaneStep, PurlinError } from '@purlin/base'
+import { type Fact, type LaneStep, PurlinError, toPurlinError } from '@purlin/base'
 import type { LaneDriver } from '../src/lane.ts'
 
 /** A thing of a fake host: on or off, with the facts that switching it needs. */
@@ -32,6 +32,8 @@ export class FakeLane implements LaneDriver<ReadonlySet<string>, ReadonlySet<str
   onEffect: () => void = () => {}
   independent?: (failed: FakeStep, later: FakeStep) => boolean
   notice: (reason: string) => void = () => {}
+  /** How many steps it takes together. */
+  togetherMax = 1
 
   constructor(lane: string, things: readonly (string | FakeThing)[]) {
     this.lane = lane
@@ -58,6 +60,20 @@ export class FakeLane implements LaneDriver<ReadonlySet<string>, ReadonlySet<str
     if (step.on) this.on.add(step.name)
     else this.on.delete(step.name)
     this.onEffect()
+  }
+
+  together(steps: readonly FakeStep[]): number {
+    const end = steps.findIndex(({ on }) => on !== steps[0]?.on)
+    return Math.max(Math.min(end === -1 ? steps.length : end, this.togetherMax), 1)
+  }
+
+  async executeTogether(steps: readonly FakeStep[]): Promise<ReadonlyMap<FakeStep, PurlinError>> {
+    this.calls.push(`${steps.length} together`)
+    const failed = new Map<FakeStep, PurlinError>()
+    for (const step of steps) {
+      await this.execute(step).catch((thrown) => failed.set(step, toPurlinError(thrown)))
+    }
+    return failed
   }
 
   facts(observed: ReadonlySet<string>): ReadonlySet<Fact> {

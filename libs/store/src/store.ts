@@ -47,12 +47,12 @@ export interface StoreTrouble {
   readonly sinceMs: number
 }
 
-/** A revisioned key-value store. One number, the revision, grows with every transaction that changes
- *  something: by one in a file of our own, by more where others write to the same etcd; what was
- *  written later has the higher one. Transactions that are asked for at once may be made in any
- *  order, except that a guard decides; wait for one to have it before the next. Keys are 1 to 512 printable ASCII characters, such as
- *  `/resource/Port/web-1.eth0`; values are JSON of at most 1 MiB as text, so that every engine
- *  behind this interface holds them. */
+/** A revisioned key-value store. One number, the revision, grows with every transaction that
+ *  changes something: by one in a file of our own, by more where others write to the same etcd;
+ *  what was written later has the higher one. Transactions that are asked for at once may be made
+ *  in any order, except that a guard decides; wait for one to have it before the next. Keys are 1
+ *  to 512 printable ASCII characters, such as `/resource/Port/web-1.eth0`; values are JSON of at
+ *  most 1 MiB as text, so that every engine behind this interface holds them. */
 export interface Store {
   get(key: string): Promise<StoreEntry | undefined>
   /** Entries whose key begins with `prefix`, by key, and the revision at which that was the
@@ -60,11 +60,11 @@ export interface Store {
   list(
     prefix: string,
   ): Promise<{ readonly entries: readonly StoreEntry[]; readonly revision: number }>
-  /** All or nothing. Answers once the change is on disk (of a majority, where there are several). A transaction that changes nothing
-   *  (deletes of absent keys) keeps the revision. Errors: PUR_STORE_CONFLICT
-   *  (context: `key`, `expected`, `found`), PUR_STORE_FULL, PUR_STORE_FAILED, PUR_STORE_TOO_LARGE,
-   *  PUR_STORE_LEASE_GONE, PUR_INVALID, PUR_STORE_UNREACHABLE (context `uncertain`: whether it may
-   *  have been made all the same). */
+  /** All or nothing. Answers once the change is on disk (of a majority, where there are several).
+   *  A transaction that changes nothing (deletes of absent keys) keeps the revision. Errors:
+   *  PUR_STORE_CONFLICT (context: `key`, `expected`, `found`), PUR_STORE_FULL, PUR_STORE_FAILED,
+   *  PUR_STORE_TOO_LARGE, PUR_STORE_LEASE_GONE, PUR_INVALID, PUR_STORE_UNREACHABLE (context
+   *  `uncertain`: whether it may have been made all the same). */
   transact(transaction: Transaction): Promise<{ readonly revision: number }>
   /** Batches of changes, one a revision, in order, none twice and none left out. Ends when the
    *  signal is aborted or the store is closed. A slow reader costs no memory: it reads from the

@@ -1,7 +1,15 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { type Clock, type Fact, newIdentifier, type Run, run, systemClock } from '@purlin/base'
+import {
+  type Clock,
+  type Fact,
+  newIdentifier,
+  type PurlinError,
+  type Run,
+  run,
+  systemClock,
+} from '@purlin/base'
 import { type Announcement, announceAddresses } from './announce/announce.ts'
 import type { VswitchDesired } from './desired.ts'
 import { commitFlows } from './execute/commit-flows.ts'
@@ -11,6 +19,7 @@ import { setMirrors } from './execute/mirror.ts'
 import { plug, unplug } from './execute/plug.ts'
 import { removeSwitch } from './execute/remove-switch.ts'
 import { serve, tellService, withdraw } from './execute/serve.ts'
+import { executeTogether, together } from './execute/together.ts'
 import { pluggedFacts } from './facts.ts'
 import { listLinks } from './links/link.ts'
 import { bridgesCanFilter } from './links/silence.ts'
@@ -65,6 +74,15 @@ export interface VswitchDriver {
   /** Errors: PUR_SWITCH_NAME_TAKEN, PUR_SWITCH_IN_USE, PUR_LINK_FAILED, PUR_DHCP_FAILED,
    *  PUR_OVS_REFUSED, PUR_OVS_UNREACHABLE. */
   execute(step: VswitchStep, signal: AbortSignal): Promise<void>
+  /** How many steps, from the first, can be executed as one; at least 1. They are independent of
+   *  each other. Pure. */
+  together(steps: readonly VswitchStep[]): number
+  /** Executes steps of which `together` said so, as one; answers those that failed, each with its
+   *  own error, as `execute` would have thrown it. */
+  executeTogether(
+    steps: readonly VswitchStep[],
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<VswitchStep, PurlinError>>
   facts(observed: VswitchObserved): ReadonlySet<Fact>
   /** Whether `later` makes sense although `failed` of the same plan has failed. Pure. */
   independent(failed: VswitchStep, later: VswitchStep): boolean
@@ -104,6 +122,19 @@ export function createVswitchDriver(options: VswitchDriverOptions): VswitchDrive
     settings = { ...settings, serviceUser }
   })
 
+  const contextOf = async (signal: AbortSignal): Promise<ExecuteContext> => {
+    await chosen
+    return {
+      run: spawnRun,
+      launch: options.launch ?? launch,
+      clock,
+      database,
+      pipelines: openflow,
+      settings,
+      signal,
+    }
+  }
+
   return {
     lane: 'vswitch',
     observe: async (signal) => {
@@ -132,18 +163,11 @@ export function createVswitchDriver(options: VswitchDriverOptions): VswitchDrive
     plan: (desired, observed) =>
       planVswitch(desired, observed, { ...settings, trial: trialGrounds() }),
     execute: async (step, signal) => {
-      await chosen
-      const context: ExecuteContext = {
-        run: spawnRun,
-        launch: options.launch ?? launch,
-        clock,
-        database,
-        pipelines: openflow,
-        settings,
-        signal,
-      }
-      await executeStep(context, step)
+      await executeStep(await contextOf(signal), step)
     },
+    together,
+    executeTogether: async (steps, signal) =>
+      await executeTogether(await contextOf(signal), steps, executeStep),
     announce: (port, rounds, signal) =>
       announceAddresses({ clock, database, pipelines: openflow, signal }, port, rounds),
     facts: pluggedFacts,
@@ -193,9 +217,9 @@ async function executeStep(context: ExecuteContext, step: VswitchStep): Promise<
     case 'remove-switch':
       return await removeSwitch(context, step.switch)
     case 'plug':
-      return await plug(context, step.port)
+      return await plug(context, [step.port])
     case 'unplug':
-      return await unplug(context, step.port, step.devices)
+      return await unplug(context, [step])
     case 'serve':
       return await serve(context, step.service)
     case 'reserve':

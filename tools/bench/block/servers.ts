@@ -31,8 +31,8 @@ export interface PoolShape {
   readonly volumeMiB: number
 }
 
-/** Starts a daemon with one pool and one volume `v`. Errors: PUR_DEADLINE_PASSED when it does not serve in
- *  time. */
+/** Starts a daemon with one pool and one volume `v`. Errors: PUR_DEADLINE_PASSED when it does not
+ *  serve in time. */
 export async function startPurlin(folder: string, shape: PoolShape): Promise<Server> {
   // The path becomes part of a URI.
   const home = join(folder, shape.name.replaceAll(/\W+/g, '-'))

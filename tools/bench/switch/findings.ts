@@ -20,14 +20,21 @@ export const switchFindings = z.object({
     }),
   ),
   ports: z.object({
-    count: z.number(),
-    madeMs: z.number(),
+    rounds: z.number(),
+    sides: z.array(
+      z.object({
+        who: z.string(),
+        count: z.number(),
+        madeMs: z.number(),
+        removedMs: z.number(),
+      }),
+    ),
     lookMs: z.number(),
-    removedMs: z.number(),
-    left: z.number(),
   }),
   throughput: z.array(
     z.object({ path: z.string(), megabitPerSecond: z.number(), cpuPercent: z.number() }),
   ),
+  /** From the call on one host to the rules of another. */
+  membership: summary,
 })
 export type SwitchFindings = z.infer<typeof switchFindings>

@@ -3,6 +3,7 @@
 import { cpus, release } from 'node:os'
 import { z } from 'zod'
 import type { SwitchFindings } from './findings.ts'
+import { measureMembership } from './membership.ts'
 import { measurePorts } from './ports.ts'
 import { measureThroughput } from './throughput.ts'
 import { measureTransactions } from './transactions.ts'
@@ -16,9 +17,11 @@ const tell = (detail: string): void => void process.stderr.write(`  ${detail}\n`
 tell('transactions')
 const transactions = await measureTransactions(socket, quick ? 20 : 200)
 tell('ports')
-const ports = await measurePorts(socket, runFolder, quick ? 50 : 500)
+const ports = await measurePorts(socket, runFolder, quick ? 50 : 500, quick ? 1 : 2)
 tell('throughput')
 const throughput = await measureThroughput(socket, runFolder, quick ? 1 : 5)
+tell('membership on another host')
+const membership = await measureMembership(quick ? 20 : 200)
 const machine = `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores, Linux ${release()}`
-const findings: SwitchFindings = { machine, transactions, ports, throughput }
+const findings: SwitchFindings = { machine, transactions, ports, throughput, membership }
 process.stdout.write(JSON.stringify(findings))

@@ -23,7 +23,7 @@ export async function runSwitchBench(
 ): Promise<number> {
   const { output, quick, yes } = readWords(words)
   const progress = new Progress()
-  await setUp({ yes, sets: ['sandbox', 'build', 'firewalls'], progress })
+  await setUp({ yes, sets: ['sandbox', 'build', 'firewalls', 'fleet'], progress })
   if (!isRoot()) {
     throw new PurlinError('PUR_HOST_UNFIT', {
       message: 'the benchmark makes network namespaces, which needs root: run it by sudo',
@@ -51,7 +51,8 @@ async function measure(quick: boolean, signal: AbortSignal): Promise<SwitchFindi
   }
 }
 
-function lines({ machine, transactions, ports, throughput }: SwitchFindings): readonly string[] {
+function lines(findings: SwitchFindings): readonly string[] {
+  const { machine, transactions, ports, throughput, membership } = findings
   const row = (name: string, { count, p50, p99 }: Summary, cpuMs: number): string[] => [
     name,
     ...[count, p50, p99, cpuMs].map(String),
@@ -74,11 +75,27 @@ function lines({ machine, transactions, ports, throughput }: SwitchFindings): re
       ({ what, purlin, vsctl }) =>
         `${what}: ${(vsctl.p50 / purlin.p50).toFixed(1)} times as fast as a spawned ovs-vsctl`,
     ),
-    `${ports.count} ports: made in ${ports.madeMs} ms, looked at in ${ports.lookMs} ms, removed in ${ports.removedMs} ms; ${ports.left} steps left`,
+    ...aligned([
+      [
+        `ports, median of ${ports.rounds}`,
+        'n',
+        'made ms',
+        'removed ms',
+        'made each',
+        'removed each',
+      ],
+      ...ports.sides.map(({ who, count, madeMs, removedMs }) => [
+        who,
+        ...[count, madeMs, removedMs].map(String),
+        ...[madeMs, removedMs].map((ms) => (ms / count).toFixed(1)),
+      ]),
+    ]),
+    `Purlin's ports looked at and planned in ${ports.lookMs} ms`,
     ...throughput.map(
       ({ path, megabitPerSecond, cpuPercent }) =>
         `TCP between two ${path} ports: ${megabitPerSecond} Mbit/s, iperf3's own CPU ${cpuPercent} %`,
     ),
+    `a change of a group enforced on another host, of ${membership.count}: p50 ${membership.p50} ms, p99 ${membership.p99} ms`,
     `a direct port has ${ratio.toFixed(2)} times the throughput of a filterable one`,
   ]
 }

@@ -35,7 +35,9 @@ export async function up(
     : undefined
   if (flipped !== undefined) progress.note(flipped.sentence)
   const measured = await progress.step(`${made.questions.length} questions by real traffic`, () =>
-    measure(sandbox.client, sandbox.host, made.clients, made.questions),
+    measure(sandbox.client, sandbox.host, made.clients, made.questions, (question) =>
+      isExpected(made.policy, question),
+    ),
   )
   const endMs = systemClock.monotonicMs()
   const seconds = (from: number, to: number): number => Math.round((to - from) / 10) / 100

@@ -152,7 +152,8 @@ export class TestEtcd {
   }
 }
 
-/** A server may speak as a client too, so that what was given is enough for the tests' own calls. */
+/** A server may speak as a client too, so that what was given is enough for the tests' own
+ *  calls. */
 async function identities({ given, address = '127.0.0.1' }: TestEtcdOptions) {
   if (given !== undefined) {
     const { server, ca } = given

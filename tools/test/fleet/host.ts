@@ -130,7 +130,8 @@ export class FleetHost {
     return typeof exitCode === 'number' ? exitCode : null
   }
 
-  /** An image by the name that manifests use; its machines never start, since there is no libvirt. */
+  /** An image by the name that manifests use; its machines never start, since there is no
+   *  libvirt. */
   async #makeImage(): Promise<void> {
     const folder = join(this.folder, 'images', 'probe')
     await mkdir(folder, { recursive: true })

@@ -70,8 +70,8 @@ export class FleetRig implements AsyncDisposable {
     return host
   }
 
-  /** Starts an etcd whose members have the certificates of a fleet's authority, as a fleet is set up
-   *  by hand. */
+  /** Starts an etcd whose members have the certificates of a fleet's authority, as a fleet is set
+   *  up by hand. */
   async startEtcd(server: Identity, ca: string): Promise<readonly string[]> {
     const folder = join(this.folder, 'etcd')
     this.etcd = await TestEtcd.start({ folder, address: `${NETWORK}.254`, given: { server, ca } })

@@ -52,6 +52,19 @@ const sample = (atMs: number, inboundBytes: number) => ({
   ...{ atMs, inboundBytes, outboundBytes: 0, inboundPackets: 1, outboundPackets: 0 },
   ...{ dropped: 0, errors: 0 },
 })
+const moving = { from: 'one', to: 'two', phase: 'preparing', untilMs: NOW_MS }
+const path = (vlan: number, from: string, to: string, state: string) => {
+  return { vlan, from, uplink: 'eth1', to, state, by: state === 'dropped' ? [] : ['eth1'] }
+}
+const matrix = operations.probeSwitch.answer.parse({
+  ...{ switch: 'dvs0', mtu: 9_000, absent: [{ host: 'three', reason: 'its agent is away' }] },
+  paths: [
+    path(0, 'one', 'two', 'reachable'),
+    path(0, 'two', 'one', 'mtu-too-small'),
+    path(100, 'one', 'two', 'dropped'),
+    path(100, 'two', 'one', 'reachable'),
+  ],
+})
 const routes: Routes = {
   'GET /v1/distributed-switches': [200, { items: [dvs0] }],
   'GET /v1/distributed-switches/dvs0': [200, dvs0],
@@ -66,6 +79,15 @@ const routes: Routes = {
       samples: [sample(NOW_MS - 10_000, 1_000), sample(NOW_MS, 2_251_000)],
     },
   ],
+  'POST /v1/network/ports/web-1.eth0/move': [
+    200,
+    { virtualMachine: 'web-1', ports: ['web-1.eth0'], move: moving },
+  ],
+  'POST /v1/network/ports/web-1.eth0/move/cancel': [
+    200,
+    { virtualMachine: 'web-1', ports: ['web-1.eth0'] },
+  ],
+  'POST /v1/network/switches/dvs0/probe': [200, matrix],
   'POST /v1/network/switches/dvs0/confirm': [200, { switch: 'dvs0', confirmed: true }],
   'PUT /v1/distributed-switches/dvs1': [202, taskOf({ verb: 'put' })],
   'PUT /v1/port-groups/web': [202, taskOf({ verb: 'put' })],
@@ -89,6 +111,10 @@ for (const line of [
   'switch show dvs0 -o svg',
   'switch list -o svg',
   'switch confirm dvs0',
+  'switch probe dvs0',
+  'port move web-1.eth0 --to two',
+  'port move web-1.eth0 --cancel',
+  'port move web-1.eth0',
   'portgroup list',
   'port list',
   'port history web-1.eth0',

@@ -1,6 +1,8 @@
 import type { Kind, Resource } from '@purlin/schema'
+import { sizeText } from '../output/byte-progress.ts'
 import type { Cell, Table } from '../output/table.ts'
 import { ageText, readyCell, timeText } from '../output/words.ts'
+import { poolStatus } from './pool-health.ts'
 import type { Surroundings } from './surroundings.ts'
 
 const NOTHING: Surroundings = { ports: [], machines: [] }
@@ -57,9 +59,38 @@ function ownCells(resource: Resource, around: Surroundings): Readonly<Record<str
         VERSION: resource.spec.version,
         SEEN: timeText(Number(resource.status.lastSeenMs ?? 0)),
       }
+    case 'StoragePool':
+      return poolCells(resource)
+    case 'Volume':
+      return {
+        POOL: resource.spec.pool,
+        SIZE: seenSize(resource),
+        SOURCE: resource.spec.source?.snapshot ?? '',
+        CLIENTS: String(resource.status.clients ?? ''),
+      }
+    case 'Snapshot':
+      return { VOLUME: resource.spec.volume, SIZE: seenSize(resource), TAKEN: takenText(resource) }
     default:
       return {}
   }
+}
+
+function poolCells(pool: Resource<'StoragePool'>): Readonly<Record<string, Cell>> {
+  const { policy, usedBytes, sizeBytes, disks } = poolStatus(pool)
+  return {
+    POLICY: policy ?? '',
+    DISKS: String(disks?.length ?? pool.spec.disks.length),
+    USED: usedBytes === undefined ? '' : sizeText(usedBytes),
+    SIZE: sizeBytes === undefined ? '' : sizeText(sizeBytes),
+  }
+}
+
+function seenSize({ status }: Resource): string {
+  return status.sizeBytes === undefined ? '' : sizeText(Number(status.sizeBytes))
+}
+
+function takenText({ status }: Resource): string {
+  return status.takenAtMs === undefined ? '' : timeText(Number(status.takenAtMs))
 }
 
 function machineCells(

@@ -44,7 +44,12 @@ export const SERVED_KINDS: readonly Kind[] = [
   'VirtualMachine',
 ]
 
+/** The kinds that it has a driver for where the host serves storage. */
+const STORAGE_KINDS: readonly Kind[] = ['Topology', 'StoragePool', 'Volume', 'Snapshot']
+
 export interface AdmitOptions {
+  /** Whether this host serves storage. */
+  readonly storage?: boolean
   readonly random?: RandomBytes
   /** The host that takes machines which name none; absent on a host that is alone. */
   readonly home?: string | undefined
@@ -60,7 +65,7 @@ export function admitApply(
   documents: readonly unknown[],
   images: readonly string[],
   nowMs: number,
-  { random = randomBytes, home, hosts }: AdmitOptions = {},
+  { random = randomBytes, home, hosts, storage = false }: AdmitOptions = {},
 ): AdmittedChange {
   const checked = checkManifest(documents, knownNamesOf(catalogue))
   if (checked.manifests === undefined) throw invalid(checked.problems)
@@ -80,10 +85,13 @@ export function admitApply(
   })
   if (unknownHosts.length > 0) throw invalid(unknownHosts)
   if (unknownImages.length > 0) throw invalid(unknownImages)
-  for (const { kind, name } of checked.manifests) {
-    if (SERVED_KINDS.includes(kind)) continue
+  const served = storage ? [...SERVED_KINDS, ...STORAGE_KINDS] : SERVED_KINDS
+  for (const { kind, name, spec } of checked.manifests) {
+    const isForeign = kind === 'StoragePool' && spec.engine !== 'local'
+    if (served.includes(kind) && !isForeign) continue
+    const what = isForeign ? `${kind} of engine ${spec.engine}` : kind
     throw new PurlinError('PUR_KIND_NOT_SERVED', {
-      message: `${kind} ${name}: this agent has no driver for ${kind}; it serves ${SERVED_KINDS.join(', ')}; nothing was applied`,
+      message: `${kind} ${name}: this agent has no driver for ${what}; it serves ${served.join(', ')}; nothing was applied`,
       context: { kind, name },
     })
   }

@@ -91,7 +91,10 @@ const configuration = z.strictObject({
       sockets: absolutePath
         .max(40, 'must leave room for the names of volumes: 40 bytes')
         .default('/run/purlin-blockd'),
-      configuration: absolutePath.default('/var/lib/purlin-blockd/pools.yaml'),
+      configuration: absolutePath.default('/var/lib/purlin/storage/pools.yaml'),
+      folder: absolutePath
+        .default('/var/lib/purlin-blockd')
+        .meta({ description: 'Where relative paths of disks begin.' }),
     })
     .optional()
     .meta({ description: 'The block daemon of this host; absent: it serves no storage.' }),

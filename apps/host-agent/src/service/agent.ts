@@ -144,7 +144,8 @@ async function startAgent(
         })
   const places = (): AdmitOptions => {
     if (presence?.refused !== undefined) throw presence.refused
-    return presence === undefined ? {} : { home: host, hosts: presence.names() }
+    const serves = { storage: configuration.storage !== undefined }
+    return presence === undefined ? serves : { ...serves, home: host, hosts: presence.names() }
   }
   const libvirt = createNativeLibvirt({ uri: configuration.libvirt.uri, clock })
   const vswitch = createVswitchDriver({

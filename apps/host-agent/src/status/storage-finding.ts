@@ -1,6 +1,8 @@
+import { isDeepStrictEqual } from 'node:util'
 import { type ErrorCode, errorEntry, PurlinError } from '@purlin/base'
 import type { Kind, Manifest } from '@purlin/schema'
 import type { PoolHealth, StorageHealth } from '@purlin/storage'
+import { limitsOf } from '../desired/storage.ts'
 import type { Readiness } from './readiness.ts'
 
 const GIB = 2 ** 30
@@ -40,6 +42,9 @@ export function storageFinding(manifest: Manifest, seen: StorageHealth | undefin
   if (manifest.spec.sizeGiB !== undefined && found.sizeBytes >= wanted + 4096) {
     const message = `it has ${found.sizeBytes / GIB} GiB and never shrinks; want at least those`
     return refused('PUR_BLOCK_INVALID', message)
+  }
+  if (!isDeepStrictEqual(found.limits, limitsOf(manifest.spec.qos))) {
+    return absent('Changing', 'its limits are not set yet')
   }
   return ready('Served', `it is served at ${found.socket}`)
 }

@@ -17,8 +17,8 @@ import { type Leftovers, leftoverChanges, leftovers, targetsOf } from './leftove
 import { sameShape } from './same.ts'
 
 /** What separates the kernel from a rule set: three transactions in their order, a fourth one that
- *  may come at any time after them, and every object that is not as asked, with what is wrong. Keys of
- *  `faults`: `chain TABLE/NAME`, `set TABLE/NAME`, `map NAME KEY`, `table TABLE`. */
+ *  may come at any time after them, and every object that is not as asked, with what is wrong.
+ *  Keys of `faults`: `chain TABLE/NAME`, `set TABLE/NAME`, `map NAME KEY`, `table TABLE`. */
 export interface Difference {
   /** New chains and sets that nothing leads to yet. */
   readonly aside: readonly Change[]

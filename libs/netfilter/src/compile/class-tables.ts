@@ -91,7 +91,8 @@ export class ClassTables {
     return this.#mapsAside
   }
 
-  /** Whether anybody joined or left a group, and not only groups came to be named or are no more. */
+  /** Whether anybody joined or left a group, and not only groups came to be named or are no
+   *  more. */
   get membersChanged(): boolean {
     return this.#membersChanged
   }

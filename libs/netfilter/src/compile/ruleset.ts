@@ -124,7 +124,8 @@ export interface CompiledRuleset {
   /** The class maps for the time until NICs are turned to new lists: members as they were, by the
    *  groups that the old lists or the new ones name. The order in which no packet is decided
    *  wrongly: views, new lists and these maps beside what is in force; then the turn; then
-   *  `classes`. Where no NIC is turned they do not matter, and `classes` may come with the views. */
+   *  `classes`. Where no NIC is turned they do not matter, and `classes` may come with the
+   *  views. */
   readonly classesAside: Readonly<Record<AddressFamily, ClassMap>>
   /** The rule set after which that order holds: while it is in force. Undefined where none was
    *  compiled before, and where rules and members have changed both: between the turn and the

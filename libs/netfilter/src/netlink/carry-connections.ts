@@ -4,6 +4,14 @@ import { Attributes, type Message, readMessages } from './reader.ts'
 import type { CallOptions } from './socket.ts'
 import { MessageWriter } from './writer.ts'
 
+const addressTypes = {
+  ipv4: { source: 1, destination: 2 },
+  ipv6: { source: 3, destination: 4 },
+} as const
+const portTypes = { source: 2, destination: 3 } as const
+/** Of `nfnetlink_conntrack.h` as well: the bounds of a translation. */
+const range = { ipv4: [1, 2], ipv6: [4, 5], protocol: 3, ports: [1, 2] } as const
+
 /** Numbers of `nfnetlink_conntrack.h`. */
 const NEW = subsystem.conntrack << 8
 const GET = (subsystem.conntrack << 8) | 1
@@ -138,7 +146,7 @@ function carriedOf({ attributes, family: number }: Message): CarriedConnection[]
   if ((status & EXPECTED) !== 0) return []
   const writer = new MessageWriter()
   writeTuple(writer, attribute.original, original)
-  writeTuple(writer, attribute.reply, reply)
+  writeAnswer(writer, number, original, reply)
   writer.u32(attribute.timeout, timeout)
   writer.u32(attribute.status, (status & ~OF_THIS_KERNEL) >>> 0)
   const mark = attributes.u32(attribute.mark) ?? 0
@@ -146,7 +154,6 @@ function carriedOf({ attributes, family: number }: Message): CarriedConnection[]
   const labels = attributes.bytes(attribute.labels)
   if (labels?.some((byte) => byte !== 0) === true) writer.raw(attribute.labels, labels)
   writeProtocol(writer, attributes.nested(attribute.protocolInfo))
-  writeTranslation(writer, number, original, reply)
   return [{ family: number, attributes: Buffer.from(writer.bytes()).toString('base64') }]
 }
 
@@ -180,38 +187,78 @@ function writeProtocol(writer: MessageWriter, protocols: Attributes | undefined)
   writer.endNest(start)
 }
 
-const addressTypes = { ipv4: { source: 1, destination: 2 }, ipv6: { source: 3, destination: 4 } }
-const portTypes = { source: 2, destination: 3 } as const
-const range = { ipv4: [1, 2], ipv6: [4, 5], protocol: 3, ports: [1, 2] } as const
+/** An end of a direction. */
+interface End {
+  readonly address: Uint8Array | undefined
+  readonly port: number | undefined
+}
 
-/** The kernel makes a translation anew from what the answer is addressed to; so what differs
- *  between the directions is said. */
-function writeTranslation(
+type Side = 'source' | 'destination'
+
+function endOf(one: Attributes, side: Side, version: keyof typeof addressTypes): End {
+  return {
+    address: one.nested(tuple.addresses)?.bytes(addressTypes[version][side]),
+    port: one.nested(tuple.protocol)?.u16(portTypes[side]),
+  }
+}
+
+function isSame(one: End, other: End): boolean {
+  if (one.address === undefined || other.address === undefined) return true
+  return one.port === other.port && Buffer.compare(one.address, other.address) === 0
+}
+
+/** The answer's direction, and how the ends of the connection are translated. The kernel makes a
+ *  translation anew from an answer that is not translated yet; given one that is, it takes the
+ *  connection for one without. */
+function writeAnswer(
   writer: MessageWriter,
   number: number,
   original: Attributes,
   reply: Attributes,
 ): void {
   const version = number === family.ipv6 ? 'ipv6' : 'ipv4'
-  const names = addressTypes[version]
-  const end = (one: Attributes, side: 'source' | 'destination') => ({
-    address: one.nested(tuple.addresses)?.bytes(names[side]),
-    port: one.nested(tuple.protocol)?.u16(portTypes[side]),
-  })
-  const write = (type: number, from: ReturnType<typeof end>, to: ReturnType<typeof end>): void => {
-    if (from.address === undefined || to.address === undefined) return
-    if (from.port === to.port && Buffer.compare(from.address, to.address) === 0) return
-    const start = writer.nest(type)
-    for (const bound of range[version]) writer.raw(bound, to.address)
-    if (to.port !== undefined) {
-      const ports = writer.nest(range.protocol)
-      for (const bound of range.ports) writer.u16(bound, to.port)
-      writer.endNest(ports)
-    }
-    writer.endNest(start)
+  const asked = (side: Side): End => endOf(original, side, version)
+  const answered = (side: Side): End => endOf(reply, side, version)
+  const [sender, receiver] = [asked('source'), asked('destination')]
+  const isPlain = isSame(sender, answered('destination')) && isSame(receiver, answered('source'))
+  if (isPlain) {
+    writeTuple(writer, attribute.reply, reply)
+    return
   }
-  write(attribute.sourceNat, end(original, 'source'), end(reply, 'destination'))
-  write(attribute.destinationNat, end(original, 'destination'), end(reply, 'source'))
+  const start = writer.nest(attribute.reply)
+  const addresses = writer.nest(tuple.addresses)
+  const names = addressTypes[version]
+  if (receiver.address !== undefined) writer.raw(names.source, receiver.address)
+  if (sender.address !== undefined) writer.raw(names.destination, sender.address)
+  writer.endNest(addresses)
+  const protocol = writer.nest(tuple.protocol)
+  reply.nested(tuple.protocol)?.each((type, content) => {
+    if (type === portTypes.source) writer.u16(type, receiver.port ?? 0)
+    else if (type === portTypes.destination) writer.u16(type, sender.port ?? 0)
+    else writer.raw(type, content)
+  })
+  writer.endNest(protocol)
+  writer.endNest(start)
+  writeTranslation(writer, attribute.sourceNat, version, sender, answered('destination'))
+  writeTranslation(writer, attribute.destinationNat, version, receiver, answered('source'))
+}
+
+function writeTranslation(
+  writer: MessageWriter,
+  type: number,
+  version: keyof typeof addressTypes,
+  from: End,
+  to: End,
+): void {
+  if (to.address === undefined || isSame(from, to)) return
+  const start = writer.nest(type)
+  for (const bound of range[version]) writer.raw(bound, to.address)
+  if (to.port !== undefined) {
+    const ports = writer.nest(range.protocol)
+    for (const bound of range.ports) writer.u16(bound, to.port)
+    writer.endNest(ports)
+  }
+  writer.endNest(start)
 }
 
 function zoneOf(entry: Attributes): number {

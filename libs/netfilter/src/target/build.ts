@@ -31,9 +31,9 @@ export function isAnyOf(
 /** More values than these are looked up in a set. */
 const COMPARED_MAX = 8
 
-/** `FIELD != VALUE FIELD != VALUE …`. Few values are compared one by one: an anonymous set costs more
- *  than that to ask, and far more to make, because the kernel looks through all sets of the table
- *  for a free name. */
+/** `FIELD != VALUE FIELD != VALUE …`. Few values are compared one by one: an anonymous set costs
+ *  more than that to ask, and far more to make, because the kernel looks through all sets of the
+ *  table for a free name. */
 export function isNoneOf(
   field: Field,
   values: readonly (Value | ValueRange)[],

@@ -55,7 +55,7 @@ export type FabricMatrix = z.infer<typeof fabricMatrix>
 export const portMoveOperations = {
   movePort: {
     method: 'POST',
-    path: '/v1/ports/:name/move',
+    path: '/v1/network/ports/:name/move',
     summary: 'Begin to move a port, with its machine’s others, to another host.',
     role: 'operator',
     status: 200,
@@ -64,7 +64,7 @@ export const portMoveOperations = {
   },
   cancelPortMove: {
     method: 'POST',
-    path: '/v1/ports/:name/move/cancel',
+    path: '/v1/network/ports/:name/move/cancel',
     summary: 'Give up a move whose machine has not left its host.',
     role: 'operator',
     status: 200,
@@ -72,7 +72,7 @@ export const portMoveOperations = {
   },
   probeSwitch: {
     method: 'POST',
-    path: '/v1/distributed-switches/:name/probe',
+    path: '/v1/network/switches/:name/probe',
     summary: 'Send frames of each network by each uplink between the hosts of a switch.',
     role: 'operator',
     status: 200,

@@ -1,4 +1,6 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2'
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { answeredFailure, MemberFailure } from './failure.ts'
 
 /** What a client proves itself with, and whom it believes; all PEM. */
@@ -8,7 +10,8 @@ export interface EtcdCredentials {
   readonly key: string
 }
 
-/** A member that does not answer a ping for so long is taken for dead, with all that hangs on it. */
+/** A member that does not answer a ping for so long is taken for dead, with all that hangs on
+ *  it. */
 const PING_EVERY_MS = 1_500
 const ANSWER_LIMIT_BYTES = 512 * 1024 * 1024
 
@@ -75,7 +78,7 @@ export class Member {
 
   /** Cuts the session; what hangs on it fails. The next call makes a new one. */
   cut(reason: string): void {
-    this.#link?.session.destroy(new Error(reason))
+    if (this.#link !== undefined) endLink(this.#link, reason)
     this.#link = undefined
   }
 
@@ -115,14 +118,16 @@ export class Member {
     const session = connect(this.endpoint, { ca, cert: certificate, key, minVersion: 'TLSv1.3' })
     const link: Link = { session, stood: false }
     session.on('error', () => {})
-    session.once('connect', () => {
+    session.once('connect', (_, socket) => {
       link.stood = true
+      link.socket = socket
     })
     let answered = true
     const pulse = setInterval(() => {
-      if (!link.stood) session.destroy(new Error(`no connection in ${PING_EVERY_MS} ms`))
-      else if (!answered) session.destroy(new Error(`no answer to a ping in ${PING_EVERY_MS} ms`))
-      else if (!session.destroyed) {
+      if (!link.stood) endLink(link, `no connection in ${PING_EVERY_MS} ms`)
+      else if (!answered) endLink(link, `no answer to a ping in ${PING_EVERY_MS} ms`)
+      else if (session.destroyed) endLink(link, 'the session has ended')
+      else {
         answered = false
         session.ping(() => {
           answered = true
@@ -139,6 +144,14 @@ export class Member {
 interface Link {
   readonly session: ClientHttp2Session
   stood: boolean
+  socket?: Socket | TLSSocket
+}
+
+/** Ends a session, and its socket: a session that Node ends at its first word, as when the member
+ *  refuses the certificate, leaves the socket open, which would keep the process. */
+function endLink({ session, socket }: Link, reason: string): void {
+  session.destroy(new Error(reason))
+  socket?.destroy()
 }
 
 function failureOf(thrown: unknown, link: Link, signal: AbortSignal): MemberFailure {

@@ -25,8 +25,8 @@ const ATTEMPT_MS = 2_000
 const DEADLINE_MS = 8_000
 const PREFIX = /^\/[\x21-\x7e]{1,100}$/
 
-/** Opens the store of a fleet. Nothing is sent before the first call, so it opens also while etcd is
- *  away. Errors: PUR_INVALID for addresses and a prefix that cannot be. */
+/** Opens the store of a fleet. Nothing is sent before the first call, so it opens also while etcd
+ *  is away. Errors: PUR_INVALID for addresses and a prefix that cannot be. */
 export function openEtcdStore(options: EtcdStoreOptions): Store {
   if (!PREFIX.test(options.prefix)) {
     const message = `store prefix ${options.prefix}: must begin with / and have 1 to 100 printable characters without spaces`
@@ -43,7 +43,8 @@ export function openEtcdStore(options: EtcdStoreOptions): Store {
 class EtcdStore implements Store {
   readonly #root: string
   readonly #cluster: Cluster
-  /** Reads of the present revision for watches that begin now: writes asked for later come after. */
+  /** Reads of the present revision for watches that begin now: writes asked for later come
+   *  after. */
   #beginnings: Promise<unknown> = Promise.resolve()
 
   constructor(options: EtcdStoreOptions) {

@@ -58,7 +58,8 @@ async function* batches(
 ): AsyncGenerator<readonly StoreChange[], void, void> {
   const began = place.at
   // What was there before the watch is read from the history, which a compaction may thin out
-  // meanwhile without a word about the last revision; so it is asked again before the first is given.
+  // meanwhile without a word about the last revision; so it is asked again before the first is
+  // given.
   let behind = false
   const request = {
     create_request: {

@@ -33,8 +33,8 @@ export async function ensureSwitchPort(
 }
 
 /** Puts the devices into their switches as wanted, in one transaction, and returns when
- *  ovs-vswitchd has them open. Ports that stand are changed in place, so that their traffic goes on.
- *  Errors: PUR_SWITCH_NAME_TAKEN, PUR_OVS_REFUSED, PUR_OVS_UNREACHABLE. */
+ *  ovs-vswitchd has them open. Ports that stand are changed in place, so that their traffic goes
+ *  on. Errors: PUR_SWITCH_NAME_TAKEN, PUR_OVS_REFUSED, PUR_OVS_UNREACHABLE. */
 export async function ensureSwitchPorts(
   context: ExecuteContext,
   entries: readonly SwitchPortEntry[],

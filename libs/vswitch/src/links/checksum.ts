@@ -1,7 +1,7 @@
 import { PurlinError, type Run } from '@purlin/base'
 import { inNamespace, linkFailed } from './batch.ts'
 
-const ETHTOOL_DEADLINE_MS = 5_000
+const ETHTOOL_DEADLINE_MS = 10_000
 
 /** Makes the kernel finish checksums before frames leave the link. Open vSwitch's userspace
  *  datapath reads frames as they are on the link, and a checksum left to hardware that does not
@@ -11,7 +11,6 @@ export async function finishChecksums(
   link: string,
   options: { readonly signal?: AbortSignal; readonly namespaceOf?: number } = {},
 ): Promise<void> {
-  const what = `switch off transmit offload of ${link}`
   const ethtool = async (args: readonly string[]): Promise<string> => {
     const [program = '', ...rest] = inNamespace(options.namespaceOf, ['ethtool', ...args])
     const settings = {
@@ -22,10 +21,47 @@ export async function finishChecksums(
   }
   try {
     await ethtool(['-K', link, 'tx', 'off'])
-    const features = await ethtool(['-k', link])
-    if (/^tx-checksumming: off$/m.test(features)) return
+    assertFinished([link], await ethtool(['-k', link]))
   } catch (thrown) {
-    throw linkFailed(what, thrown)
+    throw failed(link, thrown)
   }
-  throw new PurlinError('PUR_LINK_FAILED', { message: `${what}: the kernel keeps it on` })
+}
+
+/** The same for many links: ethtool takes one link a call, so xargs calls it, which costs a third
+ *  of calls from here; one call reads all links back. Errors: PUR_LINK_FAILED. */
+export async function finishChecksumsOf(
+  run: Run,
+  links: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const [first, second] = links
+  if (first === undefined) return
+  if (second === undefined) return await finishChecksums(run, first, { signal })
+  const settings = { timeoutMs: ETHTOOL_DEADLINE_MS, signal }
+  try {
+    const input = `${links.join('\n')}\n`
+    await run('xargs', ['-I{}', 'ethtool', '-K', '{}', 'tx', 'off'], { ...settings, input })
+    assertFinished(links, (await run('ethtool', ['-k', '*'], settings)).stdout)
+  } catch (thrown) {
+    throw failed(`${first} and ${links.length - 1} others`, thrown)
+  }
+}
+
+/** Errors: PUR_LINK_FAILED with the links of which ethtool's features say otherwise. */
+function assertFinished(links: readonly string[], features: string): void {
+  const finished = new Set(
+    features
+      .split(/^(?=Features for )/m)
+      .filter((part) => /^tx-checksumming: off$/m.test(part))
+      .map((part) => /^Features for (\S+):$/m.exec(part)?.[1]),
+  )
+  const left = links.filter((link) => !finished.has(link))
+  if (left.length === 0) return
+  throw new PurlinError('PUR_LINK_FAILED', {
+    message: `the kernel keeps it on: ${left.join(', ')}`,
+  })
+}
+
+function failed(links: string, thrown: unknown): PurlinError {
+  return linkFailed(`switch off transmit offload of ${links}`, thrown)
 }

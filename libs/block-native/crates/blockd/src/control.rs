@@ -1,7 +1,7 @@
 //! The control socket: one JSON object a line, each way.
 //!
 //! ```text
-//! > {"version":1,"id":7,"call":"volume-create","arguments":{"pool":"fast","name":"a","sizeBytes":4096}}
+//! > {"version":1,"id":7,"call":"volume-grow","arguments":{"name":"a","sizeBytes":8192}}
 //! < {"version":1,"id":7,"result":{}}
 //! < {"version":1,"id":7,"error":{"code":"PUR_BLOCK_NAME_TAKEN","message":"the name a is taken …"}}
 //! ```

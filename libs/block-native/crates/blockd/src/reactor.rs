@@ -1,8 +1,9 @@
 //! One thread that serves the volumes of one pool: its clients, its engine, its disks.
 //!
-//! Nothing is shared between reactors, so that a pool whose disks hang stalls nobody else. A turn of
-//! the loop takes all that has ended, lets the engine work once on all of it, and sends all that is
-//! ready: under load the calls are few, and alone a request goes through without a thread's change.
+//! Nothing is shared between reactors, so that a pool whose disks hang stalls nobody else. A turn
+//! of the loop takes all that has ended, lets the engine work once on all of it, and sends all that
+//! is ready: under load the calls are few, and alone a request goes through without a thread's
+//! change.
 
 mod answers;
 pub mod connection;
@@ -208,8 +209,8 @@ impl<E: Engine> Reactor<E> {
                     }
                 }
             }
-            self.answer_calls();
-            if !self.answer_requests() {
+            let called = self.answer_calls();
+            if !self.answer_requests() && !called {
                 break;
             }
         }
@@ -232,6 +233,11 @@ impl<E: Engine> Reactor<E> {
             if connection.is_closed() {
                 self.connections.remove(&key);
             }
+        }
+        // Sending may have made room for requests that were received before.
+        if self.giving_away.is_none() {
+            let ready = self.connections.iter().filter(|(_, it)| it.is_ready_again());
+            touched.extend(ready.map(|(key, _)| *key));
         }
         self.touched = touched;
     }
@@ -264,6 +270,9 @@ impl<E: Engine> Reactor<E> {
     }
 
     fn timeout(&self, now: Nanoseconds) -> Option<Duration> {
+        if !self.touched.is_empty() {
+            return Some(Duration::ZERO);
+        }
         let busy = self.gates.values().any(|gate| !gate.is_idle());
         let expiry = (busy || self.expiry_at <= now).then_some(self.expiry_at);
         let giving_away = self.giving_away.as_ref().map(|(_, until)| *until);

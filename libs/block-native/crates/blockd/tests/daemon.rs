@@ -184,9 +184,20 @@ fn hostile_words_on_the_control_socket_are_refused_and_harm_nobody() {
         let mut line = match round % 5 {
             0 => random.bytes(200),
             1 => format!("{{\"version\":{number},\"id\":1,\"call\":\"{call}\"}}").into_bytes(),
-            2 => format!("{{\"version\":1,\"id\":{number},\"call\":\"{call}\",\"arguments\":{{\"name\":\"../x\",\"pool\":\"q\",\"sizeBytes\":{number},\"disk\":{number}}}}}").into_bytes(),
+            2 => {
+                let arguments =
+                    json!({ "name": "../x", "pool": "q", "sizeBytes": number, "disk": number });
+                json!({ "version": 1, "id": number, "call": call, "arguments": arguments })
+                    .to_string()
+                    .into_bytes()
+            }
             3 => vec![b'['; 3000],
-            _ => json!({ "version": 1, "id": 1, "call": call, "arguments": { "pool": "p", "name": "A/B", "sizeBytes": -1 } }).to_string().into_bytes(),
+            _ => {
+                let arguments = json!({ "pool": "p", "name": "A/B", "sizeBytes": -1 });
+                json!({ "version": 1, "id": 1, "call": call, "arguments": arguments })
+                    .to_string()
+                    .into_bytes()
+            }
         };
         if random.below(4) == 0 {
             let at = usize::try_from(random.below(line.len() as u64)).unwrap();

@@ -250,6 +250,8 @@ impl Core {
         pointer: &Pointer,
         class: IoClass,
     ) -> Result<Rc<Buffer>, BlockError> {
+        // While a checkpoint writes pages, a page above still names one below as it was when dirty.
+        let pointer = self.moved.borrow().get(&pointer.key()).copied().unwrap_or(*pointer);
         let key = pointer.key();
         if let Some(page) = self.pages.borrow_mut().cached(key) {
             return Ok(page);

@@ -63,12 +63,11 @@ fn change_volumes(daemon: &Arc<Daemon>, call: Call) -> Result<Value, Failure> {
         }
         Call::VolumeClone { snapshot, name, linked, pool } => {
             let (from, found) = locate(daemon, &snapshot)?;
-            match pool.filter(|pool| *pool != from.plan.name) {
-                Some(pool) => copy(daemon, (from, snapshot), (pool, name), linked)?,
-                None => {
-                    check_name(daemon, &name)?;
-                    from.call(ControlOp::Clone { snapshot: found.id, name, linked })?
-                }
+            if let Some(pool) = pool.filter(|pool| *pool != from.plan.name) {
+                copy(daemon, (from, snapshot), (pool, name), linked)?
+            } else {
+                check_name(daemon, &name)?;
+                from.call(ControlOp::Clone { snapshot: found.id, name, linked })?
             }
         }
         Call::VolumeGrow { name, size_bytes } => {

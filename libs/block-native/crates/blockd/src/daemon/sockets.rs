@@ -1,4 +1,5 @@
-//! The folder of sockets: for each volume `VOLUME.sock` and `VOLUME.pid`, and `blockd.control.sock`.
+//! The folder of sockets: for each volume `VOLUME.sock` and `VOLUME.pid`, and
+//! `blockd.control.sock`.
 
 use std::fs;
 use std::io;

@@ -205,7 +205,7 @@ impl Handshake {
         if answer != option_reply::ACK {
             return Step::Continue;
         }
-        // What was agreed in the clear may have been another's words (proto.md, "NBD_OPT_STARTTLS").
+        // What was agreed in the clear may have been another's words (proto.md, STARTTLS).
         self.structured = false;
         self.chosen = None;
         self.encrypted = true;

@@ -1,5 +1,5 @@
-//! The port where `io_uring` may not be used: sockets by epoll(7) in the reactor's own thread, disks
-//! by a few threads of blocking calls.
+//! The port where `io_uring` may not be used: sockets by epoll(7) in the reactor's own thread,
+//! disks by a few threads of blocking calls.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, IoSlice};

@@ -81,7 +81,7 @@ impl<T> WeightedQueue<T> {
         self.lines[line].pop_front().map(|(_, request)| request)
     }
 
-    /// Picks a line: the shares are in 2^-32 of a weight a byte, which keeps 4 GiB apart from 4 KiB.
+    /// Picks a line: the shares are in 2^-40 of a weight a byte, so that 4 GiB still counts.
     fn pick(&mut self) -> Option<usize> {
         let shares: [u64; CLASSES] = std::array::from_fn(|line| {
             self.lines[line]

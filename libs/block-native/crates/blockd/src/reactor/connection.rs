@@ -73,6 +73,8 @@ pub struct Connection {
     requests: usize,
     request_bytes: usize,
     sending_bytes: usize,
+    /// Reading stopped for want of room; there may be whole requests in the input.
+    held_up: bool,
 }
 
 impl Connection {
@@ -103,6 +105,7 @@ impl Connection {
             requests: 0,
             request_bytes: 0,
             sending_bytes: 0,
+            held_up: false,
         }
     }
 
@@ -158,7 +161,8 @@ impl Connection {
 
     /// The next whole request that has come and may go on now.
     pub fn next_request(&mut self) -> Option<Incoming> {
-        while self.state == State::Open && self.has_room() {
+        self.held_up = !self.has_room();
+        while self.state == State::Open && !self.held_up {
             if let Some(payload) = &mut self.payload {
                 let left = payload.head.payload_bytes() as usize - payload.filled;
                 let here = left.min(self.end - self.start);
@@ -198,6 +202,12 @@ impl Connection {
         let head = RequestHead::parse(head);
         self.start += HEAD_BYTES;
         Some(head)
+    }
+
+    /// Whether requests it has received wait for room, and there is room now.
+    #[must_use]
+    pub fn is_ready_again(&self) -> bool {
+        self.held_up && self.state == State::Open && self.has_room()
     }
 
     fn count(&mut self, head: RequestHead, payload: Option<Buffer>) -> Incoming {

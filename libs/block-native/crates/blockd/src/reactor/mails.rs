@@ -96,8 +96,11 @@ impl<E: Engine> Reactor<E> {
 
     /// Passes the engine's answers on. Who has changed something is answered when the daemon knows
     /// of the change, so that what follows finds it done.
-    pub(super) fn answer_calls(&mut self) {
+    /// Whether there was one.
+    pub(super) fn answer_calls(&mut self) -> bool {
+        let mut any = false;
         while let Some(reply) = self.engine.next_control_reply() {
+            any = true;
             match (self.calls.remove(&reply.tag), reply.result) {
                 (Some(CallInFlight::Foreign { sender, changes: true }), Ok(answer)) => {
                     self.held_answers.push((sender, answer));
@@ -123,6 +126,7 @@ impl<E: Engine> Reactor<E> {
                 _ => {}
             }
         }
+        any
     }
 
     fn report(&self) -> Report {

@@ -97,8 +97,9 @@ impl Index {
         self.states[slot.index()] = state;
     }
 
-    /// The slot of `set` that gives way first: an empty one, else the one whose page is worth least,
-    /// the one not used for longest among equals. `None` if all of the set's slots are pinned.
+    /// The slot of `set` that gives way first: an empty one, else the one whose page is worth
+    /// least, the one not used for longest among equals. `None` if all of the set's slots are
+    /// pinned.
     pub fn victim(
         &self,
         set: usize,

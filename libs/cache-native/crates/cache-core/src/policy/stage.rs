@@ -65,8 +65,8 @@ impl Stage {
         None
     }
 
-    /// Lets a page wait here that does not yet. The page that leaves for it: the oldest, or the page
-    /// itself where the queue has no room at all.
+    /// Lets a page wait here that does not yet. The page that leaves for it: the oldest, or the
+    /// page itself where the queue has no room at all.
     pub fn enter(&mut self, page: u64, state: PageState) -> Option<Departure> {
         if self.ring.is_empty() {
             return Some(Departure { page, state });

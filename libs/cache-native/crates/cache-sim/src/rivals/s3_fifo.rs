@@ -111,7 +111,8 @@ impl Rival for S3Fifo {
         if self.small.len() + self.main.len() >= self.capacity {
             self.evict();
         }
-        // The eviction may have pushed this page out of the ghosts; it was there when it was asked for.
+        // The eviction may have pushed this page out of the ghosts; it was there when it was asked
+        // for.
         if matches!(place, Place::Ghost(_)) {
             self.enter_main(page);
         } else {

@@ -1,0 +1,78 @@
+import type { Resource } from '@purlin/schema'
+import { sizeText } from '../output/byte-progress.ts'
+import { oneLine } from '../output/table.ts'
+import { coloured, type Tone } from '../output/tone.ts'
+import { readyCell } from '../output/words.ts'
+import { type PoolStatus, poolStatus, type SeenDisk } from './pool-health.ts'
+
+const BAR_CELLS = 20
+const NEARLY_FULL = 0.8
+const FULL = 0.95
+
+interface Branch {
+  readonly name: string
+  readonly below: Map<string, Branch>
+  readonly disks: SeenDisk[]
+}
+
+/** A pool as it is: its health, then where its disks stand and how full they are. Pure. */
+export function poolPicture(pool: Resource<'StoragePool'>, colours: boolean): string {
+  const seen = poolStatus(pool)
+  const top: Branch = { name: '', below: new Map(), disks: [] }
+  for (const disk of seen.disks ?? []) place(top, disk)
+  const width = Math.max(0, ...(seen.disks ?? []).map(({ name }) => name.length))
+  return [...heading(pool, seen, colours), ...drawn(top, '', width, colours), ''].join('\n')
+}
+
+function heading(pool: Resource<'StoragePool'>, seen: PoolStatus, colours: boolean): string[] {
+  const ready = readyCell(pool)
+  const health = typeof ready === 'string' ? ready : coloured(ready.text, ready.tone, colours)
+  const { usedBytes = 0, sizeBytes = 0, provisionedBytes = 0, shortStripes = 0 } = seen
+  const part = sizeBytes === 0 ? 0 : provisionedBytes / sizeBytes
+  const message = pool.status.conditions.find(({ type }) => type === 'Ready')?.message ?? ''
+  return [
+    `${pool.name}  ${seen.policy ?? 'not seen'}  ready: ${health}  ${oneLine(message)}`,
+    `used ${sizeText(usedBytes)} of ${sizeText(sizeBytes)}  provisioned ${sizeText(provisionedBytes)} (${part.toFixed(2)} of the disks)`,
+    shortStripes === 0
+      ? 'recovery: nothing to do'
+      : coloured(`recovery: ${shortStripes} stripes lack shards`, 'careful', colours),
+  ]
+}
+
+function place(top: Branch, disk: SeenDisk): void {
+  let at = top
+  for (const name of disk.domains) {
+    // The level of disks has the disk itself as its last domain.
+    if (name === `disk ${disk.name}`) continue
+    const next = at.below.get(name) ?? { name, below: new Map(), disks: [] }
+    at.below.set(name, next)
+    at = next
+  }
+  at.disks.push(disk)
+}
+
+function drawn(at: Branch, indent: string, width: number, colours: boolean): readonly string[] {
+  const lines = [
+    ...[...at.below.values()].map((branch) => ({ text: oneLine(branch.name), branch })),
+    ...at.disks.map((disk) => ({ text: diskLine(disk, width, colours), branch: undefined })),
+  ]
+  return lines.flatMap(({ text, branch }, index) => {
+    const last = index === lines.length - 1
+    const own = `${indent}${last ? '└─ ' : '├─ '}${text}`
+    const next = `${indent}${last ? '   ' : '│  '}`
+    return [own, ...(branch === undefined ? [] : drawn(branch, next, width, colours))]
+  })
+}
+
+function diskLine(disk: SeenDisk, width: number, colours: boolean): string {
+  const { name, state, sizeBytes, usedBytes, errors } = disk
+  const part = sizeBytes === 0 ? 0 : usedBytes / sizeBytes
+  const cells = Math.min(BAR_CELLS, Math.round(part * BAR_CELLS))
+  const bar = '█'.repeat(cells) + '·'.repeat(BAR_CELLS - cells)
+  const tone: Tone = part < NEARLY_FULL ? 'good' : part < FULL ? 'careful' : 'bad'
+  const percent = `${Math.round(part * 100)} %`.padStart(5)
+  const health = coloured(state, state === 'online' ? 'good' : 'bad', colours)
+  const counted = errors === 0 ? '' : `  ${errors} errors`
+  const label = oneLine(name).padEnd(width)
+  return `${label}  ${coloured(bar, tone, colours)} ${percent} of ${sizeText(sizeBytes)}  ${health}${counted}`
+}

@@ -1,0 +1,97 @@
+import type { DiskStatus, PoolStatus, VolumeLimits } from './control/messages.ts'
+import type { StorageObserved } from './observed.ts'
+
+/** A pool as it is seen on a host. */
+export interface PoolHealth {
+  readonly phase: PoolStatus['state']['phase'] | 'silent'
+  /** Why it does not serve. */
+  readonly reason?: { readonly code: string; readonly message: string }
+  readonly policy?: string
+  readonly sizeBytes: number
+  readonly usedBytes: number
+  /** What volumes may grow to. */
+  readonly provisionedBytes: number
+  /** Stripes that lack shards, to be made whole by recovery. */
+  readonly shortStripes: number
+  readonly repairedChunks: number
+  readonly disks: readonly Omit<DiskStatus, 'disk'>[]
+}
+
+/** A volume or snapshot as it is seen on a host. */
+export interface VolumeHealth {
+  readonly pool: string
+  readonly sizeBytes: number
+  readonly parent?: string
+  /** Milliseconds since 1970; of snapshots. */
+  readonly takenAtMs?: number
+  /** Where a volume is served over NBD. */
+  readonly socket?: string
+  readonly clients: number
+  /** What it may use, where the agent has told the daemon since the daemon's start. */
+  readonly limits?: VolumeLimits
+  /** It is being copied from another pool. */
+  readonly copying: boolean
+}
+
+/** All that is seen of a host's storage. */
+export interface StorageHealth {
+  /** Absent: a daemon answers. */
+  readonly trouble?: string
+  readonly pools: ReadonlyMap<string, PoolHealth>
+  /** Volumes and snapshots by their names, which are unique together. */
+  readonly volumes: ReadonlyMap<string, VolumeHealth>
+}
+
+/** What is observed, as resources show it. Shape: `sockets` is the daemon's folder. Pure. */
+export function storageHealth(observed: StorageObserved, sockets: string): StorageHealth {
+  const pools = observed.daemon?.pools ?? []
+  return {
+    ...(observed.trouble !== undefined && { trouble: observed.trouble }),
+    pools: new Map(pools.map((pool) => [pool.name, poolHealth(pool)])),
+    volumes: new Map(pools.flatMap((pool) => volumesOf(pool, sockets, observed.limits))),
+  }
+}
+
+function poolHealth({ state, engine }: PoolStatus): PoolHealth {
+  const { phase, code, message } = state
+  const silent = phase === 'running' && engine === undefined
+  const disks = (engine?.disks ?? []).map(({ disk: _number, ...rest }) => rest)
+  const sum = (of: (disk: (typeof disks)[number]) => number): number =>
+    disks.reduce((total, disk) => total + of(disk), 0)
+  return {
+    phase: silent ? 'silent' : phase,
+    ...(phase === 'failed' && { reason: { code: code ?? '', message: message ?? '' } }),
+    ...(engine && { policy: engine.policy }),
+    sizeBytes: sum(({ sizeBytes }) => sizeBytes),
+    usedBytes: sum(({ usedBytes }) => usedBytes),
+    provisionedBytes: engine?.provisionedBytes ?? 0,
+    shortStripes: engine?.shortStripes ?? 0,
+    repairedChunks: engine?.repairedChunks ?? 0,
+    disks,
+  }
+}
+
+function volumesOf(
+  { name: pool, engine, reactor }: PoolStatus,
+  sockets: string,
+  limits: StorageObserved['limits'],
+): (readonly [string, VolumeHealth])[] {
+  const volumes = engine?.volumes ?? []
+  const names = new Set(volumes.map(({ name }) => name))
+  return volumes
+    .filter(({ name }) => !name.includes(':'))
+    .map(({ name, sizeBytes, parent, snapshot, timeSeconds }) => {
+      const limited = limits.get(name)
+      const health = {
+        pool,
+        sizeBytes,
+        ...(parent !== null && { parent }),
+        ...(timeSeconds !== null && { takenAtMs: timeSeconds * 1_000 }),
+        ...(!snapshot && { socket: `${sockets}/${name}.sock` }),
+        clients: reactor?.clients[name] ?? 0,
+        ...(limited !== undefined && { limits: JSON.parse(limited) as VolumeLimits }),
+        copying: names.has(`copying:${name}`),
+      }
+      return [name, health] as const
+    })
+}

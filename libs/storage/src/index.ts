@@ -1,0 +1,13 @@
+export { CONTROL_SOCKET, type DaemonStatus, type VolumeLimits } from './control/messages.ts'
+export {
+  NO_STORAGE,
+  type PoolDesired,
+  type SnapshotDesired,
+  type StorageDesired,
+  type VolumeDesired,
+} from './desired.ts'
+export { createStorageDriver, type StorageDriver, type StorageDriverOptions } from './driver.ts'
+export { type PoolHealth, type StorageHealth, storageHealth, type VolumeHealth } from './health.ts'
+export type { StorageObserved } from './observed.ts'
+export { planStorage } from './plan/plan.ts'
+export type { StorageStep } from './plan/step.ts'

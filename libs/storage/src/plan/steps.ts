@@ -1,0 +1,26 @@
+import type { LaneStep } from '@purlin/base'
+import type { ControlCalls } from '../control/messages.ts'
+import type { StorageStep } from './step.ts'
+
+/** For a new process of the daemon: it opens every pool. */
+export const CONFIGURE_DEADLINE_MS = 120_000
+/** For what the daemon answers when it is durable. */
+const CALL_DEADLINE_MS = 40_000
+/** For a copy into another pool. One that takes longer goes on in the daemon. */
+const COPY_DEADLINE_MS = 3_600_000
+
+/** What a step has that waits for no other lane. Pure. */
+export function free(summary: string, deadlineMs: number): LaneStep {
+  return { summary, requires: [], forbids: [], deadlineMs }
+}
+
+/** A call of the daemon as a step. Pure. */
+export function callStep<Name extends Exclude<keyof ControlCalls, 'status' | 'upgrade'>>(
+  call: Name,
+  subject: string,
+  summary: string,
+  words: ControlCalls[Name],
+): StorageStep {
+  const deadlineMs = call === 'volume-clone' ? COPY_DEADLINE_MS : CALL_DEADLINE_MS
+  return { kind: 'call', call, subject, words, ...free(summary, deadlineMs) } as StorageStep
+}
