@@ -153,6 +153,21 @@ impl Engine {
         self.core.control_replies.borrow_mut().pop_front()
     }
 
+    /// Blocks of a volume below one leaf of the map.
+    #[cfg(test)]
+    pub fn leaf_blocks(&self) -> u64 {
+        let geometry = self.core.geometry.get();
+        geometry.leaf_entries * geometry.stripe_blocks as u64
+    }
+
+    /// Levels of the highest tree that has pages; 0 if none has.
+    #[cfg(test)]
+    pub fn map_height(&self) -> u8 {
+        let catalogue = self.core.catalogue.borrow();
+        let roots = catalogue.heads.keys().filter_map(|&head| catalogue.root(head));
+        roots.filter(|root| !root.pointer.is_null()).map(|root| root.height).max().unwrap_or(0)
+    }
+
     #[expect(clippy::unused_self, reason = "nothing waits for a time yet")]
     pub fn deadline(&self) -> Option<Nanoseconds> {
         None

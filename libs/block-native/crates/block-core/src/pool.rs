@@ -96,6 +96,18 @@ impl Pool {
         self.engine.next_control_reply()
     }
 
+    /// Blocks of a volume below one leaf of the map.
+    #[cfg(test)]
+    pub(crate) fn leaf_blocks(&self) -> u64 {
+        self.engine.leaf_blocks()
+    }
+
+    /// Levels of the highest tree that has pages; 0 if none has.
+    #[cfg(test)]
+    pub(crate) fn map_height(&self) -> u8 {
+        self.engine.map_height()
+    }
+
     /// When `advance` must be called again even if nothing happens.
     #[must_use]
     pub fn deadline(&self) -> Option<Nanoseconds> {

@@ -3,11 +3,13 @@
 mod disk;
 mod model;
 mod random;
+mod sites;
 #[cfg(test)]
 mod tests;
 mod world;
 
 pub use disk::{CrashMode, SimDisk};
-pub use model::{Model, Stamp};
+pub use model::{Model, Stamp, stamped};
 pub use random::Random;
+pub use sites::{Sites, Spread};
 pub use world::World;

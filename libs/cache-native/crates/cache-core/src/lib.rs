@@ -1,9 +1,8 @@
-//! The on-disk format of the SSD cache, without Node-API and without I/O: functions over byte
-//! buffers.
-//!
-//! What is here is the superblock (its layout, its two copies, and how to tell which copy to trust)
-//! and the policy: which pages the cache holds.
+//! The SSD cache, without Node-API and without I/O: the superblock (its layout, its two copies, and
+//! how to tell which copy to trust), the policy (which pages the cache holds), and the data path
+//! between an origin and its SSDs.
 
+pub mod cache;
 mod cache_id;
 mod error;
 pub mod layout;

@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
-use super::catalogue::{Base, Resolved};
+use super::catalogue::Resolved;
 use super::core::Core;
 use super::layers::Source;
+use super::tree::Root;
 use crate::buffer::{BLOCK_BYTES, Slice};
 use crate::disk::IoClass;
 use crate::error::BlockError;
@@ -174,7 +175,10 @@ impl Core {
         end: u64,
         extents_max: usize,
     ) -> Result<Vec<Extent>, BlockError> {
-        let (new, old) = (self.settled_root(head).await?, self.settled_root(base).await?);
+        // What a cycle took home still counts as changed until its end.
+        if self.cycling.get() {
+            self.cycle_ended.next().await;
+        }
         let _guard = self.guard();
         let stripe_blocks = self.geometry.get().stripe_blocks as u64;
         let mut extents = Extents::new(extents_max);
@@ -182,9 +186,12 @@ impl Core {
         let mut block = first;
         while block < end && !extents.is_full() {
             let stripe = block / stripe_blocks;
-            let changed = self.catalogue.borrow().next_changed(head, stripe, stripe + 1).is_some();
             let stripe_end = ((stripe + 1) * stripe_blocks).min(end);
+            // A cycle that ends during a look-up leaves another root, so each takes a fresh one.
+            let (new, _) = self.settled_roots(head, base).await?;
+            let changed = self.catalogue.borrow().next_changed(head, stripe, stripe + 1).is_some();
             let entry = self.look_up(new, stripe, IoClass::Client).await?.entry;
+            let (_, old) = self.settled_roots(head, base).await?;
             let before = self.look_up(old, stripe, IoClass::Client).await?.entry;
             extents.push(stripe_end - block, changed || entry != before);
             block = stripe_end;
@@ -192,19 +199,31 @@ impl Core {
         Ok(extents.taken())
     }
 
-    async fn settled_root(self: &Rc<Self>, head: u64) -> Result<super::tree::Root, BlockError> {
+    /// The trees of two heads, once neither waits for what the log has of another.
+    async fn settled_roots(
+        self: &Rc<Self>,
+        head: u64,
+        base: u64,
+    ) -> Result<(Root, Root), BlockError> {
         loop {
             if let Some(refusal) = self.refusal() {
                 return Err(refusal);
             }
-            let base = self.catalogue.borrow().heads.get(&head).map(|head| head.base);
-            match base {
-                Some(Base::Tree(root)) => return Ok(root),
-                Some(Base::Frozen { .. }) => {
-                    self.want_cycle();
-                    self.cycle_ended.next().await;
+            let (new, old) = {
+                let catalogue = self.catalogue.borrow();
+                let gone = [head, base].into_iter().find(|id| !catalogue.heads.contains_key(id));
+                if let Some(gone) = gone {
+                    return Err(BlockError::NoVolume { volume: VolumeId(gone) });
                 }
-                None => return Err(BlockError::NoVolume { volume: VolumeId(head) }),
+                (catalogue.root(head), catalogue.root(base))
+            };
+            if let (Some(new), Some(old)) = (new, old) {
+                return Ok((new, old));
+            }
+            self.want_cycle();
+            self.cycle_ended.next().await;
+            if let Some(error) = self.stalled.borrow().clone() {
+                return Err(error);
             }
         }
     }

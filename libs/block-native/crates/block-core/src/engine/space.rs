@@ -78,6 +78,11 @@ impl Space {
         Some(found)
     }
 
+    /// Whether there are `blocks` neighbouring free blocks.
+    pub fn has_run(&self, blocks: u64) -> bool {
+        self.free_blocks >= blocks && self.find(self.area.clone(), blocks).is_some()
+    }
+
     /// Marks blocks as taken; tells whether the first of them was free.
     pub fn mark(&mut self, first: u64, blocks: u64) -> bool {
         let fresh = self.area.contains(&first) && !self.is_taken(first);

@@ -225,11 +225,12 @@ impl Core {
                 return Ok(self.pages.borrow_mut().add_dirty(empty_page(level)));
             }
             let key = pointer.key();
-            let shared = self.pages.borrow().is_shared(key);
-            if pointer.is_dirty() && !shared {
+            if pointer.is_dirty() && !self.pages.borrow().is_shared(key) {
                 return Ok(*pointer);
             }
             let page = self.page(pointer, class).await?;
+            // While it was read, a clone may have come to share it.
+            let shared = self.pages.borrow().is_shared(key);
             let mut pages = self.pages.borrow_mut();
             if shared {
                 pages.drop_reference(key);

@@ -15,6 +15,8 @@ use crate::error::BlockError;
 const RECORD_BLOCKS_MAX: usize = 64;
 /// How many cycles a write waits for room before the pool counts as full.
 const ROOM_CYCLES_MAX: usize = 3;
+/// How often a walk of the map begins again because a checkpoint moved its root.
+const TRIES_MAX: usize = 4;
 /// Most zero records of one request on their way.
 const ZEROES_IN_FLIGHT_MAX: usize = 1024;
 
@@ -190,12 +192,20 @@ impl Core {
     ) -> Result<Option<u64>, BlockError> {
         let _guard = self.guard();
         let end = end.div_ceil(self.geometry.get().stripe_blocks as u64);
-        let (changed, root) = {
-            let catalogue = self.catalogue.borrow();
-            (catalogue.next_changed(head, stripe, end), catalogue.lowest_root(head))
-        };
-        let Some(root) = root else { return Ok(changed) };
-        let end = changed.unwrap_or(end);
-        Ok(self.next_stripe(root, stripe, end, IoClass::Client).await?.or(changed))
+        let mut tries = 0;
+        loop {
+            let (changed, root) = {
+                let catalogue = self.catalogue.borrow();
+                (catalogue.next_changed(head, stripe, end), catalogue.lowest_root(head))
+            };
+            let Some(root) = root else { return Ok(changed) };
+            let end = changed.unwrap_or(end);
+            tries += 1;
+            match self.next_stripe(root, stripe, end, IoClass::Client).await {
+                // A checkpoint gave the root a place while pages below it were read.
+                Err(BlockError::Damaged { .. }) if tries < TRIES_MAX => {}
+                found => return Ok(found?.or(changed)),
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::core::Core;
-use super::entry::{Entry, Place};
+use super::entry::{Entry, Place, Shape};
 use super::members::Member;
 use super::placing::Plan;
 use super::tasks;
@@ -31,12 +31,8 @@ impl Core {
     ) -> Result<Entry, BlockError> {
         let mut tries = 0;
         loop {
-            let room = |member: &Member, blocks: u64| member.space.free_blocks() >= blocks;
-            let Plan { shape, disks } = self.plan_stripe(stripe, room)?;
+            let (shape, places) = self.take_stripe(stripe)?;
             let shard_blocks = shape.shard_blocks as u64;
-            let Some(places) = self.take_space(&disks, shard_blocks) else {
-                return Err(BlockError::NoSpace);
-            };
             let mut entry = Entry {
                 birth: self.generation.get() + 1,
                 shape,
@@ -64,6 +60,23 @@ impl Core {
                 return Err(BlockError::Closed { reason: "stripes cannot be written".into() });
             }
         }
+    }
+
+    /// Takes room for a stripe. A disk that has only what is kept for the map, or no run of
+    /// neighbouring blocks that is long enough, is left out where others will do.
+    fn take_stripe(&self, stripe: u64) -> Result<(Shape, Vec<Place>), BlockError> {
+        let kept = |member: &Member, blocks: u64| {
+            member.space.free_blocks() >= blocks + member.map_reserve_blocks()
+        };
+        if let Ok(Plan { shape, disks }) = self.plan_stripe(stripe, kept)
+            && let Some(places) = self.take_space(&disks, shape.shard_blocks as u64)
+        {
+            return Ok((shape, places));
+        }
+        let run = |member: &Member, blocks: u64| member.space.has_run(blocks);
+        let Plan { shape, disks } = self.plan_stripe(stripe, run)?;
+        let places = self.take_space(&disks, shape.shard_blocks as u64);
+        places.map(|places| (shape, places)).ok_or(BlockError::NoSpace)
     }
 
     /// The writes of a coded stripe; fills in its checksums.

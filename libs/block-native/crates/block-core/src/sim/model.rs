@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::sites::Sites;
 use super::world::World;
 use crate::buffer::{BLOCK_BYTES, Buffer, Slice};
+use crate::error::BlockError;
 use crate::request::VolumeId;
 
 const SECTOR_BYTES: usize = 512;
@@ -53,6 +55,7 @@ pub struct Content {
     /// Which volume it is a snapshot of.
     pub snapshot_of: Option<String>,
     cells: Vec<Cell>,
+    sites: Sites,
     /// What it may also be as long as the call that makes it is not answered: without writes
     /// that no flush covers.
     loose: Vec<Vec<Stamp>>,
@@ -73,8 +76,9 @@ pub type Wrong = String;
 impl Model {
     /// A new volume of zeros.
     #[must_use]
-    pub fn empty(blocks: usize) -> Content {
-        Content { id: 0, snapshot_of: None, cells: vec![Cell::of(0); blocks], loose: Vec::new() }
+    pub fn empty(sites: Sites, blocks: usize) -> Content {
+        let cells = vec![Cell::of(0); blocks];
+        Content { id: 0, snapshot_of: None, cells, sites, loose: Vec::new() }
     }
 
     /// Another one with what this one holds now, as a snapshot or a clone has it.
@@ -86,7 +90,8 @@ impl Model {
         let loose = self.volumes[name].cells.iter().map(Cell::crashed).collect();
         let cells = self.volumes[name].cells.iter();
         let cells = cells.map(|cell| Cell { base: cell.live(), later: Vec::new() }).collect();
-        Content { id: 0, snapshot_of, cells, loose }
+        let sites = self.volumes[name].sites;
+        Content { id: 0, snapshot_of, cells, sites, loose }
     }
 
     /// A call on its way may make this of a name.
@@ -216,9 +221,7 @@ fn check_one(
         (None, Some(_)) => return Err(format!("{name} is gone")),
         (Some(id), Some(content)) => (id, content),
     };
-    let length = content.cells.len() * BLOCK_BYTES;
-    let bytes = world
-        .read(VolumeId(id), 0, length)
+    let bytes = read_sites(world, VolumeId(id), content.sites, content.cells.len())
         .map_err(|error| format!("{name} cannot be read: {error}"))?;
     let mut cells = Vec::with_capacity(content.cells.len());
     for (at, (cell, block)) in content.cells.iter().zip(bytes.chunks(BLOCK_BYTES)).enumerate() {
@@ -233,7 +236,25 @@ fn check_one(
         cells.push(Cell::of(found));
     }
     let snapshot_of = content.snapshot_of.clone();
-    Ok(Some(Content { id, snapshot_of, cells, loose: Vec::new() }))
+    Ok(Some(Content { id, snapshot_of, cells, sites: content.sites, loose: Vec::new() }))
+}
+
+/// Reads the first `blocks` blocks of a volume's sites, one after the other.
+fn read_sites(
+    world: &mut World,
+    volume: VolumeId,
+    sites: Sites,
+    blocks: usize,
+) -> Result<Vec<u8>, BlockError> {
+    let mut bytes = Vec::with_capacity(blocks * BLOCK_BYTES);
+    let mut at = 0;
+    while at < blocks {
+        let count = sites.run(at, blocks - at);
+        let offset = sites.address(at) * BLOCK_BYTES as u64;
+        bytes.extend(world.read(volume, offset, count * BLOCK_BYTES)?);
+        at += count;
+    }
+    Ok(bytes)
 }
 
 /// The bytes of a write.

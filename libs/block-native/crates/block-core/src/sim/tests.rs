@@ -3,4 +3,9 @@
 mod basics;
 mod coverage;
 mod explore;
+mod extents;
+mod full;
+mod growth;
+mod losses;
+mod members;
 mod run;

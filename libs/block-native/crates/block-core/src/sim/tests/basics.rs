@@ -1,13 +1,18 @@
 use crate::control::{ControlAnswer, ControlOp, PoolId, PoolSpec};
+use crate::error::BlockError;
 use crate::policy::Policy;
 use crate::request::{Answer, RequestOp, VolumeId};
 use crate::sim::model::stamped;
-use crate::sim::{SimDisk, World};
+use crate::sim::{CrashMode, Random, SimDisk, World};
 
 /// A pool with small disks, a small log and small stripes.
 pub fn small(policy: Policy, disks: usize, blocks: usize, seed: u64) -> World {
-    let disks: Vec<_> = (0..disks).map(|_| SimDisk::new(blocks)).collect();
-    let domains = vec![Vec::new(); disks.len()];
+    small_in(policy, vec![Vec::new(); disks], blocks, seed)
+}
+
+/// As [`small`], with a disk in each of these fault domains.
+pub fn small_in(policy: Policy, domains: Vec<Vec<String>>, blocks: usize, seed: u64) -> World {
+    let disks: Vec<_> = domains.iter().map(|_| SimDisk::new(blocks)).collect();
     let shard_bytes = if policy.data_shards() == 1 { 4 * 4096 } else { 2 * 4096 };
     let spec = PoolSpec {
         id: PoolId([9; 16]),
@@ -36,6 +41,15 @@ pub fn write(world: &mut World, volume: VolumeId, first: u64, stamps: &[u32]) {
 pub fn stamps(world: &mut World, volume: VolumeId, first: u64, count: usize) -> Vec<u32> {
     let bytes = world.read(volume, first * 4096, count * 4096).expect("a read");
     bytes.chunks(4096).map(|b| u32::from_le_bytes(b[..4].try_into().expect("4 bytes"))).collect()
+}
+
+/// The pool as it is opened again on what its disks hold now, those of `gone` taken away.
+pub fn reopened(world: &World, gone: &[usize], seed: u64) -> Result<World, BlockError> {
+    let mut disks = world.crash(CrashMode::EverythingArrived, &mut Random::new(seed));
+    for &disk in gone {
+        disks[disk].set_gone(true);
+    }
+    World::open(disks, world.domains.clone(), seed)
 }
 
 const POLICIES: [(Policy, usize); 5] = [

@@ -44,6 +44,8 @@ const POINTS: [FlushPoint; 4] =
 pub struct Coverage {
     cells: BTreeMap<(Operation, FlushPoint), u64>,
     distinct: HashSet<u64>,
+    heights: BTreeMap<u8, u64>,
+    rises: BTreeMap<u8, u64>,
 }
 
 impl Coverage {
@@ -54,6 +56,26 @@ impl Coverage {
             *self.cells.entry((operation, point)).or_default() += 1;
         }
         fresh
+    }
+
+    /// Counts a state by the levels of the highest tree there was.
+    pub fn add_height(&mut self, height: u8) {
+        *self.heights.entry(height).or_default() += 1;
+    }
+
+    /// How many states had a highest tree of so many levels.
+    pub fn height(&self, height: u8) -> u64 {
+        self.heights.get(&height).copied().unwrap_or(0)
+    }
+
+    /// Counts a tree that came to have so many levels while its run went on.
+    pub fn add_rise(&mut self, height: u8) {
+        *self.rises.entry(height).or_default() += 1;
+    }
+
+    /// How many trees came to have so many levels.
+    pub fn rises(&self, height: u8) -> u64 {
+        self.rises.get(&height).copied().unwrap_or(0)
     }
 
     /// How often a cell was seen.
@@ -72,10 +94,16 @@ impl Coverage {
         for (cell, count) in other.cells {
             *self.cells.entry(cell).or_default() += count;
         }
+        for (height, count) in other.heights {
+            *self.heights.entry(height).or_default() += count;
+        }
+        for (height, count) in other.rises {
+            *self.rises.entry(height).or_default() += count;
+        }
     }
 
-    /// Cells that occur and have fewer states than `least`. Where nothing is volatile a crash leaves
-    /// one state alone, so those do not count.
+    /// Cells that occur and have fewer states than `least`. Where nothing is volatile a crash
+    /// leaves one state alone, so those do not count.
     pub fn thin(&self, least: u64) -> Vec<(Operation, FlushPoint, u64)> {
         let thin = self
             .cells
@@ -101,6 +129,8 @@ impl fmt::Display for Coverage {
             }
             writeln!(formatter)?;
         }
+        writeln!(formatter, "states by levels of the map: {:?}", self.heights)?;
+        writeln!(formatter, "maps that rose to so many levels: {:?}", self.rises)?;
         writeln!(formatter, "{} distinct states", self.states())
     }
 }

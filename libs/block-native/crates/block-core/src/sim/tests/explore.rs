@@ -10,7 +10,7 @@ use crate::mutation::{Mutation, set_format, set_mutation};
 use crate::policy::Policy;
 use crate::request::{RequestOp, VolumeId};
 use crate::sim::model::stamped;
-use crate::sim::{CrashMode, Random, SimDisk, World};
+use crate::sim::{CrashMode, Random, SimDisk, Spread, World};
 
 const REPLICAS_1: Policy = Policy::Replicas { copies: 1 };
 const REPLICAS_2: Policy = Policy::Replicas { copies: 2 };
@@ -24,6 +24,7 @@ fn plan(policy: Policy, disks: usize, snapshots: bool, failures: bool) -> Plan {
         disks,
         disk_blocks: 512,
         volume_blocks: 40,
+        spread: Spread::Dense,
         snapshots,
         failures,
         members: false,
@@ -34,7 +35,8 @@ fn plan(policy: Policy, disks: usize, snapshots: bool, failures: bool) -> Plan {
 
 /// Enough of a state that was tried to find it again.
 fn story(plan: &Plan, seed: u64, step: usize, mode: CrashMode) -> String {
-    format!("{} on {} disks, seed {seed}, step {step}, {mode:?}", plan.policy, plan.disks)
+    let Plan { policy, disks, spread, .. } = plan;
+    format!("{policy} on {disks} disks, {spread:?}, seed {seed}, step {step}, {mode:?}")
 }
 
 /// Opens the pool on what a crash left and compares everything. Sometimes goes on from there.
@@ -78,7 +80,7 @@ fn try_state(
         let (first, stamp) =
             (random.below(blocks), 1 << 31 | u32::try_from(random.below(1 << 30)).unwrap());
         let id = VolumeId(seen.volumes["v0"].id);
-        let (offset, slices) = (first as u64 * 4096, vec![stamped(&[stamp])]);
+        let (offset, slices) = (run.sites.address(first) * 4096, vec![stamped(&[stamp])]);
         let tag = world.submit(id, RequestOp::Write { offset, slices, fua: true });
         seen.write("v0", tag.0, first, &[stamp]);
         world.wait(tag).map_err(failed)?;
@@ -122,10 +124,16 @@ fn explore(plan: Plan, seed: u64, steps: usize, coverage: &mut Coverage) -> Resu
     set_format(plan.upgrade.then_some(1));
     let mut run = Run::new(plan, seed);
     let mut random = Random::new(seed ^ 0xdead_beef);
+    let mut height = run.world.pool.map_height();
     for step in 0..steps {
         set_format(plan.upgrade.then_some(1));
         run.step();
         set_format(None);
+        let now = run.world.pool.map_height();
+        if height > 0 && now > height {
+            coverage.add_rise(now);
+        }
+        height = height.max(now);
         let (operation, point) = (run.operation(), run.flush_point());
         let rare = coverage.count(operation, point) < CELL_STATES_MIN;
         if !rare && !random.one_in(4) {
@@ -136,6 +144,7 @@ fn explore(plan: Plan, seed: u64, steps: usize, coverage: &mut Coverage) -> Resu
             let mut disks = run.world.crash(mode, &mut random);
             hurt(&run, &mut disks, &mut random);
             if coverage.add(operation, point, fingerprint(&disks, seed)) {
+                coverage.add_height(now);
                 try_state(&run, disks, mode, &mut random, coverage)
                     .map_err(|why| format!("{}: {why}", story(&plan, seed, step, mode)))?;
             }
@@ -165,11 +174,21 @@ fn plans() -> Vec<Plan> {
     ]
 }
 
+/// Plans take turns with where their blocks are. What is wide needs room for more pages.
+fn spread(plan: Plan, turn: u64) -> Plan {
+    match turn % 3 {
+        0 => plan,
+        1 => Plan { spread: Spread::Rising, disk_blocks: 768, ..plan },
+        _ => Plan { spread: Spread::Tall, disk_blocks: 768, ..plan },
+    }
+}
+
 /// The plans in turn with ever new seeds, until there are `states` states.
 fn explore_until(states: usize, first_seed: u64) -> Result<Coverage, String> {
     let mut coverage = Coverage::default();
     for round in 0.. {
         for (at, plan) in plans().into_iter().enumerate() {
+            let plan = spread(plan, round + at as u64);
             if coverage.states() >= states && coverage.thin(CELL_STATES_MIN / 2).is_empty() {
                 return Ok(coverage);
             }
@@ -183,6 +202,8 @@ fn explore_until(states: usize, first_seed: u64) -> Result<Coverage, String> {
 
 const STATES_MIN: usize = 100_000;
 const CELL_STATES_MIN: u64 = 200;
+const HEIGHT_STATES_MIN: u64 = 1000;
+const RISES_MIN: u64 = 20;
 
 #[test]
 fn no_crash_loses_a_flushed_write_or_shows_an_older_or_a_mixed_one() {
@@ -199,6 +220,12 @@ fn no_crash_loses_a_flushed_write_or_shows_an_older_or_a_mixed_one() {
     }
     eprintln!("{all}");
     assert!(all.states() >= STATES_MIN);
+    for height in 1..=3 {
+        assert!(all.height(height) >= HEIGHT_STATES_MIN, "too few maps of {height} levels");
+    }
+    for height in 2..=3 {
+        assert!(all.rises(height) >= RISES_MIN, "too few maps rose to {height} levels");
+    }
     assert_eq!(all.thin(CELL_STATES_MIN), []);
 }
 

@@ -8,7 +8,7 @@ use crate::control::{ControlAnswer, ControlOp, DiskState};
 use crate::policy::Policy;
 use crate::request::{RequestOp, Tag, VolumeId};
 use crate::sim::model::{Model, stamped};
-use crate::sim::{Random, SimDisk, World};
+use crate::sim::{Random, SimDisk, Sites, Spread, World};
 
 const LOG_BLOCKS: usize = 32;
 
@@ -19,7 +19,9 @@ pub struct Plan {
     pub policy: Policy,
     pub disks: usize,
     pub disk_blocks: usize,
-    pub volume_blocks: u64,
+    pub volume_blocks: usize,
+    /// Where in the volumes those blocks are.
+    pub spread: Spread,
     /// Calls about snapshots and clones.
     pub snapshots: bool,
     /// Disks that fail and come back, up to the policy's limit.
@@ -54,6 +56,7 @@ pub struct Run {
     pub plan: Plan,
     pub random: Random,
     pub seed: u64,
+    pub sites: Sites,
     /// Disks that may fail: as many as the policy survives.
     pub faulty: Vec<usize>,
     writes: Vec<(Tag, String, Operation)>,
@@ -68,9 +71,11 @@ impl Run {
         let mut random = Random::new(seed);
         let mut world = small(plan.policy, plan.disks, plan.disk_blocks, random.bits());
         let mut model = Model::default();
-        let id = volume(&mut world, "v0", plan.volume_blocks);
-        let blocks = usize::try_from(plan.volume_blocks).expect("small");
-        let mut content = Model::empty(blocks);
+        let stripe_blocks = stripe_blocks(plan.policy) as u64;
+        let leaf_blocks = world.pool.leaf_blocks();
+        let sites = Sites { spread: plan.spread, stripe_blocks, leaf_blocks };
+        let id = volume(&mut world, "v0", sites.size_blocks(plan.volume_blocks));
+        let mut content = Model::empty(sites, plan.volume_blocks);
         content.id = id.0;
         model.volumes.insert("v0".into(), content);
         let most = if plan.failures { plan.policy.failures() } else { 0 };
@@ -85,6 +90,7 @@ impl Run {
             plan,
             random,
             seed,
+            sites,
             faulty,
             writes,
             flushes,
@@ -181,21 +187,18 @@ impl Run {
         let names = self.volumes();
         let Some(name) = self.pick(&names).filter(|_| self.writes.len() < 6) else { return };
         let blocks = self.model.blocks(&name);
-        let stripe = if self.plan.policy.data_shards() == 1 {
-            4
-        } else {
-            2 * self.plan.policy.data_shards()
-        };
+        let stripe = stripe_blocks(self.plan.policy);
         let (first, count) = if whole {
             (self.random.below(blocks / stripe) * stripe, stripe)
         } else {
-            (self.random.below(blocks - count), count)
+            let first = self.random.below(blocks - count);
+            (first, self.sites.run(first, count))
         };
         if self.model.is_busy(&name, first, count) {
             return;
         }
         let stamps: Vec<u32> = (0..count).map(|_| self.stamp()).collect();
-        let (offset, slices) = (first as u64 * 4096, vec![stamped(&stamps)]);
+        let (offset, slices) = (self.sites.address(first) * 4096, vec![stamped(&stamps)]);
         let op = RequestOp::Write { offset, slices, fua: false };
         let tag = self.world.submit(self.id(&name), op);
         self.model.write(&name, tag.0, first, &stamps);
@@ -217,7 +220,8 @@ impl Run {
         if self.model.is_busy(&name, first, count) {
             return;
         }
-        let (offset, length) = (first as u64 * 4096, count as u64 * 4096);
+        let offset = self.sites.address(first) * 4096;
+        let length = self.sites.size_blocks(first + count) * 4096 - offset;
         let op = RequestOp::Zero { offset, length, fua: false };
         let tag = self.world.submit(self.id(&name), op);
         self.model.write(&name, tag.0, first, &vec![0; count]);
@@ -243,6 +247,9 @@ impl Run {
     }
 
     fn begin_call(&mut self) {
+        if self.plan.spread == Spread::Rising && self.random.one_in(4) {
+            return self.grow();
+        }
         match self.random.below(if self.plan.snapshots { 12 } else { 3 }) {
             0 | 1 => self.begin(ControlOp::Checkpoint, Operation::Destage, vec![], After::Nothing),
             2 => {
@@ -251,8 +258,8 @@ impl Run {
             }
             3 | 4 => self.snapshot(),
             5 | 6 => self.clone_snapshot(),
-            7 => self.roll_back(),
-            8 | 9 => self.delete(),
+            7 | 8 => self.roll_back(),
+            9 => self.delete(),
             10 => self.flatten(),
             _ => self.grow(),
         }
@@ -286,12 +293,22 @@ impl Run {
         self.begin(op, Operation::Clone, vec![], after);
     }
 
+    /// Waits until no write to a volume is on its way.
+    fn rests(&mut self, name: &str) -> bool {
+        let blocks = self.model.blocks(name);
+        let mut left = 500;
+        while left > 0 && self.model.is_busy(name, 0, blocks) {
+            self.turn();
+            left -= 1;
+        }
+        left > 0
+    }
+
     fn roll_back(&mut self) {
         let names = self.snapshots();
         let Some(snapshot) = self.pick(&names) else { return };
         let Some(of) = self.model.volumes[&snapshot].snapshot_of.clone() else { return };
-        let blocks = self.model.blocks(&of);
-        if !self.model.volumes.contains_key(&of) || self.model.is_busy(&of, 0, blocks) {
+        if !self.model.volumes.contains_key(&of) || !self.rests(&of) {
             return;
         }
         let mut copy = self.model.copy(&snapshot, None);
@@ -306,7 +323,7 @@ impl Run {
         let all: Vec<_> = self.model.volumes.keys().filter(|name| *name != "v0").cloned().collect();
         let Some(name) = self.pick(&all) else { return };
         let parent = self.model.volumes.values().any(|c| c.snapshot_of.as_ref() == Some(&name));
-        if parent || self.model.is_busy(&name, 0, self.model.blocks(&name)) {
+        if parent || !self.rests(&name) {
             return;
         }
         self.model.begin(&name, None);
@@ -325,12 +342,12 @@ impl Run {
         let names = self.volumes();
         let Some(name) = self.pick(&names) else { return };
         let blocks = self.model.blocks(&name);
-        if blocks > 160 || self.model.is_busy(&name, 0, blocks) {
+        if blocks > 160 || !self.rests(&name) {
             return;
         }
         let grown = self.model.grown(&name, blocks + 24);
         self.model.begin(&name, grown);
-        let size_bytes = (blocks as u64 + 24) * 4096;
+        let size_bytes = self.sites.size_blocks(blocks + 24) * 4096;
         let op = ControlOp::Grow { volume: self.id(&name), size_bytes };
         self.begin(op, Operation::Grow, vec![name], After::Volume);
     }
@@ -410,6 +427,11 @@ impl Run {
     pub fn flush_point(&self) -> FlushPoint {
         flush_point(&self.world)
     }
+}
+
+/// Blocks of a stripe of the small pools.
+pub fn stripe_blocks(policy: Policy) -> usize {
+    if policy.data_shards() == 1 { 4 } else { 2 * policy.data_shards() }
 }
 
 /// Which flush has not come yet.

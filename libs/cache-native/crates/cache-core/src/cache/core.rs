@@ -1,0 +1,374 @@
+//! The cache's state and what every step does with it: disks, slots, blocks, epochs.
+
+use std::cell::{RefCell, RefMut};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::rc::Rc;
+
+use purlin_block_core::buffer::{BLOCK_BYTES, Buffer, Slice};
+use purlin_block_core::disk::{DiskError, DiskHandle, DiskIo, DiskOp, IoClass, IoId};
+
+use super::memory::Memory;
+use super::metadata::{Entry, Kept, State};
+use super::ranges::Ranges;
+use super::tasks::{Awaited, Bell, Promise, Tasks, promise};
+use super::{CacheError, Lock, Mode, Phase, Reply, Setup, Tag};
+use crate::policy::{FlashWrite, Policy, PolicyShape, Slot};
+
+pub type IoResult = Result<Option<Buffer>, DiskError>;
+
+/// Who waits for a commit.
+pub struct Waiter {
+    pub flush_origin: bool,
+    pub promise: Promise<Result<(), CacheError>>,
+}
+
+/// Everything the steps share.
+pub struct Inner {
+    pub setup: Setup,
+    pub phase: Phase,
+    /// What is written in the state blocks, and its present mode.
+    pub state: State,
+    pub mode: Mode,
+    /// SSDs that take part.
+    pub alive: Vec<DiskHandle>,
+    pub lock: Lock,
+    pub lock_wanted: Option<Lock>,
+    pub policy: Policy,
+    /// What each slot holds in fact; the page is the policy's.
+    pub entries: Vec<Entry>,
+    /// What the metadata on the SSD says of the slots where that differs from `entries`.
+    pub recorded: BTreeMap<u32, Entry>,
+    /// Slots whose clean content needs a flush of the origin of this number before it is recorded.
+    pub unproven: HashMap<u32, u64>,
+    /// Pages that left their slot while the metadata on the SSD still has them.
+    pub leaving: HashMap<u64, u32>,
+    pub free: Vec<u32>,
+    pub held: HashMap<u32, u32>,
+    /// What a commit on its way may record.
+    pub committing: HashMap<u32, Entry>,
+    /// How many SSDs were left when the epoch was raised the last time.
+    pub retired_at: usize,
+    pub draining: bool,
+    pub ticks: u64,
+    pub dirty: BTreeSet<u64>,
+    pub lost: BTreeSet<u64>,
+    pub memory: Memory,
+    pub ranges: Ranges,
+    pub waiters: Vec<Waiter>,
+    pub origin_in_flight: u32,
+    pub last_origin_write: Option<u64>,
+    pub flushes_begun: u64,
+    pub flushes_done: u64,
+    pub ssd_unflushed: bool,
+    pub generation: u64,
+    pub journal_at: u64,
+    pub cursor: u64,
+    pub errors: u64,
+    next_io: u64,
+    answers: HashMap<IoId, Promise<IoResult>>,
+    pub ios: VecDeque<DiskIo>,
+    pub replies: VecDeque<Reply>,
+}
+
+/// The state with its tasks.
+pub struct Core {
+    pub tasks: Tasks,
+    pub bell: Bell,
+    inner: RefCell<Inner>,
+}
+
+/// The number of the block that has the policy's slot.
+pub fn index(slot: u32) -> usize {
+    Slot(slot).index()
+}
+
+fn policy(setup: &Setup) -> Policy {
+    let capacity_pages = index(setup.shape.slots);
+    let bits = 64 - setup.origin_blocks.max(2).leading_zeros();
+    let set_bits = capacity_pages.div_ceil(64).next_power_of_two().trailing_zeros();
+    Policy::new(PolicyShape { capacity_pages, address_bits: bits.max(set_bits + 1) })
+}
+
+impl Core {
+    pub fn new(setup: Setup) -> Rc<Self> {
+        let policy = policy(&setup);
+        let shape = setup.shape;
+        let state = State {
+            cache_id: setup.cache_id,
+            origin_id: setup.origin_id,
+            version: 0,
+            generation: 1,
+            epoch: setup.lock.epoch,
+            shape,
+            mode: Mode::PassThrough,
+        };
+        let inner = Inner {
+            phase: Phase::Starting,
+            state,
+            mode: Mode::PassThrough,
+            alive: setup.ssds.clone(),
+            lock: setup.lock,
+            lock_wanted: None,
+            memory: Memory::new(policy.metadata_bytes() / BLOCK_BYTES),
+            policy,
+            entries: vec![Entry::default(); index(shape.slots)],
+            recorded: BTreeMap::new(),
+            unproven: HashMap::new(),
+            leaving: HashMap::new(),
+            free: (0..shape.blocks()).rev().collect(),
+            held: HashMap::new(),
+            committing: HashMap::new(),
+            retired_at: setup.ssds.len(),
+            draining: false,
+            ticks: 0,
+            dirty: BTreeSet::new(),
+            lost: BTreeSet::new(),
+            ranges: Ranges::default(),
+            waiters: Vec::new(),
+            origin_in_flight: 0,
+            // Nobody knows what was written to the origin before.
+            last_origin_write: Some(0),
+            flushes_begun: 0,
+            flushes_done: 0,
+            ssd_unflushed: false,
+            generation: 1,
+            journal_at: 0,
+            cursor: 0,
+            errors: 0,
+            next_io: 0,
+            answers: HashMap::new(),
+            ios: VecDeque::new(),
+            replies: VecDeque::new(),
+            setup,
+        };
+        let (tasks, bell) = (Tasks::default(), Bell::default());
+        Rc::new(Self { tasks, bell, inner: RefCell::new(inner) })
+    }
+
+    /// The state; never kept over a wait.
+    pub fn get(&self) -> RefMut<'_, Inner> {
+        self.inner.borrow_mut()
+    }
+
+    /// Begins an operation of a disk; the answer comes whether it is waited for or not.
+    pub fn issue(&self, disk: DiskHandle, class: IoClass, op: DiskOp) -> Awaited<IoResult> {
+        let mut inner = self.get();
+        let (promise, awaited) = promise();
+        inner.next_io += 1;
+        let id = IoId(inner.next_io);
+        inner.answers.insert(id, promise);
+        inner.ios.push_back(DiskIo { id, disk, class, op });
+        awaited
+    }
+
+    /// An answer came.
+    pub fn answer(&self, id: IoId, result: IoResult) {
+        let promise = self.get().answers.remove(&id);
+        if let Some(promise) = promise {
+            promise.keep(result);
+        }
+    }
+
+    /// Reads blocks of the origin.
+    pub fn read_origin(&self, class: IoClass, page: u64, count: usize) -> Awaited<IoResult> {
+        let origin = self.get().setup.origin;
+        let op = DiskOp::Read { at: page * BLOCK_BYTES as u64, buffer: Buffer::zeroed(count) };
+        self.issue(origin, class, op)
+    }
+
+    /// Writes blocks of the origin.
+    pub async fn write_origin(
+        &self,
+        class: IoClass,
+        page: u64,
+        slices: Vec<Slice>,
+    ) -> Result<(), DiskError> {
+        let origin = self.get().setup.origin;
+        self.get().origin_in_flight += 1;
+        let op = DiskOp::Write { at: page * BLOCK_BYTES as u64, slices, fua: false };
+        let result = self.issue(origin, class, op).await;
+        let mut inner = self.get();
+        inner.origin_in_flight -= 1;
+        inner.last_origin_write = Some(inner.flushes_begun);
+        result.map(drop)
+    }
+
+    /// Writes one block of the cache to every SSD; how many took it.
+    pub async fn write_block(&self, block: u32, slice: Slice) -> usize {
+        let at = self.get().setup.shape.block_at(block);
+        let ssds = self.get().alive.clone();
+        let op = || DiskOp::Write { at, slices: vec![slice.clone()], fua: false };
+        let all: Vec<_> =
+            ssds.iter().map(|ssd| (*ssd, self.issue(*ssd, IoClass::Client, op()))).collect();
+        let mut taken = 0;
+        for (ssd, write) in all {
+            match write.await {
+                Ok(_) => taken += 1,
+                Err(_) => self.get().drop_ssd(ssd),
+            }
+        }
+        // Only now: a flush that was on its way covers none of it.
+        self.get().ssd_unflushed = true;
+        taken
+    }
+
+    /// The content of a slot from the first SSD that has it whole.
+    pub async fn read_slot(&self, entry: Entry) -> Option<Slice> {
+        let at = self.get().setup.shape.block_at(entry.block);
+        let ssds = self.get().setup.ssds.clone();
+        for ssd in ssds {
+            if !self.get().may_read(ssd, entry) {
+                continue;
+            }
+            let op = DiskOp::Read { at, buffer: Buffer::zeroed(1) };
+            if let Ok(Some(buffer)) = self.issue(ssd, IoClass::Client, op).await {
+                let whole = crc32c::crc32c(buffer.as_bytes()) == entry.crc;
+                if whole || super::mutation!(TrustSsd) {
+                    return Some(buffer.share());
+                }
+            }
+            self.get().errors += 1;
+        }
+        None
+    }
+
+    /// Answers a request.
+    pub fn reply(&self, tag: Tag, result: Result<Option<Buffer>, CacheError>) {
+        self.get().replies.push_back(Reply { tag, result });
+    }
+
+    /// Stores the lock outside, and waits until it is.
+    pub async fn store_lock(&self, lock: Lock) {
+        self.get().lock_wanted = Some(lock);
+        self.bell.until(|| (self.get().lock == lock).then_some(())).await;
+    }
+}
+
+impl Inner {
+    fn may_read(&self, ssd: DiskHandle, entry: Entry) -> bool {
+        self.alive.contains(&ssd) || self.alive.is_empty() && entry.kept == Kept::Dirty
+    }
+
+    /// An SSD is not to be used any more; the next commit raises the epoch before it answers.
+    pub fn drop_ssd(&mut self, ssd: DiskHandle) {
+        self.alive.retain(|other| *other != ssd);
+        self.errors += 1;
+    }
+
+    /// Whether the origin has answered writes, or has writes on their way, that no flush covers.
+    pub fn origin_is_unflushed(&self) -> bool {
+        let later = self.last_origin_write.is_some_and(|begun| begun >= self.flushes_done);
+        self.origin_in_flight > 0 || later
+    }
+
+    /// What the metadata on the SSD says of a slot.
+    pub fn on_disk(&self, slot: u32) -> Entry {
+        self.recorded.get(&slot).copied().unwrap_or(self.entries[index(slot)])
+    }
+
+    /// The slot of a page, and what it holds.
+    pub fn find(&self, page: u64) -> Option<(u32, Entry)> {
+        let slot = self.policy.find(page)?;
+        let entry = self.entries[slot.index()];
+        (entry.kept != Kept::Vacant && entry.page == page).then_some((slot.0, entry))
+    }
+
+    /// Changes what a slot holds. The block it had becomes free once no metadata names it.
+    pub fn change(&mut self, slot: u32, entry: Entry) {
+        let old = self.entries[index(slot)];
+        let recorded = *self.recorded.entry(slot).or_insert(old);
+        if old.kept == Kept::Dirty {
+            self.dirty.remove(&old.page);
+        }
+        if entry.kept == Kept::Dirty {
+            self.dirty.insert(entry.page);
+        }
+        self.entries[index(slot)] = entry;
+        let keeps = |other: Entry| other.kept != Kept::Vacant && other.block == old.block;
+        if old.kept != Kept::Vacant && !keeps(entry) {
+            let free_at_once = super::mutation!(FreeBeforeCommit);
+            let committing = self.committing.get(&slot).is_some_and(|entry| keeps(*entry));
+            if !keeps(recorded) && !committing || free_at_once {
+                self.free.push(old.block);
+            }
+        }
+        let proof = self.flushes_begun + 1;
+        if entry.kept != Kept::Dirty && self.origin_is_unflushed() {
+            self.unproven.insert(slot, proof);
+        } else {
+            self.unproven.remove(&slot);
+        }
+        self.repin(slot);
+    }
+
+    /// The policy gave a slot to another page.
+    pub fn reassign(&mut self, write: FlashWrite) {
+        let slot = write.slot.0;
+        let recorded = self.on_disk(slot);
+        if recorded.kept == Kept::Clean {
+            self.leaving.insert(recorded.page, slot);
+        }
+        self.change(slot, Entry { page: write.page, ..Entry::default() });
+    }
+
+    /// A slot in use, or with what the origin lacks, stays where it is.
+    pub fn repin(&mut self, slot: u32) {
+        let held = self.held.contains_key(&slot) || self.committing.contains_key(&slot);
+        let dirty =
+            self.entries[index(slot)].kept == Kept::Dirty || self.on_disk(slot).kept == Kept::Dirty;
+        if held || dirty {
+            self.policy.pin(Slot(slot));
+        } else {
+            self.policy.unpin(Slot(slot));
+        }
+    }
+
+    /// Keeps the policy from giving the slot away while it is at work.
+    pub fn hold(&mut self, slot: u32) {
+        *self.held.entry(slot).or_default() += 1;
+        self.repin(slot);
+    }
+
+    /// The opposite of `hold`.
+    pub fn release(&mut self, slot: u32) {
+        if let Some(count) = self.held.get_mut(&slot) {
+            *count -= 1;
+            if *count == 0 {
+                self.held.remove(&slot);
+            }
+        }
+        self.repin(slot);
+    }
+
+    /// A free block; a commit begins when they run short, because it frees some.
+    pub fn allocate(&mut self) -> Option<u32> {
+        if self.free.len() < index(self.setup.shape.spare_blocks) / 2 && self.waiters.is_empty() {
+            let promise = promise().0;
+            self.waiters.push(Waiter { flush_origin: true, promise });
+        }
+        self.free.pop()
+    }
+
+    /// Whether no more dirty pages are to come in.
+    pub fn is_full_of_dirty(&self) -> bool {
+        self.dirty.len() as u64 * 100
+            >= u64::from(self.setup.dirty_percent_max) * u64::from(self.setup.shape.slots)
+    }
+
+    /// Tells the policy of a request, and gives what it decides effect. The page whose content is
+    /// to be written to the slot it got.
+    pub fn access(&mut self, page: u64) -> Option<u64> {
+        let write = self.policy.access(page).write?;
+        self.reassign(write);
+        Some(write.page)
+    }
+
+    /// Whether the SSD's metadata may have the page as clean.
+    pub fn is_recorded_clean(&self, page: u64) -> bool {
+        let is_it = |entry: Entry| entry.kept == Kept::Clean && entry.page == page;
+        let here = self.policy.find(page).map(|slot| slot.0);
+        here.is_some_and(|slot| is_it(self.on_disk(slot)))
+            || here.and_then(|slot| self.committing.get(&slot)).is_some_and(|entry| is_it(*entry))
+            || self.leaving.contains_key(&page)
+    }
+}

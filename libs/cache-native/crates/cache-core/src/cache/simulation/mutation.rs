@@ -1,0 +1,61 @@
+//! Faults in the cache itself, switched on by name, to prove that the simulator notices them.
+
+use std::cell::Cell;
+
+/// A named fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mutation {
+    /// The journal is written before the data it names is flushed.
+    NoDataFlush,
+    /// Clean content is recorded although the origin may still lose it.
+    RecordUnproven,
+    /// What the SSD gives is not compared with its checksum.
+    TrustSsd,
+    /// A replaced block is written again before the replacement is recorded.
+    FreeBeforeCommit,
+    /// An SSD is lost and the epoch stays.
+    KeepEpoch,
+    /// A flush is answered without a commit.
+    FlushAnsweredEarly,
+    /// The origin is written while the metadata still has the old content as clean.
+    WriteBeforeVacate,
+    /// What no metadata has as dirty is destaged.
+    DestageUnrecorded,
+    /// Writeback is over before everything is on the origin.
+    SwitchBeforeDrain,
+    /// An SSD of an older epoch is opened.
+    AcceptStale,
+    /// Opening goes on in the generation that the crash may have left rests of.
+    KeepGeneration,
+}
+
+impl Mutation {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::NoDataFlush,
+        Self::RecordUnproven,
+        Self::TrustSsd,
+        Self::FreeBeforeCommit,
+        Self::KeepEpoch,
+        Self::FlushAnsweredEarly,
+        Self::WriteBeforeVacate,
+        Self::DestageUnrecorded,
+        Self::SwitchBeforeDrain,
+        Self::AcceptStale,
+        Self::KeepGeneration,
+    ];
+}
+
+thread_local! {
+    static ACTIVE: Cell<Option<Mutation>> = const { Cell::new(None) };
+}
+
+/// Switches a fault on in this thread, or all off.
+pub fn set_mutation(mutation: Option<Mutation>) {
+    ACTIVE.set(mutation);
+}
+
+/// Whether the fault is switched on.
+pub fn is_active(mutation: Mutation) -> bool {
+    ACTIVE.get() == Some(mutation)
+}
