@@ -31,6 +31,7 @@ import { openDatabase } from './ovsdb/database.ts'
 import { independent } from './plan/independent.ts'
 import { type PlanSettings, planVswitch } from './plan/plan.ts'
 import type { VswitchStep } from './plan/step.ts'
+import { type CrossedHop, type Crossing, crossRouter } from './router/cross/cross.ts'
 import { route, unroute } from './router/route.ts'
 import { observeRouters } from './router/state.ts'
 import { closedFolderAbove } from './services/folder.ts'
@@ -95,6 +96,9 @@ export interface VswitchDriver {
   /** Tells the wire that a port is here now, as after a move: `rounds` times, 100 ms apart. Answers
    *  false where the port is not open. Errors: PUR_OPENFLOW_REFUSED, PUR_OVS_UNREACHABLE. */
   announce(port: Announcement, rounds: number, signal: AbortSignal): Promise<boolean>
+  /** Sends a packet through the gateways and the router of this host and tells what became of it in
+   *  each. Errors: PUR_LIVE_BUSY, PUR_LIVE_UNAVAILABLE, PUR_OVS_UNREACHABLE. */
+  cross(crossing: Crossing, signal: AbortSignal): Promise<readonly CrossedHop[]>
   /** Leaves the database; switches, ports and services go on without us. */
   close(): void
 }
@@ -170,6 +174,11 @@ export function createVswitchDriver(options: VswitchDriverOptions): VswitchDrive
       await executeTogether(await contextOf(signal), steps, executeStep),
     announce: (port, rounds, signal) =>
       announceAddresses({ clock, database, pipelines: openflow, signal }, port, rounds),
+    cross: (crossing, signal) => {
+      const { runFolder } = options
+      const grounds = { clock, run: spawnRun, database, pipelines: openflow, runFolder, signal }
+      return crossRouter(grounds, crossing)
+    },
     facts: pluggedFacts,
     independent,
     watch: (onChange, signal) => {

@@ -33,6 +33,7 @@ export {
   probeMatrix,
 } from './probe/matrix.ts'
 export { type OpenProbe, openProbe, type ProbeOptions } from './probe/open-probe.ts'
+export type { CrossedHop, Crossing } from './router/cross/cross.ts'
 export type { RouterDesired } from './router/desired.ts'
 export {
   portGroupsServed,

@@ -368,6 +368,20 @@ test.serial('a name that is taken is refused, and stays as it was', async (t) =>
   await host.vsctl('del-port', `pout-${keyOf(60)}`)
 })
 
+test.serial('what an agent was making when it was stopped is made anew, not refused', async (t) => {
+  const desired = { ...nothing, switches: [dvs0], ports: [portOf(61, 100)] }
+  const half = async (...words: readonly string[]): Promise<unknown> =>
+    await ip('link', 'add', 'name', ...words)
+  const making = ['group', '0x7075726d']
+  await half(`pbr-${keyOf(61)}`, ...making, 'type', 'bridge')
+  const outer = ['peer', 'name', `pout-${keyOf(61)}`, ...making]
+  await half(`pin-${keyOf(61)}`, ...making, 'type', 'veth', ...outer)
+  await reconcileOnce(driver, desired)
+  t.deepEqual(await planNow(driver, desired), [])
+  t.regex(await ip('link', 'show', `pout-${keyOf(61)}`), /purlin:port=vm-61.eth0/)
+  await reconcileOnce(driver, { ...nothing, switches: [dvs0] })
+})
+
 test.serial('an uplink is a trunk; one that is not there is named', async (t) => {
   await ip('link', 'add', 'up0', 'type', 'veth', 'peer', 'name', 'up1')
   const desired = (uplinks: readonly string[]): VswitchDesired => ({

@@ -109,6 +109,19 @@ export class FleetHost {
     }
   }
 
+  /** Waits until the agent knows `count` hosts, itself among them. */
+  async knows(count: number): Promise<void> {
+    const limit = systemClock.monotonicMs() + START_LIMIT_MS
+    for (;;) {
+      const { length } = await this.client.hosts.list()
+      if (length === count) return
+      if (systemClock.monotonicMs() > limit) {
+        throw new Error(`${this.name} knows ${length} of ${count} hosts`)
+      }
+      await systemClock.sleep(POLL_MS)
+    }
+  }
+
   /** What the agent has written since the rig began. */
   async log(): Promise<string> {
     return await readFile(join(this.folder, 'agent.log'), 'utf8').catch(() => '')

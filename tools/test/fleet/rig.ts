@@ -25,6 +25,7 @@ export class FleetRig implements AsyncDisposable {
   readonly folder: string
   etcd: TestEtcd | undefined
   readonly #hosts: FleetHost[] = []
+  #joined = false
 
   private constructor(folder: string) {
     this.folder = folder
@@ -43,6 +44,7 @@ export class FleetRig implements AsyncDisposable {
       const folder = join(rig.folder, 'etcd')
       const address = `${NETWORK}.254`
       if (members > 0) rig.etcd = await TestEtcd.start({ folder, members, address })
+      rig.#joined = members > 0 && joined
       for (let index = 0; index < hosts; index++) {
         const host = await rig.#addHost(index)
         if (rig.etcd === undefined || !joined) continue
@@ -85,9 +87,11 @@ export class FleetRig implements AsyncDisposable {
     return host
   }
 
-  /** Starts the agents of all hosts. */
+  /** Starts the agents of all hosts; in a fleet, until each knows the others. */
   async startAgents(): Promise<void> {
     await Promise.all(this.hosts.map((host) => host.startAgent()))
+    if (!this.#joined) return
+    await Promise.all(this.hosts.map((host) => host.knows(this.hosts.length)))
   }
 
   /** Ends agents and etcd and takes away what the rig made. */

@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { PurlinError } from '@purlin/base'
 import { inNamespace, linkFailed, runBatch } from '../links/batch.ts'
 import { finishChecksums } from '../links/checksum.ts'
+import { makingWords, markWords } from '../links/half-made.ts'
 import { silenceIpv6 } from '../links/silence.ts'
 import { aliasOf, PORT_GROUP_MARK } from '../mark.ts'
 import { namespaceFingerprint } from '../plan/service.ts'
@@ -45,8 +46,8 @@ export async function makeNamespace(
     context.run,
     what,
     [
-      `link add name ${device} mtu ${mtu} type veth peer name ${INSIDE_DEVICE} address ${mac} mtu ${mtu} netns ${holder.processId}`,
-      `link set dev ${device} alias ${aliasOf(PORT_GROUP_MARK, service.portGroup)}`,
+      `link add name ${device} ${makingWords} mtu ${mtu} type veth peer name ${INSIDE_DEVICE} address ${mac} mtu ${mtu} netns ${holder.processId}`,
+      `link set dev ${device} ${markWords(aliasOf(PORT_GROUP_MARK, service.portGroup))}`,
     ],
     { signal: context.signal },
   )

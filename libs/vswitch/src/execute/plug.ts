@@ -4,6 +4,7 @@ import type { PortDesired } from '../desired.ts'
 import { bridgeWords, runBatch } from '../links/batch.ts'
 import { finishChecksumsOf } from '../links/checksum.ts'
 import { deleteLinks } from '../links/delete.ts'
+import { makingWords, markWords, readWholeLinks } from '../links/half-made.ts'
 import { cableBridge, type Link, readLinks } from '../links/link.ts'
 import { bridgesCanFilter, silenceIpv6 } from '../links/silence.ts'
 import { aliasOf, PORT_MARK } from '../mark.ts'
@@ -76,7 +77,7 @@ async function makeCables(
       message: `${what}: the kernel has no br_netfilter, so frames of the port would pass unfiltered; load it: modprobe br_netfilter`,
     })
   }
-  const links = await readLinks(run, names, signal)
+  const links = await readWholeLinks(run, names, signal)
   for (const { port, devices } of ports) {
     for (const name of partsOf(devices)) {
       refuseForeignLink(`plug ${port}`, links.get(name), aliasOf(PORT_MARK, port))
@@ -115,15 +116,16 @@ function creation(port: PortDesired, links: Links): readonly string[] {
   const halves = [inner, outer].filter((name) => links.has(name))
   const commands: string[] = []
   if (!links.has(bridge)) {
-    commands.push(`link add name ${bridge} type bridge ${bridgeWords(cableBridge)}`)
-    commands.push(`link set dev ${bridge} alias ${alias}`)
+    commands.push(`link add name ${bridge} ${makingWords} type bridge ${bridgeWords(cableBridge)}`)
+    commands.push(`link set dev ${bridge} ${markWords(alias)}`)
   }
   if (halves.length < 2) {
     for (const half of halves) commands.push(`link delete dev ${half}`)
-    commands.push(
-      `link add name ${inner} mtu ${port.mtu} type veth peer name ${outer} mtu ${port.mtu}`,
-    )
-    for (const name of [inner, outer]) commands.push(`link set dev ${name} alias ${alias}`)
+    const end = (name: string): string => `name ${name} ${makingWords} mtu ${port.mtu}`
+    commands.push(`link add ${end(inner)} type veth peer ${end(outer)}`)
+    for (const name of [inner, outer]) {
+      commands.push(`link set dev ${name} ${markWords(alias)}`)
+    }
   }
   return commands
 }

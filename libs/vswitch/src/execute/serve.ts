@@ -1,7 +1,7 @@
 import { PurlinError } from '@purlin/base'
 import { serviceDevice } from '@purlin/schema'
 import { runBatch } from '../links/batch.ts'
-import { readLinks } from '../links/link.ts'
+import { readWholeLinks } from '../links/half-made.ts'
 import { aliasOf, nameOfAlias, PORT_GROUP_MARK } from '../mark.ts'
 import {
   configurationFingerprint,
@@ -27,7 +27,7 @@ import { refuseForeignLink } from './taken.ts'
 export async function serve(context: ExecuteContext, service: ServiceDesired): Promise<void> {
   const what = `serve port group ${service.portGroup}`
   const folder = folderOf(context, service.portGroup)
-  const links = await readLinks(context.run, [service.device], context.signal)
+  const links = await readWholeLinks(context.run, [service.device], context.signal)
   const alias = aliasOf(PORT_GROUP_MARK, service.portGroup)
   refuseForeignLink(what, links.get(service.device), alias)
 
@@ -106,7 +106,7 @@ async function ensureDnsmasq(
 async function takeDown(context: ExecuteContext, found: ServiceObserved): Promise<void> {
   const device = serviceDevice(found.portGroup)
   await dropSwitchPort(context, device, { [PORT_GROUP_MARK]: found.portGroup })
-  const links = await readLinks(context.run, [device], context.signal)
+  const links = await readWholeLinks(context.run, [device], context.signal)
   if (nameOfAlias(PORT_GROUP_MARK, links.get(device)?.alias) === found.portGroup) {
     const what = `take down the service of port group ${found.portGroup}`
     await runBatch(context.run, what, [`link delete dev ${device}`], { signal: context.signal })

@@ -9,6 +9,7 @@ const bridge = {
   mtu: 1400,
   address: '02:b2:ad:7d:8a:af',
   ifalias: 'purlin:port=web-1.eth0',
+  group: 'default',
   linkinfo: {
     info_kind: 'bridge',
     info_data: {
@@ -32,6 +33,7 @@ test('a bridge is read with its settings and its owner', (t) => {
     mtu: 1400,
     up: true,
     alias: 'purlin:port=web-1.eth0',
+    group: 'default',
     mac: '02:b2:ad:7d:8a:af',
     bridge: cableBridge,
     addresses: [],

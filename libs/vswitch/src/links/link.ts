@@ -22,6 +22,8 @@ export interface Link {
   readonly mtu: number
   readonly up: boolean
   readonly alias: string | undefined
+  /** Name or number of the group that it is in, `default` as a rule. */
+  readonly group: string | undefined
   readonly mac: string
   readonly bridge: BridgeSettings | undefined
   /** `ADDRESS/LENGTH` of each of its addresses. */
@@ -94,6 +96,7 @@ interface LinkRow {
   readonly master?: string
   readonly address?: string
   readonly ifalias?: string
+  readonly group?: string
   readonly addr_info?: readonly { readonly local?: string; readonly prefixlen?: number }[]
   readonly linkinfo?: {
     readonly info_kind?: string
@@ -113,6 +116,7 @@ function parseLink(row: LinkRow): Link {
     mtu: row.mtu,
     up: row.flags?.includes('UP') === true,
     alias: row.ifalias,
+    group: row.group,
     mac: row.address ?? '',
     bridge:
       kind === 'bridge'

@@ -50,13 +50,14 @@ export interface Pipelines {
   refresh(bridge: string, signal?: AbortSignal): Promise<void>
   /** What the meters have counted. Errors: PUR_OVS_UNREACHABLE. */
   meters(bridge: string, signal?: AbortSignal): Promise<readonly MeterEntry[]>
-  /** Hands frames to a bridge's flows as if they had come in by the port. Errors:
-   *  PUR_OPENFLOW_REFUSED, PUR_OVS_UNREACHABLE. */
+  /** Hands frames to a bridge's flows as if they had come in by the port; with `out` to whoever is
+   *  behind the port. Errors: PUR_OPENFLOW_REFUSED, PUR_OVS_UNREACHABLE. */
   inject(
     bridge: string,
-    inPort: number,
+    port: number,
     frames: readonly Uint8Array[],
     signal?: AbortSignal,
+    way?: 'in' | 'out',
   ): Promise<void>
   onChange(listener: (bridge: string) => void, signal: AbortSignal): void
   close(): void
@@ -180,9 +181,9 @@ export function openPipelines(folder: string, clock: Clock): Pipelines {
       await session.commit(`refresh ${bridge}`, changes, COMMIT_DEADLINE_MS, signal)
     },
     meters: async (bridge, signal) => await (await stateOf(bridge)).session.meters(signal),
-    inject: async (bridge, inPort, frames, signal) => {
+    inject: async (bridge, port, frames, signal, way = 'in') => {
       const { session } = await stateOf(bridge)
-      const requests = frames.map((frame) => packetOut(inPort, frame))
+      const requests = frames.map((frame) => packetOut(port, frame, way))
       await session.send(`send frames on ${bridge}`, requests, signal)
     },
     onChange: (listener, signal) => {

@@ -51,7 +51,7 @@ const nothing: VswitchObserved = {
 
 function link(name: string, alias: string, rest: Partial<Link> = {}): [string, Link] {
   const plain = { kind: 'veth', master: undefined, mac: '', bridge: undefined, addresses: [] }
-  return [name, { name, index: 1, mtu: 1500, up: true, alias, ...plain, ...rest }]
+  return [name, { name, index: 1, mtu: 1500, up: true, alias, group: 'default', ...plain, ...rest }]
 }
 
 function switchPort(name: string, rest: Partial<SwitchPortObserved>): [string, SwitchPortObserved] {

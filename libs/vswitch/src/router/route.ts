@@ -8,6 +8,7 @@ import { dropSwitchPort, ensureSwitchPort } from '../execute/switch-port.ts'
 import { refuseForeignLink } from '../execute/taken.ts'
 import { runBatch } from '../links/batch.ts'
 import { finishChecksums } from '../links/checksum.ts'
+import { makingWords, markWords, readWholeLinks } from '../links/half-made.ts'
 import { readLinks } from '../links/link.ts'
 import { silenceIpv6 } from '../links/silence.ts'
 import { aliasOf, nameOfAlias, ROUTER_MARK } from '../mark.ts'
@@ -263,7 +264,7 @@ async function ensureExternal(
   }
   const device = routerDevice(router.name)
   const alias = aliasOf(ROUTER_MARK, router.name)
-  const link = (await readLinks(context.run, [device], context.signal)).get(device)
+  const link = (await readWholeLinks(context.run, [device], context.signal)).get(device)
   refuseForeignLink(what, link, alias)
   const inside = await devicesOf(holder.processId)
   const stands = link !== undefined && inside.has(EXTERNAL_DEVICE)
@@ -295,8 +296,8 @@ async function makeExternalCable(
 ): Promise<void> {
   const inside = `name ${EXTERNAL_DEVICE} address ${mac} mtu ${mtu} netns ${holder.processId}`
   const commands = [
-    `link add name ${device} mtu ${mtu} type veth peer ${inside}`,
-    `link set dev ${device} alias ${alias}`,
+    `link add name ${device} ${makingWords} mtu ${mtu} type veth peer ${inside}`,
+    `link set dev ${device} ${markWords(alias)}`,
   ]
   await runBatch(context.run, what, commands, { signal: context.signal })
   await silenceIpv6([device])
