@@ -6,6 +6,7 @@ import test from 'ava'
 import { removeFolder, startAgent, type TestAgent } from './start-agent.ts'
 
 let agent: TestAgent
+const links: string[] = []
 
 const host = async (program: string, ...args: string[]): Promise<string> =>
   (await run(program, args, { timeoutMs: 20_000 })).stdout
@@ -35,6 +36,8 @@ test.after.always(async () => {
   if (agent === undefined) return
   await agent.stop()
   await removeFolder(agent)
+  // The next suite's machine has the same name, and so the same devices.
+  for (const name of links) await host('ip', 'link', 'delete', name)
 })
 
 /** Without Open vSwitch and libvirt the machine never stands; its rules do, and name its
@@ -55,6 +58,7 @@ async function standOnBridge(key: string): Promise<void> {
   const bridge = `pbr-${key}`
   await host('sysctl', '-qw', 'net.ipv6.conf.default.disable_ipv6=1')
   await host('ip', 'link', 'add', bridge, 'type', 'bridge', 'forward_delay', '0')
+  links.push(bridge)
   await host('ip', 'link', 'set', bridge, 'up')
   for (const family of ['iptables', 'ip6tables']) {
     await writeFile(`/sys/class/net/${bridge}/bridge/nf_call_${family}`, '1')
@@ -64,6 +68,7 @@ async function standOnBridge(key: string): Promise<void> {
     [`pin-${key}`, `pout-${key}`],
   ] as const) {
     await host('ip', 'link', 'add', name, 'type', 'veth', 'peer', 'name', peer)
+    links.push(name)
     await host('ip', 'link', 'set', name, 'master', bridge, 'up')
     await host('ip', 'link', 'set', peer, 'up')
   }
