@@ -1,83 +1,31 @@
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
-import { PurlinError, run, toPurlinError } from '@purlin/base'
 import { cargoBuild } from '../../native/cargo.ts'
 import { repository } from '../../repository.ts'
-import { PrivateHost } from '../../sandbox/host.ts'
-import { isRoot } from '../../setup/privilege.ts'
-import { Progress } from '../../setup/progress.ts'
-import { setUp } from '../../setup/set-up.ts'
-import { type NetfilterFindings, netfilterFindings } from './findings.ts'
+import type { Progress } from '../../setup/progress.ts'
+import { type BenchWords, runPrivateBench } from '../private.ts'
+import { netfilterFindings } from './findings.ts'
 import { reportLines } from './report.ts'
 
-const USAGE = 'usage: ./purlin bench netfilter [--rounds N] [--quick] [-o table|json] [--yes]'
 const BLAST = join(repository, 'target/release/blast')
-const INSIDE = join(import.meta.dirname, 'inside.ts')
-const TIMEOUT_MS = 60 * 60_000
 
 /** `./purlin bench netfilter`. Everything is measured in a private host, which needs root. */
 export async function runNetfilterBench(
   words: readonly string[],
   signal: AbortSignal,
 ): Promise<number> {
-  const { output, rounds, quick, yes } = readWords(words)
-  const progress = new Progress()
-  await setUp({ yes, sets: ['sandbox', 'build', 'firewalls'], progress })
-  if (!isRoot()) {
-    throw new PurlinError('PUR_HOST_UNFIT', {
-      message: 'the benchmark makes network namespaces, which needs root: run it by sudo',
-    })
-  }
-  await progress.step('frame sender built', () =>
-    cargoBuild(repository, ['--package', 'purlin-blast'], {}),
-  )
-  const findings = await progress.step('measured', async () => await measure(rounds, quick, signal))
-  const lines = output === 'json' ? [JSON.stringify(findings, null, 2)] : reportLines(findings)
-  process.stdout.write(`${lines.join('\n')}\n`)
-  return 0
-}
-
-async function measure(
-  rounds: number,
-  quick: boolean,
-  signal: AbortSignal,
-): Promise<NetfilterFindings> {
-  const host = await PrivateHost.start({ name: 'bench-host' })
-  try {
-    const order = JSON.stringify({ rounds, quick, blast: BLAST })
-    const node = [process.execPath, '--conditions=purlin-source', INSIDE, order]
-    const [program, ...args] = host.enter(['env', '--chdir', repository, ...node])
-    const { stdout } = await run(program, args, { timeoutMs: TIMEOUT_MS, signal })
-    return netfilterFindings.parse(JSON.parse(stdout))
-  } finally {
-    await host.end()
-  }
-}
-
-function readWords(words: readonly string[]): {
-  readonly output: 'table' | 'json'
-  readonly rounds: number
-  readonly quick: boolean
-  readonly yes: boolean
-} {
-  try {
-    const { values } = parseArgs({
-      args: [...words],
-      options: {
-        output: { type: 'string', short: 'o', default: 'table' },
-        rounds: { type: 'string', default: '9' },
-        quick: { type: 'boolean', default: false },
-        yes: { type: 'boolean', short: 'y', default: false },
-      },
-    })
-    const { output, quick, yes } = values
-    const rounds = Number(values.rounds)
-    if (!Number.isInteger(rounds) || rounds < 1)
-      throw new Error(`--rounds ${values.rounds}: from 1`)
-    if (output !== 'table' && output !== 'json') throw new Error(`-o ${output}: table or json`)
-    return { output, rounds, quick, yes }
-  } catch (cause) {
-    const message = `${toPurlinError(cause).message}\n${USAGE}`
-    throw new PurlinError('PUR_INVALID', { message, cause, context: { usage: true } })
-  }
+  const bench = {
+    name: 'netfilter',
+    roundsDefault: 9,
+    sets: ['sandbox', 'build', 'firewalls'],
+    prepare: async (progress: Progress) =>
+      await progress.step('frame sender built', () =>
+        cargoBuild(repository, ['--package', 'purlin-blast'], {}),
+      ),
+    inside: join(import.meta.dirname, 'inside.ts'),
+    order: ({ rounds, quick }: BenchWords) => ({ rounds, quick, blast: BLAST }),
+    findings: netfilterFindings,
+    lines: reportLines,
+    timeoutMs: 60 * 60_000,
+  } as const
+  return await runPrivateBench(bench, words, signal)
 }

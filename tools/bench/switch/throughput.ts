@@ -112,6 +112,7 @@ function sceneOf(path: Path): Scene {
       name: `${path}-${index}`,
       spec: {
         ...{ cpus: 1, memoryMiB: 128, image: 'none', powerState: 'running' },
+        disks: [],
         nics: [
           {
             ...{ name: 'eth0', portGroup: path, securityGroups: [path], allowUnfiltered: false },
