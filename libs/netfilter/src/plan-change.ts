@@ -8,6 +8,7 @@ import {
 } from './apply/difference.ts'
 import type { Leftovers } from './apply/leftovers.ts'
 import type { CompiledNic, CompiledRuleset } from './compile/ruleset.ts'
+import { editedMap } from './edited-map.ts'
 import type { NetfilterObserved } from './observe/observed.ts'
 import {
   classSetsAside,
@@ -221,13 +222,15 @@ function standingSet({ wanted }: Standing, name: string): NamedSet | undefined {
 /** The former objects with what is new, without what nothing is made of any more. */
 function wantedNow(standing: Standing, part: TableObjects, gone: Leftovers): TableObjects {
   const isSame = part.chains.size + gone.chains.size === 0
-  const chains = new Map(isSame ? [] : standing.wanted.chains)
-  const sets = new Map(standing.wanted.sets)
-  for (const key of gone.chains) chains.delete(key)
-  for (const key of gone.sets) sets.delete(key)
-  for (const [key, chain] of part.chains) chains.set(key, chain)
-  for (const [key, set] of part.sets) sets.set(key, set)
-  return { chains: isSame ? standing.wanted.chains : chains, sets }
+  const { chains, sets } = standing.wanted
+  return {
+    chains: isSame ? chains : editedMap(chains, [...goneFrom(gone.chains), ...part.chains]),
+    sets: editedMap(sets, [...goneFrom(gone.sets), ...part.sets]),
+  }
+}
+
+function goneFrom(keys: ReadonlySet<string>): readonly (readonly [string, undefined])[] {
+  return [...keys].map((key) => [key, undefined])
 }
 
 /** The keys of what nothing is made of any more. */
@@ -263,6 +266,7 @@ function portsOf(
     const named = new Set(edited.filter((name) => !name.startsWith('class-')))
     for (const port of portsAsking(compiled, named, classes)) ports.add(port)
   }
+  if (ports.size === 0) return []
   return compiled.nics.flatMap(({ port }) => (ports.has(port) ? [port] : []))
 }
 

@@ -12,7 +12,7 @@ import { chooseVariants } from './apply/variants.ts'
 import { Compiler } from './compile/compiler.ts'
 import { type CompiledRuleset, type KeptClasses, keptClasses } from './compile/ruleset.ts'
 import { type NetfilterObserved, turnElements } from './observe/observed.ts'
-import { markOf, observedNics } from './observe/status.ts'
+import { markOf, observedNics, observedPorts } from './observe/status.ts'
 import {
   asideAfter,
   isSameRuleset,
@@ -184,7 +184,7 @@ function commitStep(
 }
 
 function newPortsOf(ports: readonly string[], observed: NetfilterObserved): readonly string[] {
-  const known = new Set(observedNics(observed).map((nic) => nic.port))
+  const known = observedPorts(observed)
   return ports.filter((port) => !known.has(port))
 }
 

@@ -2,7 +2,7 @@ import type { Difference } from './apply/difference.ts'
 import type { CompiledRuleset } from './compile/ruleset.ts'
 import type { Change } from './netlink/index.ts'
 import type { NetfilterObserved } from './observe/observed.ts'
-import { observedNics } from './observe/status.ts'
+import { observedPorts } from './observe/status.ts'
 import { elementKey } from './target/statement.ts'
 
 const NAMES_SHOWN = 6
@@ -14,7 +14,7 @@ export function summaryOf(
   affectedPorts: readonly string[],
   observed: NetfilterObserved,
 ): string {
-  const present = new Set(observedNics(observed).map((nic) => nic.port))
+  const present = observedPorts(observed)
   const added = affectedPorts.filter((port) => !present.has(port))
   const changed = affectedPorts.filter((port) => present.has(port))
   const keys = [...faults.keys()]

@@ -182,7 +182,7 @@ function changeElements(
   { aside, flip, remove }: Phases,
 ): void {
   const role = roleOf(set)
-  if (role === 'moving') return
+  if (role === 'moving' || set.elements === found?.elements) return
   const before = found?.elements ?? NONE
   const kept = role === 'turn' ? retained.get(set.name) : undefined
   const changed = changedKeys(set.elements, before)

@@ -1,4 +1,5 @@
 import type { AddressFamily } from '@purlin/base'
+import { editedMap } from '../edited-map.ts'
 import type { MemberAddresses, NetfilterDesired } from '../policy/desired.ts'
 import { usualText } from '../policy/usual-text.ts'
 import { type ClassNumbers, classText } from './class-numbers.ts'
@@ -49,12 +50,13 @@ export class Classes {
   map(numbers: ClassNumbers): ClassMap {
     if (this.#changed.size === 0) return this.#map
     const former = this.#map
-    const classes = new Map(former.classes)
-    for (const address of this.#changed) {
-      const text = this.#texts.get(address)
-      if (text === undefined) classes.delete(address)
-      else classes.set(address, numbers.numberOf(text))
-    }
+    const classes = editedMap(
+      former.classes,
+      [...this.#changed].map((address) => {
+        const text = this.#texts.get(address)
+        return [address, text === undefined ? undefined : numbers.numberOf(text)]
+      }),
+    )
     const few = this.#changed.size <= CHANGES_MAX && former.classes.size > 0
     const since = few ? { former: former.classes, addresses: [...this.#changed] } : undefined
     this.#map = { family: this.#family, classes, since }
@@ -68,7 +70,8 @@ export class Classes {
     this.#taken.set(group, now)
     if (now === before) return
     const same = (one: MemberAddresses | undefined, other: MemberAddresses | undefined): boolean =>
-      one !== undefined && other !== undefined && sameTexts(one, other, this.#family)
+      one !== undefined &&
+      (one === other || (other !== undefined && sameTexts(one, other, this.#family)))
     let start = 0
     while (same(now[start], before[start])) start++
     let end = 0

@@ -89,6 +89,40 @@ test('one rule changed makes one list anew; every other part is the same value',
   t.is(after.classes.ipv4, before.classes.ipv4)
 })
 
+test('members that join far from and among addresses that lists name compile as if at once', (t) => {
+  const compiler = new Compiler()
+  let desired = host()
+  compiler.compile(desired)
+  let products = 0
+  const joining = [
+    '10.30.0.1',
+    '10.30.0.2',
+    '172.16.5.21',
+    '10.30.0.3',
+    '172.16.6.22',
+    '172.16.5.23',
+  ]
+  for (const address of joining) {
+    desired = withFleet(desired, [...fleetOf(desired), { ipv4: [address], ipv6: [] }])
+    const after = compiler.compile(desired)
+    const { classNumbers, lists } = after
+    const fresh = new Compiler({ classNumbers }).compile(desired)
+    // A list's key follows from its whole content.
+    t.deepEqual([...lists.keys()], [...fresh.lists.keys()], address)
+    products += Number(address.startsWith('172'))
+    const [first] = desired.groups.keys()
+    const group = sampleGroup({ inbound: [{ ...tcp, ports: [String(2_000 + products)] }] })
+    if (first !== undefined && address.endsWith('.3')) {
+      desired = { ...desired, groups: new Map(desired.groups).set(first, group) }
+      t.deepEqual(
+        [...compiler.compile(desired).lists.keys()],
+        [...new Compiler({ classNumbers }).compile(desired).lists.keys()],
+      )
+    }
+  }
+  t.is(products, 3)
+})
+
 test('values that are built anew but say the same compile to the same values', (t) => {
   const compiler = new Compiler()
   const desired = host()

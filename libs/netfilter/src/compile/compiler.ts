@@ -8,8 +8,18 @@ import { type Draft, draftOf } from './draft.ts'
 import type { CompiledForm } from './form.ts'
 import { GroupSets } from './group-sets.ts'
 import { compileIdentity } from './identity.ts'
+import type { AddressInterval } from './intervals.ts'
 import { compileLinear } from './linear.ts'
-import { type Meetings, meetingsOf, noMeetings } from './meetings.ts'
+import {
+  allNamed,
+  carryMeetings,
+  followMembers,
+  isUntouched,
+  type Meetings,
+  meetingsOf,
+  noMeetings,
+  type Range,
+} from './meetings.ts'
 import { compileNic, sameNic } from './nic.ts'
 import { compileOpen } from './open.ts'
 import type { CompiledList, CompiledOpen, CompiledRuleset, KeptClasses } from './ruleset.ts'
@@ -147,18 +157,44 @@ export class Compiler {
 
   /** The list of each draft, by the draft's key. Drafts of equal content share theirs. */
   #listsOf(drafts: ReadonlyMap<string, Draft>): ReadonlyMap<string, CompiledList> {
-    const { views } = this.#tables
+    const { views, maps } = this.#tables
     const before = this.#listed
-    const isKnown =
-      before?.drafts === drafts &&
-      before.views === views &&
-      before.sights.every(({ draft, family, meetings }) => {
-        return this.#meetingsOf(draft, family) === meetings
-      })
-    if (isKnown) return before.lists
+    if (before !== undefined) {
+      const isSameText = before.drafts === drafts && before.views === views
+      if (isSameText && this.#isFarFrom(before)) {
+        before.maps = maps
+        return before.lists
+      }
+      carryAll(before)
+    }
     const lists = this.#listAll(drafts)
-    this.#listed = { drafts, views, lists, sights: this.#sightsOf(drafts) }
+    this.#listed = { drafts, views, lists, sights: this.#sightsOf(drafts), maps, named: undefined }
     return lists
+  }
+
+  /** Whether members lie as they did: nobody joined or left where a list names addresses, or the
+   *  meetings there are the same. */
+  #isFarFrom(listed: Listed): boolean {
+    const { sights, maps: before } = listed
+    const { maps } = this.#tables
+    // To put the addresses of all lists in order pays when members change again and again.
+    if (maps !== before && listed.named === undefined) listed.named = 'next time'
+    else if (listed.named === 'next time') listed.named = namedIn(sights)
+    const { named } = listed
+    if (named !== undefined && named !== 'next time') {
+      const isFar = (family: AddressFamily): boolean => {
+        followMembers(maps[family])
+        return isUntouched(named[family], before[family].classes, maps[family])
+      }
+      if (FAMILIES.every(isFar)) {
+        listed.seen ??= before
+        return true
+      }
+    }
+    carryAll(listed)
+    return sights.every(({ draft, family, meetings }) => {
+      return this.#meetingsOf(draft, family) === meetings
+    })
   }
 
   /** What may change for drafts although they and the views stay: where members lie. */
@@ -167,7 +203,7 @@ export class Compiler {
       FAMILIES.flatMap((family): readonly Sight[] => {
         const { intervals, view } = draft.families[family]
         if (view === undefined || intervals === undefined || intervals.length === 0) return []
-        return [{ draft, family, meetings: this.#meetingsOf(draft, family) }]
+        return [{ draft, family, intervals, meetings: this.#meetingsOf(draft, family) }]
       }),
     )
   }
@@ -294,6 +330,22 @@ export class Compiler {
   }
 }
 
+/** What was found for all lists together holds for each. */
+function carryAll(listed: Listed): void {
+  const { seen, maps, sights } = listed
+  if (seen === undefined) return
+  listed.seen = undefined
+  for (const { family, intervals } of sights) {
+    carryMeetings(intervals, seen[family].classes, maps[family].classes)
+  }
+}
+
+function namedIn(sights: readonly Sight[]): Readonly<Record<AddressFamily, readonly Range[]>> {
+  const of = (family: AddressFamily): readonly Range[] =>
+    allNamed(sights.flatMap((one) => (one.family === family ? [one.intervals] : [])))
+  return { ipv4: of('ipv4'), ipv6: of('ipv6') }
+}
+
 /** The groups of the views that drafts name. */
 function viewGroupsOf(drafts: ReadonlyMap<string, Draft>): ViewGroups {
   const groups = new Map<string, readonly string[]>()
@@ -321,12 +373,19 @@ interface Listed {
   readonly drafts: ReadonlyMap<string, Draft>
   readonly views: ReadonlyMap<string, ViewParts>
   readonly sights: readonly Sight[]
+  /** Where the members were last. */
+  maps: ClassTables['maps']
+  /** Where they were when each list was last looked at by itself, if that was before. */
+  seen?: ClassTables['maps'] | undefined
+  /** What the lists of `sights` name; undefined until members change. */
+  named: Readonly<Record<AddressFamily, readonly Range[]>> | 'next time' | undefined
   readonly lists: ReadonlyMap<string, CompiledList>
 }
 
 interface Sight {
   readonly draft: Draft
   readonly family: AddressFamily
+  readonly intervals: readonly AddressInterval[]
   readonly meetings: Meetings
 }
 

@@ -17,6 +17,9 @@ export interface Meetings {
 /** A list without groups, or without addresses of its own. */
 export const noMeetings: Meetings = { text: '', has: () => false }
 
+/** Addresses from `first` to `last`. */
+export type Range = Pick<AddressInterval, 'first' | 'last'>
+
 interface Known {
   /** The latest for which the meetings are these. */
   classes: ClassMap['classes']
@@ -34,9 +37,7 @@ export function meetingsOf(
   map: ClassMap,
 ): Meetings {
   if (intervals.length === 0) return noMeetings
-  // The order of the members is kept up to date with each change, which is cheap; to put all of
-  // them in order is not.
-  sortedMembers(map)
+  followMembers(map)
   const before = known.get(intervals)
   if (before?.view === view && isUntouched(intervals, before.classes, map)) {
     before.classes = map.classes
@@ -47,8 +48,32 @@ export function meetingsOf(
   return meetings
 }
 
-function isUntouched(
+/** The addresses that any of these lists names, as disjoint ranges in order. */
+export function allNamed(lists: readonly (readonly Range[])[]): readonly Range[] {
+  const ranges = lists.flat().sort((a, b) => (a.first < b.first ? -1 : 1))
+  const merged: Range[] = []
+  for (const { first, last } of ranges) {
+    const before = merged.at(-1)
+    if (before === undefined || first > before.last) merged.push({ first, last })
+    else if (last > before.last) merged[merged.length - 1] = { first: before.first, last }
+  }
+  return merged
+}
+
+/** Says that the meetings of these intervals, which were right for the classes `from`, are right for
+ *  `to` as well. */
+export function carryMeetings(
   intervals: readonly AddressInterval[],
+  from: ClassMap['classes'],
+  to: ClassMap['classes'],
+): void {
+  const before = known.get(intervals)
+  if (before?.classes === from) before.classes = to
+}
+
+/** Whether nobody in these ranges has another class than before. */
+export function isUntouched(
+  intervals: readonly Range[],
   before: ClassMap['classes'],
   { family, classes, since }: ClassMap,
 ): boolean {
@@ -95,6 +120,12 @@ interface Member {
 }
 
 const sorted = new WeakMap<ClassMap['classes'], readonly Member[]>()
+
+/** Keeps the order of the members up to date with each change, which is cheap; to put all of them in
+ *  order is not. */
+export function followMembers(map: ClassMap): void {
+  sortedMembers(map)
+}
 
 /** Every address that has a class, in order; made from that of the former map where that is known,
  *  once a map. */
@@ -160,7 +191,7 @@ function firstMember(members: readonly Member[], value: bigint, from: number): n
 }
 
 /** The first interval that does not end before `value`. */
-function firstNotBefore(intervals: readonly AddressInterval[], value: bigint): number {
+function firstNotBefore(intervals: readonly Range[], value: bigint): number {
   let low = 0
   let high = intervals.length
   while (low < high) {

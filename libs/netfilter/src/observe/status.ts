@@ -44,6 +44,18 @@ export function observedNics(observed: NetfilterObserved): readonly ObservedNic[
   return nics
 }
 
+const knownPorts = new WeakMap<readonly ObservedNic[], ReadonlySet<string>>()
+
+/** Their ports. */
+export function observedPorts(observed: NetfilterObserved): ReadonlySet<string> {
+  const nics = observedNics(observed)
+  const known = knownPorts.get(nics)
+  if (known !== undefined) return known
+  const ports = new Set(nics.map((nic) => nic.port))
+  knownPorts.set(nics, ports)
+  return ports
+}
+
 function nicsOf(
   guards: ReadonlyMap<string, SetElement>,
   marks: ReadonlyMap<string, SetElement>,

@@ -15,6 +15,8 @@ const GROUP = /^[a-z0-9-]{1,63}$/
 /** NICs, lists of members and lists of their addresses that were found right before; values never
  *  change in place. */
 const sound = new WeakSet<object>()
+/** The NICs whose groups were all found in these. */
+const grouped = new WeakMap<NetfilterDesired['groups'], NetfilterDesired['nics']>()
 /** The members of a group that were found right last: most of them stay. */
 const soundMembers = new Map<string, readonly MemberAddresses[]>()
 
@@ -33,7 +35,9 @@ export function checkDesired(desired: NetfilterDesired): void {
   }
   const unique = new Map<string, string>()
   const isKnown = sound.has(desired.nics)
-  desired.nics.forEach((nic, index) => {
+  const isGrouped = isKnown && grouped.get(desired.groups) === desired.nics
+  const nics = isGrouped ? [] : desired.nics
+  nics.forEach((nic, index) => {
     for (const group of nic.groups) {
       if (!desired.groups.has(group)) {
         report(`nics[${index}].groups`, `no security group ${group}`)
@@ -48,8 +52,8 @@ export function checkDesired(desired: NetfilterDesired): void {
       unique.set(claim, nic.port)
     }
   })
-  for (const names of [desired.groups.keys(), desired.members.keys()]) {
-    for (const name of names) {
+  for (const names of isGrouped ? [desired.members] : [desired.groups, desired.members]) {
+    for (const name of names.keys()) {
       if (!isGroupName(name)) report('groups', `"${name}" is no name of a group`)
     }
   }
@@ -59,8 +63,9 @@ export function checkDesired(desired: NetfilterDesired): void {
     fresh.push(members)
     const former = soundMembers.get(name)
     members.forEach((member, index) => {
+      if (member === former?.[index]) return
       const { ipv4, ipv6 } = member
-      if (member === former?.[index] || (sound.has(ipv4) && sound.has(ipv6))) return
+      if (sound.has(ipv4) && sound.has(ipv6)) return
       checkAddresses(ipv4, 'ipv4', `members.${name}`, report)
       checkAddresses(ipv6, 'ipv6', `members.${name}`, report)
       fresh.push(ipv4, ipv6)
@@ -69,6 +74,7 @@ export function checkDesired(desired: NetfilterDesired): void {
   if (problems.length === 0) {
     if (!isKnown) for (const nic of desired.nics) sound.add(nic)
     sound.add(desired.nics)
+    grouped.set(desired.groups, desired.nics)
     for (const one of fresh) sound.add(one)
     if (soundMembers.size >= READABLE_MAX) soundMembers.clear()
     for (const [name, members] of desired.members) soundMembers.set(name, members)

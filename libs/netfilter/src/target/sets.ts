@@ -1,6 +1,7 @@
 import type { AddressFamily } from '@purlin/base'
 import { DECISION_BASE } from '../compile/form.ts'
 import type { ClassMap, ClassView, CompiledVerdict, GroupSet } from '../compile/ruleset.ts'
+import { editedMap } from '../edited-map.ts'
 import { verdictElement } from './build.ts'
 import { classMapName, LOOSE_SET, VERDICT_MAP, viewMapName } from './names.ts'
 import {
@@ -127,7 +128,7 @@ export function withElements(
   former: NamedSet['elements'],
   changed: NamedSet['elements'],
 ): NamedSet['elements'] {
-  const elements = new Map([...former, ...changed])
+  const elements = editedMap(former, changed)
   elementChanges.set(elements, { former, keys: [...changed.keys()] })
   return elements
 }
@@ -135,18 +136,15 @@ export function withElements(
 /** The map of classes. Made from the former one where little has changed since. */
 export function classNamedSet({ family, classes, since }: ClassMap): NamedSet {
   const former = since && classElements.get(since.former)
-  const elements = new Map(former)
-  const keys: string[] = []
+  const changed = new Map<string, SetElement | undefined>()
   for (const address of former === undefined ? classes.keys() : (since?.addresses ?? [])) {
     const number = classes.get(address)
     const element = classElement(address, number ?? 0)
-    const key = elementKey(element)
-    keys.push(key)
-    if (number === undefined) elements.delete(key)
-    else elements.set(key, element)
+    changed.set(elementKey(element), number === undefined ? undefined : element)
   }
+  const elements = editedMap(former ?? new Map<string, SetElement>(), changed)
   classElements.set(classes, elements)
-  if (former !== undefined) elementChanges.set(elements, { former, keys })
+  if (former !== undefined) elementChanges.set(elements, { former, keys: [...changed.keys()] })
   return { ...classShape(family), elements }
 }
 
