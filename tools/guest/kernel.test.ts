@@ -30,11 +30,21 @@ for (const setupSectors of [1, 39, 0]) {
   })
 }
 
+test('the payload of a kernel packed by xz is cut out too', (t) => {
+  const payload = packed(LZ4_MAGIC)
+  Buffer.from('fd377a585a00', 'hex').copy(payload)
+  t.deepEqual(kernelPayload(image(39, payload), 'vmlinuz'), payload)
+})
+
 for (const [what, bytes, sentence] of [
   ['a short file', Buffer.alloc(100), /^vmlinuz: .*: it has no boot header$/],
   ['a file without the header', Buffer.alloc(5000), /it has no boot header$/],
   ['a file cut off', image(1, packed(LZ4_MAGIC)).subarray(0, 1200), /lies outside of it$/],
-  ['a kernel packed by gzip', image(1, packed(0x0008_8b1f)), /it is not packed by lz4$/],
+  [
+    'a kernel packed by gzip',
+    image(1, packed(0x0008_8b1f)),
+    /it is packed neither by lz4 nor by xz$/,
+  ],
 ] as const) {
   test(`${what} is refused with what was found`, (t) => {
     const error = t.throws(() => kernelPayload(bytes, 'vmlinuz'), {

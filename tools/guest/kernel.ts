@@ -11,6 +11,8 @@ const FIRST_MODULES = ['virtio_pci', 'virtio_net', 'virtio_console']
 /** After it: balloon, entropy, disks, the power button. */
 const LATER_MODULES = ['virtio_balloon', 'virtio_rng', 'virtio_blk', 'button', 'evdev']
 
+const XZ_MAGIC = Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00])
+
 /** The kernel's modules of the guest, as paths in load order. */
 export interface ModuleOrder {
   readonly first: readonly string[]
@@ -29,13 +31,19 @@ export async function kernelVersion(root: string): Promise<string> {
 
 /** The modules that the guest loads, each after those it depends on. */
 export async function moduleOrder(root: string, version: string): Promise<ModuleOrder> {
-  await run('depmod', ['-b', root, version], { timeoutMs: TIMEOUT_MS, environment })
+  await indexModules(root, version)
   const first = await withDependencies(root, version, FIRST_MODULES)
   const later = await withDependencies(root, version, LATER_MODULES)
   return { first, later: later.filter((path) => !first.includes(path)) }
 }
 
-async function withDependencies(
+/** Writes the indices by which modprobe finds the modules in `root`. */
+export async function indexModules(root: string, version: string): Promise<void> {
+  await run('depmod', ['-b', root, version], { timeoutMs: TIMEOUT_MS, environment })
+}
+
+/** Paths of modules in `root`, which are indexed, each after those it depends on. */
+export async function withDependencies(
   root: string,
   version: string,
   modules: readonly string[],
@@ -51,11 +59,14 @@ async function withDependencies(
 
 /** Writes the kernel of `image` (a bzImage) unpacked into `target`, for QEMU's direct entry
  *  (PVH): unpacking it here once saves every boot the time.
- *  Errors: PUR_INVALID for an image that is not packed by lz4. */
+ *  Errors: PUR_INVALID for an image that is packed neither by lz4 nor by xz. */
 export async function unpackKernel(image: string, target: string): Promise<void> {
-  const packed = `${target}.lz4`
-  await writeFile(packed, kernelPayload(await readFile(image), basename(image)))
-  await run('lz4', ['-dqf', packed, target], { timeoutMs: TIMEOUT_MS })
+  const payload = kernelPayload(await readFile(image), basename(image))
+  const isXz = payload.subarray(0, XZ_MAGIC.length).equals(XZ_MAGIC)
+  const packed = `${target}.${isXz ? 'xz' : 'lz4'}`
+  await writeFile(packed, payload)
+  if (isXz) await run('xz', ['-dqkf', packed], { timeoutMs: TIMEOUT_MS })
+  else await run('lz4', ['-dqf', packed, target], { timeoutMs: TIMEOUT_MS })
 }
 
 /** The packed kernel inside a bzImage.
@@ -73,6 +84,7 @@ export function kernelPayload(image: Buffer, name: string): Buffer {
   if (end > image.length || end - start < 4) throw invalid('its payload lies outside of it')
   const payload = image.subarray(start, end)
   // The magic of lz4's legacy frame, which the kernel uses.
-  if (payload.readUInt32LE(0) !== 0x184c_2102) throw invalid('it is not packed by lz4')
-  return payload
+  const isLz4 = payload.readUInt32LE(0) === 0x184c_2102
+  if (isLz4 || payload.subarray(0, XZ_MAGIC.length).equals(XZ_MAGIC)) return payload
+  throw invalid('it is packed neither by lz4 nor by xz')
 }

@@ -1,5 +1,6 @@
 import { glob } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { type LabSuite, labSuites } from '../kernel-lab/suites.ts'
 import { repository } from '../repository.ts'
 import { asRoot, type Command } from '../setup/privilege.ts'
 import { readCargo, readTap } from './results.ts'
@@ -13,6 +14,9 @@ function bin(name: string): string {
   return join(repository, 'node_modules/.bin', name)
 }
 
+/** Shorter than the time of a suite, so that the guest's console is told. */
+const LAB_MINUTES = 43
+
 /** Every suite, in the order of running: the quick ones first. */
 export async function allSuites(options: { readonly long: boolean }): Promise<readonly Suite[]> {
   return [
@@ -25,6 +29,7 @@ export async function allSuites(options: { readonly long: boolean }): Promise<re
     cases('units', readTap, async () => [...NX, '-t', 'test', '--', '--tap']),
     ...(await hostSuites('netns')),
     ...(options.long ? await hostSuites('long') : []),
+    ...(options.long ? labSuites.map(inLab) : []),
   ]
 }
 
@@ -56,4 +61,16 @@ async function privileged(folder: string, ending: 'netns' | 'long'): Promise<Com
   const prefix = `PURLIN_STATE_PREFIX=/tmp/purlin-test-${process.pid}-`
   const inside = ['env', prefix, ...tests]
   return await asRoot([...NODE, script, '--folder', join(repository, folder), '--', ...inside])
+}
+
+/** A package's suites in a guest of the kernel lab. */
+function inLab({ folder, files, warm, environment }: LabSuite): Suite {
+  const config = join(repository, 'tools/test/lab.config.js')
+  const script = join(repository, 'tools/kernel-lab/in-lab.ts')
+  const options = ['--folder', join(repository, folder), '--minutes', String(LAB_MINUTES)]
+  const settings = Object.entries(environment).map(([name, value]) => `${name}=${value}`)
+  const tests = [...NODE, bin('ava'), '--config', config, '--serial', '--tap', ...files]
+  const warming = warm.flatMap((module) => ['--warm', module])
+  const command = [script, ...options, ...warming, '--', 'env', ...settings, ...tests]
+  return cases(`${folder} in the kernel lab`, readTap, () => asRoot([...NODE, ...command]))
 }

@@ -10,6 +10,7 @@ import {
   run,
   systemClock,
 } from '@purlin/base'
+import { AbsentTaps } from './absent-taps.ts'
 import { type Announcement, announceAddresses } from './announce/announce.ts'
 import type { VswitchDesired } from './desired.ts'
 import { commitFlows } from './execute/commit-flows.ts'
@@ -21,6 +22,7 @@ import { removeSwitch } from './execute/remove-switch.ts'
 import { serve, tellService, withdraw } from './execute/serve.ts'
 import { executeTogether, together } from './execute/together.ts'
 import { pluggedFacts } from './facts.ts'
+import { InsideWatch } from './inside/watch-inside.ts'
 import { listLinks } from './links/link.ts'
 import { bridgesCanFilter } from './links/silence.ts'
 import { watchLinks } from './links/watch.ts'
@@ -32,6 +34,7 @@ import { independent } from './plan/independent.ts'
 import { type PlanSettings, planVswitch } from './plan/plan.ts'
 import type { VswitchStep } from './plan/step.ts'
 import { type CrossedHop, type Crossing, crossRouter } from './router/cross/cross.ts'
+import { lookInside } from './router/look-inside.ts'
 import { route, unroute } from './router/route.ts'
 import { observeRouters } from './router/state.ts'
 import { closedFolderAbove } from './services/folder.ts'
@@ -112,6 +115,8 @@ export function createVswitchDriver(options: VswitchDriverOptions): VswitchDrive
   const spawnRun = options.run ?? run
   const database = openDatabase(options.databaseSocket, clock)
   const openflow = openPipelines(dirname(options.databaseSocket), clock)
+  const taps = new AbsentTaps()
+  const inside = new InsideWatch(spawnRun, clock)
   const switches = new Set<string>()
   let settings: PlanSettings = {
     runFolder: options.runFolder,
@@ -152,14 +157,19 @@ export function createVswitchDriver(options: VswitchDriverOptions): VswitchDrive
       ])
       const bridges = bridgesOf(replica)
       for (const name of bridges.keys()) switches.add(name)
-      const pipelines = await openflow.observe(ourBridges(bridges), signal)
+      const [pipelines, routersInside] = await Promise.all([
+        openflow.observe(ourBridges(bridges), signal),
+        lookInside(inside, routers, services, signal),
+      ])
+      const switchPorts = switchPortsOf(replica)
       return {
         bridges,
-        switchPorts: switchPortsOf(replica),
+        switchPorts,
         links,
         services,
-        routers,
+        routers: routersInside,
         pipelines,
+        unused: taps.look({ links, switchPorts }, clock.monotonicMs()),
         filterable,
         datapathType: existsSync('/sys/module/openvswitch') ? 'system' : 'netdev',
       }
@@ -191,6 +201,7 @@ export function createVswitchDriver(options: VswitchDriverOptions): VswitchDrive
       watchLinks(clock, onLink, signal)
       watchTrials(database, clock, options.reachable, confirm, onChange, signal)
       watchServices(options.runFolder, clock, onChange, signal)
+      inside.begin(onChange, signal)
     },
     confirmUplinks: confirm,
     count: async (signal) => {
@@ -236,7 +247,7 @@ async function executeStep(context: ExecuteContext, step: VswitchStep): Promise<
     case 'withdraw':
       return await withdraw(context, step.portGroup)
     case 'route':
-      return await route(context, step.router)
+      return await route(context, step.router, step.again)
     case 'unroute':
       return await unroute(context, step.router)
   }

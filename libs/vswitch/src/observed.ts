@@ -83,6 +83,8 @@ export interface VswitchObserved {
   readonly routers?: ReadonlyMap<string, RouterObserved>
   /** Flows of our bridges. */
   readonly pipelines: ReadonlyMap<string, PipelineObserved>
+  /** Keys of ports whose tap was away so long that no machine uses them, whatever libvirt says. */
+  readonly unused?: ReadonlySet<string>
   /** Whether frames on a bridge can be filtered at all: br_netfilter is in the kernel. */
   readonly filterable: boolean
   /** Datapath that a new bridge gets. */

@@ -9,6 +9,7 @@ import {
   type NumberedFlow,
 } from '../src/openflow/message.ts'
 import { type OpenflowSession, openOpenflow } from '../src/openflow/session.ts'
+import { datapath } from './support/datapath.ts'
 import { startHost, type TestHost, until } from './support/host.ts'
 
 let host: TestHost
@@ -17,7 +18,7 @@ let foreign = 0
 
 test.before(async () => {
   host = await startHost()
-  await host.vsctl('add-br', 'br0', '--', 'set', 'bridge', 'br0', 'datapath_type=netdev')
+  await host.vsctl('add-br', 'br0', '--', 'set', 'bridge', 'br0', `datapath_type=${datapath}`)
   session = await openOpenflow({
     socketPath: `${host.folder}/br0.mgmt`,
     clock: systemClock,

@@ -1,5 +1,6 @@
 import test from 'ava'
 import type { MirrorDesired } from '../src/index.ts'
+import { datapath } from './support/datapath.ts'
 import { until } from './support/host.ts'
 import { type Rig, type RigHost, startRig } from './support/rig.ts'
 import type { RigMachine } from './support/rig-machine.ts'
@@ -66,12 +67,12 @@ test.serial('a port is mirrored to a tunnel that ends elsewhere', async (t) => {
   await one.settle(desired)
   t.deepEqual(await one.plan(desired), [])
   // The other host has an end of its own that is not ours.
-  const bridge = ['--', 'set', 'bridge', 'phy', 'datapath_type=netdev']
+  const bridge = ['--', 'set', 'bridge', 'phy', `datapath_type=${datapath}`]
   await two.vsctl('add-br', 'phy', ...bridge, '--', 'add-port', 'phy', 'up0')
   await two.command('ip', 'address', 'add', '192.0.2.2/24', 'dev', 'phy')
   await two.command('ip', 'link', 'set', 'phy', 'up')
   const end = ['type=gre', 'options:remote_ip=192.0.2.1', 'options:key=9']
-  const probe = ['--', 'set', 'bridge', 'probe', 'datapath_type=netdev']
+  const probe = ['--', 'set', 'bridge', 'probe', `datapath_type=${datapath}`]
   const made = ['--', 'set', 'interface', 'end0', ...end]
   await two.vsctl('add-br', 'probe', ...probe, '--', 'add-port', 'probe', 'end0', ...made)
   await until(async () => {

@@ -1,8 +1,6 @@
-import { systemClock } from '@purlin/base'
 import test from 'ava'
-import type { SwitchDesired } from '../src/index.ts'
-import { openProbe, type ProbeHeard, type ProbePath, probeMatrix } from '../src/index.ts'
 import { until } from './support/host.ts'
+import { pathsOf, probed } from './support/probed.ts'
 import { type Rig, type RigHost, startRig } from './support/rig.ts'
 import { fleetDesired, fleetPort } from './support/rig-scenario.ts'
 
@@ -10,7 +8,6 @@ let rig: Rig
 let one: RigHost
 let two: RigHost
 const VLANS = [0, 100, 200]
-let runs = 0
 
 test.before(async () => {
   rig = await startRig(['one', 'two'], 2)
@@ -24,38 +21,6 @@ test.after.always(async () => {
   await rig?.stop()
 })
 
-/** Probes the switch of both hosts as agents do: all listen, all send, all tell. */
-async function probed(switches: readonly [SwitchDesired, SwitchDesired], limitMs = 1_500) {
-  const run = `run-${runs++}`
-  const probes = await Promise.all(
-    [one, two].map(({ databaseSocket, name }, index) =>
-      openProbe({
-        ...{ databaseSocket, clock: systemClock, host: name, run, vlans: VLANS },
-        switch: switches[index] ?? switches[0],
-      }),
-    ),
-  )
-  const matrix = (): readonly ProbePath[] => {
-    const parties = [one, two].map(({ name: host }, index) => {
-      return { host, uplinks: probes[index]?.uplinks ?? [] }
-    })
-    const heard = [one, two].map(({ name }, index): [string, readonly ProbeHeard[]] => {
-      return [name, probes[index]?.heard() ?? []]
-    })
-    return probeMatrix(VLANS, parties, new Map(heard))
-  }
-  const isWhole = (): boolean => matrix().every(({ state }) => state === 'reachable')
-  await Promise.all(probes.map((probe) => probe.send()))
-  await until(isWhole, limitMs).catch(() => undefined)
-  for (const probe of probes) probe.close()
-  return matrix()
-}
-
-const of = (paths: readonly ProbePath[], state: string): readonly string[] =>
-  paths
-    .filter((path) => path.state === state)
-    .map(({ vlan, from, uplink, to }) => `${vlan} ${from}/${uplink} ${to}`)
-
 test.serial('probes cross the fabric in every VLAN, by every member of a bond', async (t) => {
   const bonds = [{ name: 'bond0', mode: 'active-backup' as const, members: ['up0', 'up1'] }]
   const onOne = fleetDesired({ uplinks: ['bond0'], bonds }, [fleetPort(1, 100)])
@@ -64,9 +29,9 @@ test.serial('probes cross the fabric in every VLAN, by every member of a bond', 
   await two.settle(onTwo)
   const [a, b] = [onOne.switches[0], onTwo.switches[0]]
   if (a === undefined || b === undefined) throw new Error('each host has a switch')
-  const paths = await probed([a, b], 10_000)
+  const paths = await probed([one, two], [a, b], VLANS, 10_000)
   t.is(paths.length, 9, 'three networks, by two legs one way and one the other')
-  t.deepEqual(of(paths, 'reachable').length, 9, JSON.stringify(paths))
+  t.deepEqual(pathsOf(paths, 'reachable').length, 9, JSON.stringify(paths))
   t.deepEqual(await one.plan(onOne), [], 'a probe is no drift')
 })
 
@@ -76,18 +41,18 @@ test.serial('what the physical switch does not carry is dropped, or too large', 
   const [own] = desired.switches
   if (own === undefined) throw new Error('the host has a switch')
   await rig.physical.vsctl('set', 'port', 'two-up0', 'trunks=100,0')
-  const cut = await probed([own, own])
-  t.deepEqual(of(cut, 'dropped'), ['200 one/up0 two', '200 two/up0 one'])
-  t.is(of(cut, 'reachable').length, 4)
+  const cut = await probed([one, two], [own, own], VLANS)
+  t.deepEqual(pathsOf(cut, 'dropped'), ['200 one/up0 two', '200 two/up0 one'])
+  t.is(pathsOf(cut, 'reachable').length, 4)
   await rig.physical.vsctl('clear', 'port', 'two-up0', 'trunks')
   await rig.physical.command('ip', 'link', 'set', 'two-up0', 'mtu', '1400')
-  const small = await probed([own, own])
+  const small = await probed([one, two], [own, own], VLANS)
   const ways = VLANS.map((vlan) => `${vlan} one/up0 two`)
   t.deepEqual(
-    of(small, 'mtu-too-small').filter((way) => way.endsWith('two')),
+    pathsOf(small, 'mtu-too-small').filter((way) => way.endsWith('two')),
     ways,
   )
-  t.deepEqual(of(small, 'dropped'), [])
+  t.deepEqual(pathsOf(small, 'dropped'), [])
   await rig.physical.command('ip', 'link', 'set', 'two-up0', 'mtu', '1700')
 })
 

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { serviceDevice } from '@purlin/schema'
 import test from 'ava'
 import { createVswitchDriver, type VswitchDesired } from '../src/index.ts'
+import { datapath } from './support/datapath.ts'
 import { ip, type Machine, startHost, type TestHost, until } from './support/host.ts'
 import { factsNow, planNow, reconcileOnce } from './support/reconcile.ts'
 import {
@@ -93,7 +94,7 @@ test.serial('a switch, its ports and its service stand after one round', async (
   t.is(await host.vsctl('get', 'interface', outer, 'external_ids:iface-id'), 'vm-52.eth0')
   t.is(
     await host.vsctl('get', 'bridge', 'dvs0', 'fail_mode', 'datapath_type'),
-    'standalone\nnetdev',
+    `standalone\n${datapath}`,
   )
   t.notRegex(await ip('-6', 'address', 'show'), /fe80/, 'the host has no address on these links')
   t.is(await readFile(IPV6_DEFAULT, 'utf8'), '0\n')
@@ -350,7 +351,7 @@ test.serial('a name that is taken is refused, and stays as it was', async (t) =>
   await t.throwsAsync(reconcileOnce(driver, only({})), refusal(/dvs0 \(bridge\).*ip link delete/))
   await ip('link', 'delete', 'dvs0')
 
-  await host.vsctl('add-br', 'dvs0', '--', 'set', 'bridge', 'dvs0', 'datapath_type=netdev')
+  await host.vsctl('add-br', 'dvs0', '--', 'set', 'bridge', 'dvs0', `datapath_type=${datapath}`)
   await t.throwsAsync(reconcileOnce(driver, only({})), refusal(/without Purlin's mark.*del-br/))
   t.is(await host.vsctl('get', 'bridge', 'dvs0', 'external_ids'), '{}')
   await host.vsctl('del-br', 'dvs0')

@@ -22,6 +22,8 @@ export interface TestEtcdOptions {
   readonly firstPort?: number
   /** What its members prove themselves by, and whom they believe; absent: an authority is made. */
   readonly given?: { readonly server: Identity; readonly ca: string }
+  /** Whom its members refuse, read at every handshake; it is there before they start. */
+  readonly revokedFile?: string
 }
 
 /** What a client of the cluster needs. */
@@ -41,6 +43,7 @@ export class TestEtcd {
   readonly #folder: string
   readonly #address: string
   readonly #firstPort: number
+  readonly #revokedFile: string | undefined
   readonly #processes: (ChildProcess | undefined)[]
 
   private constructor(options: TestEtcdOptions, authority: Identity, client: Identity) {
@@ -48,6 +51,7 @@ export class TestEtcd {
     this.#folder = folder
     this.#address = address
     this.#firstPort = firstPort
+    this.#revokedFile = options.revokedFile
     this.#processes = Array.from({ length: members }, () => undefined)
     this.authority = authority
     const endpoints = this.#processes.map((_, index) => this.#url(index, 0))
@@ -87,6 +91,7 @@ export class TestEtcd {
       ...[`--initial-cluster=${peers}`, '--initial-cluster-state=new'],
       ...files(''),
       ...files('peer-'),
+      ...(this.#revokedFile === undefined ? [] : [`--client-crl-file=${this.#revokedFile}`]),
     ]
     const options = { cwd: this.#folder, stdio: ['ignore', log, log] as ('ignore' | number)[] }
     this.#processes[index] = spawn('setpriv', ['--pdeathsig', 'KILL', 'etcd', ...args], options)

@@ -17,7 +17,7 @@ export interface FleetHostPlace {
   readonly address: string
 }
 
-const START_LIMIT_MS = 30_000
+const START_LIMIT_MS = 90_000
 const POLL_MS = 20
 
 /** A host of the rig: a network namespace with folders, an agent and a client of its own. It shares

@@ -8,57 +8,89 @@ import { ip } from './open-vswitch.ts'
 const TALKER = fileURLToPath(new URL('./talker.ts', import.meta.url))
 const TIMEOUT_MS = 20_000
 
-/** A machine's stand-in on a rig: a network namespace whose `eth0` is the other end of its tap. It
- *  moves with all that it has: its tap goes from one host to the other. */
+/** A NIC of a machine: its port, and how that reaches the switch. */
+export interface FleetNic {
+  readonly port: PortSpec
+  readonly path: 'filterable' | 'direct'
+}
+
+/** A machine's stand-in on a rig: a network namespace whose `eth0` (and `eth1` ...) is the other
+ *  end of its tap. It moves with all that it has: its taps go from one host to the other. */
 export class FleetMachine {
   readonly name: string
-  readonly port: PortSpec
+  readonly nics: readonly FleetNic[]
   host: FleetHost
 
-  private constructor(name: string, port: PortSpec, host: FleetHost) {
+  private constructor(name: string, nics: readonly FleetNic[], host: FleetHost) {
     this.name = name
-    this.port = port
+    this.nics = nics
     this.host = host
   }
 
-  /** Makes the machine beside its port, not yet in it. */
-  static async make(name: string, port: PortSpec, host: FleetHost): Promise<FleetMachine> {
-    const machine = new FleetMachine(name, port, host)
+  /** Makes the machine beside its ports, not yet in them. */
+  static async make(
+    name: string,
+    port: PortSpec,
+    host: FleetHost,
+    further: readonly FleetNic[] = [],
+  ): Promise<FleetMachine> {
+    const nics: readonly FleetNic[] = [{ port, path: 'filterable' }, ...further]
+    const machine = new FleetMachine(name, nics, host)
     await ip('netns', 'add', name)
-    await machine.run('sysctl', ['-e', '-q', '-w', 'net.ipv6.conf.default.disable_ipv6=1'])
-    const peer = ['peer', 'name', 'eth0', 'address', port.mac, 'netns', name]
-    await ip('-n', host.name, 'link', 'add', machine.tap, 'type', 'veth', ...peer)
-    await machine.run('ethtool', ['-K', 'eth0', 'tx', 'off'])
-    for (const address of port.ipv4) {
-      await ip('-n', name, 'address', 'add', `${address}/24`, 'dev', 'eth0')
-    }
-    for (const device of ['lo', 'eth0']) await ip('-n', name, 'link', 'set', device, 'up')
+    const six = nics.some((nic) => nic.port.ipv6.length > 0) ? 0 : 1
+    const conf = 'net.ipv6.conf.default'
+    const settings = [`${conf}.disable_ipv6=${six}`, `${conf}.accept_dad=0`]
+    await machine.run('sysctl', ['-e', '-q', '-w', ...settings])
+    await ip('-n', name, 'link', 'set', 'lo', 'up')
+    for (const [index, nic] of nics.entries()) await machine.#makeNic(`eth${index}`, nic.port)
     return machine
   }
 
-  get tap(): string {
-    return devicesOf(this.port.deviceKey).tap
+  async #makeNic(device: string, { deviceKey, mac, ipv4, ipv6 }: PortSpec): Promise<void> {
+    const peer = ['peer', 'name', device, 'address', mac, 'netns', this.name]
+    const { tap } = devicesOf(deviceKey)
+    await ip('-n', this.host.name, 'link', 'add', tap, 'type', 'veth', ...peer)
+    await this.run('ethtool', ['-K', device, 'tx', 'off'])
+    for (const address of [...ipv4.map((one) => `${one}/24`), ...ipv6.map((one) => `${one}/64`)]) {
+      await ip('-n', this.name, 'address', 'add', address, 'dev', device)
+    }
+    await ip('-n', this.name, 'link', 'set', device, 'up')
+  }
+
+  /** The port of its first NIC. */
+  get port(): PortSpec {
+    const [first] = this.nics
+    if (first === undefined) throw new RangeError(`${this.name} has no NIC`)
+    return first.port
   }
 
   get address(): string {
     return this.port.ipv4[0] ?? ''
   }
 
-  /** Plugs it into its port on the host where it is. */
+  /** Plugs it into its ports on the host where it is; a direct one takes what is up. */
   async plug(): Promise<void> {
-    const { bridge } = devicesOf(this.port.deviceKey)
-    await ip('-n', this.host.name, 'link', 'set', this.tap, 'master', bridge, 'up')
+    for (const { port, path } of this.nics) {
+      const { tap, bridge } = devicesOf(port.deviceKey)
+      const into = path === 'direct' ? [] : ['master', bridge]
+      await ip('-n', this.host.name, 'link', 'set', tap, ...into, 'up')
+    }
   }
 
   /** Leaves its host; it is nowhere until it arrives. */
   async leave(): Promise<void> {
-    await ip('-n', this.host.name, 'link', 'set', this.tap, 'netns', '1')
+    for (const { port } of this.nics) {
+      const { tap } = devicesOf(port.deviceKey)
+      await ip('-n', this.host.name, 'link', 'set', tap, 'netns', '1')
+    }
   }
 
-  /** Comes to a host, where its port stands. */
+  /** Comes to a host, where its ports stand. */
   async arrive(host: FleetHost): Promise<void> {
     this.host = host
-    await ip('link', 'set', this.tap, 'netns', host.name)
+    for (const { port } of this.nics) {
+      await ip('link', 'set', devicesOf(port.deviceKey).tap, 'netns', host.name)
+    }
     await this.plug()
   }
 

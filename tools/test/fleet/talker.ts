@@ -1,8 +1,8 @@
-/** Ends of connections as a program inside a machine of a rig. `talker.ts serve PORT` gives each
- *  line back and prints `ready`. `talker.ts stream ADDRESS PORT` sends numbered lines over one
- *  connection and, at SIGTERM, prints as JSON how many it sent and got back in order, and whether
- *  the connection broke. `talker.ts knock ADDRESS PORT` tries a connection again and again and, at
- *  SIGTERM, prints how often it tried and how often it was let in. */
+/** Ends of connections as a program inside a machine of a rig. `talker.ts serve PORT [ADDRESS]`
+ *  gives each line back and prints `ready`. `talker.ts stream ADDRESS PORT` sends numbered lines
+ *  over one connection and, at SIGTERM, prints as JSON how many it sent and got back in order, and
+ *  whether the connection broke. `talker.ts knock ADDRESS PORT` tries a connection again and again
+ *  and, at SIGTERM, prints how often it tried and how often it was let in. */
 import { connect, createServer } from 'node:net'
 
 const [mode = '', first = '', second = ''] = process.argv.slice(2)
@@ -66,7 +66,9 @@ if (mode === 'serve') {
     socket.on('error', () => undefined)
     socket.pipe(socket)
   })
-  server.listen(Number(first), '0.0.0.0', () => process.stdout.write('ready\n'))
+  server.listen(Number(first), second === '' ? '0.0.0.0' : second, () =>
+    process.stdout.write('ready\n'),
+  )
 } else {
   const answer = await (mode === 'stream' ? stream : knock)(first, Number(second))
   process.stdout.write(`${JSON.stringify(answer)}\n`, () => process.exit(0))

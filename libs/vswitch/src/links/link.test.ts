@@ -1,5 +1,5 @@
 import test from 'ava'
-import { cableBridge, parseLinks, sameBridge } from './link.ts'
+import { cableBridge, namesOf, parseLinks, sameBridge } from './link.ts'
 import { linkOfNotification } from './watch.ts'
 
 const bridge = {
@@ -57,4 +57,13 @@ test('a notification tells its link, whether it came or went', (t) => {
   t.is(linkOfNotification(`Deleted 4: pin-0000000a@NONE${tail}`), 'pin-0000000a')
   t.is(linkOfNotification(`2: dvs0${tail}`), 'dvs0')
   t.is(linkOfNotification('    link/ether 02:b2:ad:7d:8a:af'), undefined)
+})
+
+test('the kernel’s list of links gives their names, and nothing of its heading', (t) => {
+  const text = `Inter-|   Receive                                                |  Transmit
+ face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs
+    lo:  104      2    0    0    0     0          0         0   104       2    0    0
+pout-00000001:123456789012 2    0    0    0     0          0         0   104       2    0    0
+`
+  t.deepEqual([...namesOf(text)], ['lo', 'pout-00000001'])
 })

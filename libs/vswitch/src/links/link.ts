@@ -1,6 +1,8 @@
+import { readFile } from 'node:fs/promises'
 import { PurlinError, type Run } from '@purlin/base'
 
 const LIST_DEADLINE_MS = 5_000
+const NAMES_FILE = '/proc/self/net/dev'
 
 /** The settings of a Linux bridge that matter: none of them may learn, wait or snoop, and both
  *  families pass netfilter. Times are the kernel's, in hundredths of a second. */
@@ -52,21 +54,33 @@ export async function listLinks(
   return parseLinks(stdout)
 }
 
-/** Reads the named links alone, in one process; those that do not exist are left out. Errors: as
- *  `listLinks`. */
+/** Reads the named links alone, in one process; those that do not exist are left out. `ip` is not
+ *  asked for these: a kernel with modules takes a name that it does not know for one to load, and
+ *  starts modprobe twice for each (dev_load in net/core/dev_ioctl.c), which for many ports lasted
+ *  longer than the deadline. Errors: as `listLinks`. */
 export async function readLinks(
   run: Run,
   names: readonly string[],
   signal?: AbortSignal,
 ): Promise<ReadonlyMap<string, Link>> {
+  const there = namesOf(await readFile(NAMES_FILE, 'utf8'))
+  const wanted = names.filter((name) => there.has(name))
+  if (wanted.length === 0) return new Map()
   const { stdout } = await run('ip', ['-json', '-details', '-force', '-batch', '-'], {
     timeoutMs: LIST_DEADLINE_MS,
-    input: names.map((name) => `address show dev ${name}\n`).join(''),
+    input: wanted.map((name) => `address show dev ${name}\n`).join(''),
     acceptedExitCodes: [1, 2],
     ...(signal && { signal }),
   })
   const lists = stdout.split('\n').filter((line) => line.startsWith('[{'))
   return new Map(lists.flatMap((list) => [...parseLinks(list)]))
+}
+
+/** The names in the kernel's list of network links (proc(5), /proc/net/dev). Shape: two lines of
+ *  heading, then a link each, `NAME: COUNTERS`. Pure. */
+export function namesOf(text: string): ReadonlySet<string> {
+  const names = text.split('\n').slice(2)
+  return new Set(names.flatMap((line) => /^\s*(\S+):/.exec(line)?.slice(1) ?? []))
 }
 
 /** Reads the answer of `ip -json -details address show`. Errors: PUR_LINK_FAILED. */

@@ -167,6 +167,14 @@ test('what nobody wants is removed, ports first, and not while a machine uses th
   )
 })
 
+test('a port whose tap was away for long is removed whatever libvirt says', (t) => {
+  const key = [...standing().links.keys()].find((name) => name.startsWith('pbr-'))?.slice(4) ?? ''
+  const unused = changed(() => ({ unused: new Set([key]) }))
+  const [unplug] = planVswitch({ switches: [], portGroups: [], ports: [] }, unused, settings)
+  t.is(unplug?.kind, 'unplug')
+  t.deepEqual(unplug?.forbids, [])
+})
+
 test('what has no mark of ours is never planned for', (t) => {
   const foreign = changed((host) => ({
     switchPorts: new Map([...host.switchPorts, switchPort('plain0', { tag: 100 })]),

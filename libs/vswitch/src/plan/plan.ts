@@ -88,7 +88,7 @@ function unplugSteps(desired: VswitchDesired, observed: VswitchObserved): Vswitc
   for (const link of observed.links.values()) note(link.name, nameOfAlias(PORT_MARK, link.alias))
   for (const port of observed.switchPorts.values()) note(port.name, port.externalIds[PORT_MARK])
   return [...found.values()].map(({ port, key }) => ({
-    ...lane('unplug', `unplug ${port} (${key})`, [inUseOf(port)]),
+    ...lane('unplug', `unplug ${port} (${key})`, observed.unused?.has(key) ? [] : [inUseOf(port)]),
     port,
     devices: devicesOf(key),
   }))

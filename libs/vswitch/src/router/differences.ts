@@ -39,6 +39,9 @@ export function routerDifferences(
   return [
     ...again,
     ...missing,
+    ...[...found.lacking].flatMap(([place, [first, ...others]]) =>
+      first === undefined ? [] : [lackingText(place, first, others.length)],
+    ),
     ...(again.length > 0 || found.fingerprint === routerFingerprint(router, stamps)
       ? []
       : ['its routes or addresses are others']),
@@ -46,6 +49,11 @@ export function routerDifferences(
       ? []
       : externalDifferences(router.name, router.external, observed)),
   ]
+}
+
+function lackingText(place: string, first: string, others: number): string {
+  const where = place === '' ? 'in its namespace' : `in the gateway of ${place}`
+  return `${where} "${first}"${others === 0 ? '' : ` and ${others} more`} is gone`
 }
 
 /** Routers that have traces here and are not wanted. Pure. */

@@ -6,6 +6,7 @@ import { type ExecuteContext, readBack } from '../execute/context.ts'
 import { endNamespaceOf, enter, startHolder } from '../execute/namespace.ts'
 import { dropSwitchPort, ensureSwitchPort } from '../execute/switch-port.ts'
 import { refuseForeignLink } from '../execute/taken.ts'
+import { listInside } from '../inside/listing.ts'
 import { runBatch } from '../links/batch.ts'
 import { finishChecksums } from '../links/checksum.ts'
 import { makingWords, markWords, readWholeLinks } from '../links/half-made.ts'
@@ -18,6 +19,7 @@ import { identityOf, type ProcessIdentity } from '../services/process.ts'
 import type { ExternalDesired, RouterDesired } from './desired.ts'
 import { externalPortWanted, routerDifferences } from './differences.ts'
 import { forgetConnections } from './forget.ts'
+import { portGroupPlace, routerPlace } from './look-inside.ts'
 import { routerRules } from './rules.ts'
 import {
   cable,
@@ -35,10 +37,11 @@ import {
   readState,
   routerFingerprint,
   routerFolder,
+  stampOf,
   type Told,
   writeState,
 } from './state.ts'
-import { stillTold, tellNamespace } from './tell.ts'
+import { stillTold, tellNamespace, unstated } from './tell.ts'
 
 /** Settings of a router's namespace: it forwards, learns nothing from others, tells nobody of
  *  better ways, and answers for an address only on the device that has it. */
@@ -65,9 +68,13 @@ const forwarding = (on: 0 | 1): readonly string[] => [
 
 /** Makes or mends a router on this host: its namespace, the cables to the port groups it joins, its
  *  external side, routes, neighbours and rules. What stands stays, and so do translated
- *  connections. Reads back. Errors: PUR_ROUTER_FAILED, PUR_SWITCH_NAME_TAKEN, PUR_LINK_FAILED,
- *  PUR_OVS_REFUSED, PUR_OVS_UNREACHABLE. */
-export async function route(context: ExecuteContext, router: RouterDesired): Promise<void> {
+ *  connections; namespaces of `again` are told everything. Reads back. Errors: PUR_ROUTER_FAILED,
+ *  PUR_SWITCH_NAME_TAKEN, PUR_LINK_FAILED, PUR_OVS_REFUSED, PUR_OVS_UNREACHABLE. */
+export async function route(
+  context: ExecuteContext,
+  router: RouterDesired,
+  again: readonly string[] = [],
+): Promise<void> {
   const what = `route by ${router.name}`
   const { runFolder } = context.settings
   const folder = routerFolder(runFolder, router.name)
@@ -88,7 +95,8 @@ export async function route(context: ExecuteContext, router: RouterDesired): Pro
     const made = await ensureLeg(context, what, leg.portGroup, leg.mtu, holder, group)
     if (made) fresh.push(legDevice(leg.portGroup))
     const settings = portGroupSettings(leg)
-    const known = stillTold(before.told[leg.portGroup], group.stamp, made ? [PORT_GROUP_END] : [])
+    const last = again.includes(leg.portGroup) ? undefined : before.told[leg.portGroup]
+    const known = stillTold(last, group.stamp, made ? [PORT_GROUP_END] : [])
     await tellNamespace(context, what, group.processId, known, settings)
     told[leg.portGroup] = { stamp: group.stamp, settings }
   }
@@ -96,15 +104,20 @@ export async function route(context: ExecuteContext, router: RouterDesired): Pro
   const remade = await ensureExternal(context, what, router, holder)
   if (remade) fresh.push(EXTERNAL_DEVICE)
   const settings = routerSettings(router)
-  const stamp = `${holder.processId} ${holder.startTicks}`
-  const known = stillTold(before.told[''], stamp, fresh)
+  const stamp = stampOf(holder)
+  const known = stillTold(again.includes('') ? undefined : before.told[''], stamp, fresh)
   await tellNamespace(context, what, holder.processId, known, settings)
   await enter(context, what, holder, ['nft', '-f', '-'], routerRules(router))
   told[''] = { stamp, settings }
   await forgetConnections(context, holder.processId, goneFrom(before.answered, router.answered))
   const stamps = router.legs.map(({ portGroup }) => holders.get(portGroup)?.stamp ?? '')
   const fingerprint = routerFingerprint(router, stamps)
-  await writeState(folder, { fingerprint, told, answered: router.answered })
+  // What was mended is held against what stood before, so that what goes meanwhile is seen.
+  const isMended = fresh.length === 0 && before.fingerprint === fingerprint
+  const inside = isMended
+    ? before.inside
+    : await writtenInside(context, what, router, { holder, holders, told })
+  await writeState(folder, { fingerprint, told, answered: router.answered, inside })
   await announceNew(context, router, remade ? [] : before.answered)
 
   const observed = {
@@ -130,6 +143,9 @@ export async function unroute(context: ExecuteContext, name: string): Promise<vo
   if (holder !== undefined) await endNamespaceOf(context, holder.processId)
   await removeAll(folder)
 }
+
+/** How often a setting that does not stay is told. */
+const TELL_TRIES = 3
 
 type Held = ProcessIdentity & { readonly stamp: string }
 
@@ -161,12 +177,46 @@ async function ensureHolder(
     await makeFolder(needed)
   }
   const started = await startHolder(context, what, folder, ROUTER_SETTINGS)
+  await tellNamespace(context, what, started.processId, [], localAfterMarks.settings)
   for (const family of ['inet', 'inet6']) {
-    const words = ['ip', '-family', family, '-batch', '-']
-    await enter(context, what, started, words, `${localAfterMarks.join('\n')}\n`)
+    const words = ['ip', '-family', family, ...localAfterMarks.instead.split(' ')]
+    await enter(context, what, started, words)
   }
   await enter(context, what, started, ['ip', 'link', 'set', 'lo', 'up'])
   return started
+}
+
+/** What stands in each namespace now that the router is done with it. What went away meanwhile is
+ *  told again, so that it is not missing in what is written down. */
+async function writtenInside(
+  context: ExecuteContext,
+  what: string,
+  { name }: RouterDesired,
+  made: {
+    readonly holder: ProcessIdentity
+    readonly holders: ReadonlyMap<string, Held>
+    readonly told: Readonly<Record<string, Told>>
+  },
+): Promise<RouterState['inside']> {
+  const { holder, holders, told } = made
+  const all = [
+    { place: '', kept: routerPlace(name, holder.processId), stamp: stampOf(holder) },
+    ...[...holders].map(([portGroup, { processId, stamp }]) => ({
+      ...{ place: portGroup, kept: portGroupPlace(portGroup, processId), stamp },
+    })),
+  ]
+  const written = all.map(async ({ place, kept, stamp }) => {
+    for (let tries = 1; ; tries++) {
+      const lines = await listInside(context.run, kept, context.signal)
+      const gone = unstated(told[place]?.settings ?? [], lines)
+      if (gone.length === 0) return [place, { stamp, lines }] as const
+      if (tries === TELL_TRIES) {
+        throw routerFailed(`${what}: told, but read back without: ${gone[0]?.apply}`)
+      }
+      await tellNamespace(context, what, kept.processId, [], gone)
+    }
+  })
+  return Object.fromEntries(await Promise.all(written))
 }
 
 /** Whether the cable had to be made. */

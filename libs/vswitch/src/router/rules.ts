@@ -1,7 +1,8 @@
 import type { ForwardDesired, RouterDesired, SteeredDesired } from './desired.ts'
 import { EXTERNAL_DEVICE, steeringMark } from './settings.ts'
 
-const TABLE = 'inet purlin-router'
+/** Family and name of the one table in a router's namespace. */
+export const ROUTER_TABLE = 'inet purlin-router'
 const OUT = `oifname "${EXTERNAL_DEVICE}"`
 const IN = `iifname "${EXTERNAL_DEVICE}"`
 
@@ -31,9 +32,9 @@ export function routerRules(router: RouterDesired): string {
   const parts = [partOf(router, 'ip'), partOf(router, 'ip6')]
   const translates = router.external?.snat === true
   return [
-    `table ${TABLE} {}`,
-    `delete table ${TABLE}`,
-    `table ${TABLE} {`,
+    `table ${ROUTER_TABLE} {}`,
+    `delete table ${ROUTER_TABLE}`,
+    `table ${ROUTER_TABLE} {`,
     ...parts.flatMap(setsOf),
     ...chain('raw', 'filter hook prerouting priority -300', [
       ...parts.map(

@@ -50,6 +50,7 @@ export function portGroupSettings(leg: LegDesired): readonly Setting[] {
 /** What the router's namespace is told. Pure. */
 export function routerSettings(router: RouterDesired): readonly Setting[] {
   return [
+    ...localAfterMarks.settings,
     // ICMP errors need an address to come from; the ends of cables have none that travels.
     addressOn('lo', `${ownAddress(router.name)}/128`),
     ...router.legs.flatMap((leg) => {
@@ -70,12 +71,19 @@ export function routerSettings(router: RouterDesired): readonly Setting[] {
   ]
 }
 
-/** What a new router namespace is told once: its own addresses are asked about after the marks of
- *  steered packets, which bear such an address and shall not stay. */
-export const localAfterMarks: readonly string[] = [
-  'rule add pref 30000 lookup local',
-  'rule del pref 0',
-]
+/** What a router's namespace is told first: its own addresses are asked about after the marks of
+ *  steered packets, which bear such an address and shall not stay. Where the rule of the kernel is
+ *  gone already, that one command fails. */
+export const localAfterMarks = {
+  settings: (['ipv4', 'ipv6'] as const).map(
+    (family): Setting => ({
+      family,
+      apply: 'rule add pref 30000 lookup local',
+      undo: 'rule del pref 30000',
+    }),
+  ),
+  instead: 'rule del pref 0',
+} as const
 
 /** The mark of packets that are steered to `via`. */
 export function steeringMark(router: RouterDesired, via: string): number {

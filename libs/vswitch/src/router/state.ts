@@ -12,12 +12,20 @@ export interface Told {
   readonly settings: readonly Setting[]
 }
 
+/** What stood inside a namespace when the router was done with it, a line each. */
+export interface Written {
+  readonly stamp: string
+  readonly lines: readonly string[]
+}
+
 /** What a router was brought to last, as its file says. */
 export interface RouterState {
   readonly fingerprint: string
   /** By port group; the router's own namespace under the empty name. */
   readonly told: Readonly<Record<string, Told>>
   readonly answered: readonly string[]
+  /** As `told`. */
+  readonly inside: Readonly<Record<string, Written>>
 }
 
 export interface RouterObserved {
@@ -27,9 +35,15 @@ export interface RouterObserved {
   readonly fingerprint: string
   /** Devices within its namespace. */
   readonly devices: ReadonlySet<string>
+  readonly inside: RouterState['inside']
+  /** What somebody took away inside its namespace (under the empty name) and those of its port
+   *  groups; where it was not looked, nothing. */
+  readonly lacking: ReadonlyMap<string, readonly string[]>
 }
 
-const NOTHING_TOLD: RouterState = { fingerprint: '', told: {}, answered: [] }
+/** Raised with what is written down of a router, so that one of an older agent is written anew. */
+const FORM = 2
+const NOTHING_TOLD: RouterState = { fingerprint: '', told: {}, answered: [], inside: {} }
 
 /** The folder of a router. */
 export function routerFolder(runFolder: string, router: string): string {
@@ -55,19 +69,25 @@ export async function observeRouter(runFolder: string, name: string): Promise<Ro
   const held =
     identity !== undefined && stateOf(identity) === 'running' && (await isApart(identity.processId))
   const devices = held ? await devicesOf(identity.processId) : new Set<string>()
-  return { name, holder: held ? identity : undefined, fingerprint: state.fingerprint, devices }
+  const { fingerprint, inside } = state
+  const holder = held ? identity : undefined
+  return { name, holder, fingerprint, devices, inside, lacking: new Map() }
 }
 
 /** Reads what a router was brought to; nothing where that was never, or the file is torn. */
 export async function readState(folder: string): Promise<RouterState> {
   try {
-    const { fingerprint, told, answered } = JSON.parse(
-      await readFile(`${folder}/state.json`, 'utf8'),
-    )
-    return { fingerprint: String(fingerprint), told, answered }
+    const state = JSON.parse(await readFile(`${folder}/state.json`, 'utf8'))
+    const { fingerprint, told, answered, inside = {} } = state
+    return { fingerprint: String(fingerprint), told, answered, inside }
   } catch {
     return NOTHING_TOLD
   }
+}
+
+/** The stamp of a router's own namespace. */
+export function stampOf({ processId, startTicks }: ProcessIdentity): string {
+  return `${processId} ${startTicks}`
 }
 
 /** Writes down what a router was brought to. */
@@ -78,7 +98,7 @@ export async function writeState(folder: string, state: RouterState): Promise<vo
 /** Of what a router was made. `stamps` are those of the namespaces of its port groups: one that was
  *  made or configured anew has forgotten what the router had told it. */
 export function routerFingerprint(router: RouterDesired, stamps: readonly string[]): string {
-  return shortHash(JSON.stringify([router, stamps]), 16)
+  return shortHash(JSON.stringify([FORM, router, stamps]), 16)
 }
 
 /** Names of the devices in the network namespace of a process. */

@@ -9,7 +9,13 @@ const UNROUTE_DEADLINE_MS = 15_000
 /** What is done about routers. Each step makes or mends the whole of its router. */
 export type RouterStep = LaneStep &
   (
-    | { readonly kind: 'route'; readonly router: RouterDesired }
+    | {
+        readonly kind: 'route'
+        readonly router: RouterDesired
+        /** Namespaces that are told everything again: port groups, the router's own under the empty
+         *  name. */
+        readonly again: readonly string[]
+      }
     | { readonly kind: 'unroute'; readonly router: string }
   )
 
@@ -35,7 +41,9 @@ export function routeSteps(
     const found = routerDifferences(router, observed, served)
     if (found.length === 0) return []
     const summary = `route by ${router.name}: ${found.join(', ')}`
-    return [{ ...whole('route', summary, ROUTE_DEADLINE_MS), router }]
+    const lacking = observed.routers?.get(router.name)?.lacking ?? new Map<string, string[]>()
+    const again = [...lacking].flatMap(([place, { length }]) => (length > 0 ? [place] : []))
+    return [{ ...whole('route', summary, ROUTE_DEADLINE_MS), router, again }]
   })
 }
 

@@ -1,3 +1,4 @@
+import { formatAddress, parseAddress } from '@purlin/base'
 import type { ExecuteContext } from '../execute/context.ts'
 import { inNamespace, linkFailed } from '../links/batch.ts'
 import type { Setting } from './settings.ts'
@@ -24,7 +25,12 @@ export async function tellNamespace(
   const added = wanted.filter(({ apply }) => !standing.has(apply))
   const gone = before.filter(({ undo }) => !kept.has(undo))
   for (const [family, word] of FAMILIES) {
-    const commands = added.filter((one) => one.family === family).map(({ apply }) => apply)
+    const ofFamily = added.filter((one) => one.family === family)
+    // Rules of routing cannot be replaced, and one may stand although it is told again.
+    const doubled = ofFamily.filter(({ apply }) => apply.startsWith('rule add '))
+    const undone = doubled.map(({ undo }) => undo)
+    await ip(context, what, processId, ['-force', '-family', word], undone)
+    const commands = ofFamily.map(({ apply }) => apply)
     await ip(context, what, processId, ['-family', word], commands)
   }
   for (const [family, word] of FAMILIES) {
@@ -45,6 +51,36 @@ export function stillTold(
     const words = apply.split(' ')
     return !fresh.includes(words[words.indexOf('dev') + 1] ?? '')
   })
+}
+
+/** The settings of which a namespace's listing (`listInside`) shows nothing. Pure. */
+export function unstated(
+  settings: readonly Setting[],
+  lines: readonly string[],
+): readonly Setting[] {
+  const keys = new Set(lines.flatMap(keysOf))
+  return settings.filter(({ apply, family }) => {
+    const [object, , first = '', second = ''] = apply.split(' ')
+    const key = object === 'rule' ? `${second}:` : plainKey(first)
+    return !keys.has(`${family} ${key}`)
+  })
+}
+
+/** By what a line can be found: its first word, or the address that a device has. */
+function keysOf(line: string): readonly string[] {
+  const [family = '', first = '', , kind = '', address = ''] = line.split(' ')
+  const words = kind.startsWith('inet') ? [address] : [first]
+  return words.map((word) => `${family} ${plainKey(word)}`)
+}
+
+/** A network as `ip` shows it: everything by a word, a single address without its length. */
+function plainKey(word: string): string {
+  const [address = '', length] = word.split('/')
+  if (length === '0') return 'default'
+  const parsed = parseAddress(address)
+  const plain = parsed === undefined ? address : formatAddress(parsed)
+  const isHost = length === undefined || length === '32' || length === '128'
+  return isHost ? plain : `${plain}/${length}`
 }
 
 async function ip(

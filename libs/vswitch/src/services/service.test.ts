@@ -97,13 +97,18 @@ test('machines that make their own addresses, and machines that start from the n
 })
 
 test('a service is asked what it serves', (t) => {
+  const range = { from: 'fd78::5', to: 'fd78::9' }
   const asked = (group: PortGroupDesired) => {
     const service = serviceOf(group, settings)
     return service && questionsOf(service)
   }
-  t.deepEqual(asked(prod), { dns: '10.77.0.1', dhcp: '10.77.0.1' })
+  t.deepEqual(asked(prod), { dns: '10.77.0.1', dhcp: '10.77.0.1', dhcp6: 'fd77::1' })
   const subnets = [{ cidr: 'fd77::/64', gateway: 'fd77::1', slaac: true }]
   t.deepEqual(asked({ ...prod, subnets }), { dns: 'fd77::1' })
+  const leased = { cidr: 'fd78::/64', gateway: 'fd78::1', dhcp: { ...range, leaseSeconds: 60 } }
+  const mixed = [...subnets, leased]
+  t.deepEqual(asked({ ...prod, subnets: mixed }), { dns: 'fd77::1', dhcp6: 'fd78::1' })
+  t.deepEqual(readQuestions({ dhcp6: 'fd78::1' }), { dhcp6: 'fd78::1' })
   t.deepEqual(readQuestions({ dns: '10.77.0.1', dhcp: 'a; b' }), { dns: '10.77.0.1' })
   t.deepEqual(readQuestions(undefined), {})
 })

@@ -28,6 +28,8 @@ export interface ServiceDesired {
   readonly mac: string
   /** `ADDRESS/LENGTH` of each gateway. */
   readonly addresses: readonly string[]
+  /** The gateways of subnets whose addresses are leased. */
+  readonly leasing: readonly string[]
   /** dnsmasq's configuration; undefined where neither addresses nor names are served. */
   readonly configuration: string | undefined
   /** UDP ports that dnsmasq listens on when it is ready. */
@@ -76,6 +78,7 @@ export function serviceOf(
     addresses: answered.map(
       (subnet) => `${subnet.gateway}/${parseCidr(subnet.cidr)?.prefixLength ?? 0}`,
     ),
+    leasing: leasing.map(({ gateway = '' }) => gateway),
     configuration:
       sockets.length + subnets.length === 0
         ? undefined

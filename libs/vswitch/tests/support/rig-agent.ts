@@ -2,17 +2,19 @@
  *  one order a line on standard input and answers one line of JSON each:
  *  `rig-agent.ts DATABASE_SOCKET RUN_FOLDER`. */
 import { createInterface } from 'node:readline'
-import { createVswitchDriver, type VswitchDesired } from '../../src/index.ts'
+import { createVswitchDriver, switchHealth, type VswitchDesired } from '../../src/index.ts'
+import { datapath } from './datapath.ts'
 import { readDesired } from './desired-text.ts'
 import { factsNow, planNow, reconcileOnce } from './reconcile.ts'
 
 const ROUNDS = 6
+const ROUND_MS = 30_000
 const [databaseSocket = '', runFolder = ''] = process.argv.slice(2)
 let othersAnswer = false
 const driver = createVswitchDriver({
   databaseSocket,
   runFolder,
-  datapath: 'netdev',
+  datapath,
   reachable: async () => othersAnswer,
 })
 
@@ -67,6 +69,8 @@ async function carryOut(order: string, argument: string): Promise<unknown> {
       return await driver.count()
     case 'facts':
       return await factsNow(driver)
+    case 'health':
+      return Object.fromEntries(switchHealth(await driver.observe(AbortSignal.timeout(ROUND_MS))))
     case 'watch':
       watch(readDesired(argument))
       return true

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { run } from '@purlin/base'
 import { devicesOf } from '@purlin/schema'
 import type { VswitchDesired } from '../../src/index.ts'
+import { datapath } from './datapath.ts'
 import { writeDesired } from './desired-text.ts'
 import { type RigMachine, startMachine } from './rig-machine.ts'
 import { type Enter, type Keep, type Place, startPlace } from './rig-place.ts'
@@ -54,7 +55,7 @@ export async function startRig(names: readonly string[], nics: number): Promise<
     return child
   }
   const physical = (await startPlace(folder, 'phys', keep)).place
-  await physical.vsctl('add-br', 'phys', '--', 'set', 'bridge', 'phys', 'datapath_type=netdev')
+  await physical.vsctl('add-br', 'phys', '--', 'set', 'bridge', 'phys', `datapath_type=${datapath}`)
   const hosts: RigHost[] = []
   for (const name of names) {
     const { place, enter, holder } = await startPlace(folder, name, keep)
@@ -81,7 +82,7 @@ export async function startRig(names: readonly string[], nics: number): Promise<
       await host.command('ethtool', '-K', tap, 'tx', 'off')
       await host.command('ip', 'link', 'set', tap, 'master', bridge, 'up')
       await place.command('ip', 'link', 'set', 'eth0', 'up')
-      const own = ['--', 'set', 'bridge', 'br0', 'datapath_type=netdev']
+      const own = ['--', 'set', 'bridge', 'br0', `datapath_type=${datapath}`]
       await place.vsctl('add-br', 'br0', ...own, '--', 'add-port', 'br0', 'eth0')
       for (const [vlan, address] of Object.entries(addresses)) {
         const device = `vlan${vlan}`

@@ -4,13 +4,14 @@
 import { createInterface } from 'node:readline'
 import { run } from '@purlin/base'
 import { createVswitchDriver, type VswitchDesired } from '../../src/index.ts'
+import { datapath } from './datapath.ts'
 import { type Machine, startHost } from './host.ts'
 import { planNow, reconcileOnce } from './reconcile.ts'
 
 const host = await startHost()
 const driver = createVswitchDriver({
   databaseSocket: host.databaseSocket,
-  datapath: 'netdev',
+  datapath,
   runFolder: host.runFolder,
 })
 const machines = new Map<string, Machine>()

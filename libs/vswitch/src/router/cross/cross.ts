@@ -6,7 +6,7 @@ import type { Pipelines } from '../../openflow/pipelines.ts'
 import type { Database } from '../../ovsdb/database.ts'
 import { readText } from '../../services/folder.ts'
 import { observeService } from '../../services/observe.ts'
-import { EXTERNAL_DEVICE, legDevice, PORT_GROUP_END } from '../settings.ts'
+import { legDevice, PORT_GROUP_END } from '../settings.ts'
 import { observeRouter } from '../state.ts'
 import {
   CROSS_TABLE,
@@ -56,8 +56,8 @@ interface Hop {
 }
 
 const CALL_MS = 5_000
-const LISTEN_MS = 3_000
-const TRACE_MS = 2_000
+const LISTEN_MS = 5_000
+const TRACE_MS = 4_000
 const LOOK_MS = 10
 /** Netlink protocol of netfilter, and the bit of its group of traces (linux/netlink.h,
  *  linux/netfilter/nfnetlink.h). */
@@ -93,13 +93,14 @@ export async function crossRouter(
     )
     const untilMs = grounds.clock.monotonicMs() + LISTEN_MS
     for (const { processId } of followed) {
-      while (!(await listens(processId)) && grounds.clock.monotonicMs() < untilMs) {
+      while (!(await listens(processId))) {
+        if (grounds.clock.monotonicMs() > untilMs) throw untraceable()
         await grounds.clock.sleep(LOOK_MS, signal)
       }
     }
     await grounds.pipelines.inject(entry.bridge, entry.port, [crossing.frame], signal, 'out')
     const endMs = grounds.clock.monotonicMs() + TRACE_MS
-    while (!hops.some(ended) && grounds.clock.monotonicMs() < endMs) {
+    while (!allTold(hops) && grounds.clock.monotonicMs() < endMs) {
       await grounds.clock.sleep(LOOK_MS, signal)
     }
     return hops.map(({ place, lines }) => ({ place, ...judgeHop(lines) }))
@@ -110,6 +111,13 @@ export async function crossRouter(
     }
     isCrossing = false
   }
+}
+
+/** Whether the end of the packet's way was told, and all before it: each namespace is told of by a
+ *  program of its own. */
+function allTold(hops: readonly Hop[]): boolean {
+  const last = hops.findIndex(ended)
+  return last >= 0 && hops.slice(0, last).every(({ lines }) => isOver(lines))
 }
 
 /** The last thing that can be said of the packet was said here. */
@@ -132,7 +140,9 @@ async function hopsOf(runFolder: string, { from, router, to }: Crossing): Promis
     return { place, processId: holder.processId, onward, lines: [] }
   }
   const first =
-    from === undefined ? [] : [await gateway(from, router === undefined ? undefined : PORT_GROUP_END)]
+    from === undefined
+      ? []
+      : [await gateway(from, router === undefined ? undefined : PORT_GROUP_END)]
   if (router === undefined) return first
   const { holder } = await observeRouter(runFolder, router)
   if (holder === undefined) throw missing(`router ${router}`)
@@ -147,6 +157,11 @@ async function hopsOf(runFolder: string, { from, router, to }: Crossing): Promis
 
 function missing(what: string): PurlinError {
   const message = `${what} does not stand on this host; ask the agent of the sender’s host`
+  return new PurlinError('PUR_LIVE_UNAVAILABLE', { message })
+}
+
+function untraceable(): PurlinError {
+  const message = `"nft monitor trace" did not listen within ${LISTEN_MS} ms: see that nftables is installed, or ask again`
   return new PurlinError('PUR_LIVE_UNAVAILABLE', { message })
 }
 

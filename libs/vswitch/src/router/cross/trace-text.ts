@@ -70,8 +70,7 @@ export function isOver(lines: readonly TraceLine[]): boolean {
 
 /** `192.0.2.1 -> 10.1.0.5 tcp 40000 -> 80` of the words of a traced packet. */
 function flowOf(text: string): string | undefined {
-  const word = (name: string): string | undefined =>
-    new RegExp(`\\b${name} (\\S+)`).exec(text)?.[1]
+  const word = (name: string): string | undefined => new RegExp(`\\b${name} (\\S+)`).exec(text)?.[1]
   const source = word('ip6? saddr')
   const destination = word('ip6? daddr')
   if (source === undefined || destination === undefined) return undefined
