@@ -4,8 +4,17 @@ import type { Brand } from './brand.ts'
 export type Fact = Brand<string, 'Fact'>
 
 /** The fact that `subject` of `noun` is `state`: `fact('nic', 'web-1.eth0', 'enforced')`. */
-export function fact(noun: 'nic' | 'vm', subject: string, state: string): Fact {
+export function fact(
+  noun: 'nic' | 'vm' | 'volume' | 'daemon',
+  subject: string,
+  state: string,
+): Fact {
   return `${noun}/${subject}/${state}` as Fact
+}
+
+/** The state of a volume that has at least so many bytes. */
+export function sizeFact(sizeBytes: number): string {
+  return `bytes-${sizeBytes}`
 }
 
 /** What every planned step has, whatever its lane: a sentence for people, what must be true before,

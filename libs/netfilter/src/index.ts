@@ -20,6 +20,7 @@ export * from './exchange/import.ts'
 export * from './flatten.ts'
 export * from './interpret.ts'
 export { explainPacketLive, type LiveOptions } from './live/explain-live.ts'
+export { NONCE_BYTES, probeFrame } from './live/probe-frame.ts'
 export {
   type CarriedConnection,
   type CarryOutcome,

@@ -55,6 +55,8 @@ export interface LanePass<Observed, Step extends LaneStep> {
   readonly failed?: { readonly step?: Step; readonly error: PurlinError }
   /** Nothing differs from the desired state of that revision. */
   readonly converged: boolean
+  /** Nothing is left to do but steps that wait for facts. */
+  readonly settled: boolean
   /** The lane had converged at this revision and then differed again: somebody else changed the
    *  host. */
   readonly drifted: boolean

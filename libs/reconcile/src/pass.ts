@@ -48,6 +48,7 @@ class Pass<Desired, Observed, Step extends LaneStep> {
   #observed: { readonly value: Observed } | undefined
   #revision = -1
   #converged = false
+  #settled = false
   #drifted = false
   /** The desired state changed, or the rounds are used up while every step was a new one. */
   again = false
@@ -76,6 +77,7 @@ class Pass<Desired, Observed, Step extends LaneStep> {
         return
       }
       this.again = setup.desired().revision !== this.#revision
+      this.#settled = !acted && !this.again
       if (!acted || this.again) return
     }
     this.#assertProgress()
@@ -91,6 +93,7 @@ class Pass<Desired, Observed, Step extends LaneStep> {
       waiting: this.#waiting,
       ...(this.failed !== undefined && { failed: this.failed }),
       converged: this.#converged,
+      settled: this.#settled,
       drifted: this.#drifted,
     }
   }

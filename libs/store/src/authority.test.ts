@@ -1,6 +1,14 @@
 import { X509Certificate } from 'node:crypto'
+import { run } from '@purlin/base'
 import test from 'ava'
-import { createAuthority, createRequest, issueIdentity, signRequest } from './authority.ts'
+import {
+  createAuthority,
+  createRequest,
+  createRevocationList,
+  issueIdentity,
+  publicKeyOfRequest,
+  signRequest,
+} from './authority.ts'
 
 test('a certificate says what its authority says, whatever the request asks for', async (t) => {
   const authority = await createAuthority('dc1')
@@ -30,4 +38,35 @@ test('a request that is none, and a name that would write its own lines, are ref
       code: 'PUR_INVALID',
     })
   }
+})
+
+test('a request over a key that is there shows that key; a certificate is good for its days', async (t) => {
+  const authority = await createAuthority('dc1')
+  const { key } = await createRequest('host-b')
+  const { request } = await createRequest('host-b', undefined, key)
+  const subject = { name: 'host-b', addresses: [] }
+  const certificate = new X509Certificate(
+    await signRequest(authority, request, subject, undefined, 365),
+  )
+  const shown = await publicKeyOfRequest(request)
+  t.is(shown, certificate.publicKey.export({ type: 'spki', format: 'pem' }).toString())
+  const days = (Date.parse(certificate.validTo) - Date.parse(certificate.validFrom)) / 86_400_000
+  t.is(Math.round(days), 365)
+})
+
+test('a list of revoked certificates names them, and is of the authority', async (t) => {
+  const authority = await createAuthority('dc1')
+  const own = await issueIdentity(authority, { name: 'host-b', addresses: [] })
+  const { serialNumber: serial, validTo } = new X509Certificate(own.certificate)
+  const nowMs = Date.parse('2026-11-21T12:00:00Z')
+  const revoked = { serial, endsAtMs: Date.parse(validTo), revokedAtMs: nowMs }
+  const shown = async (crl: string): Promise<string> => {
+    const words = ['crl', '-noout', '-text']
+    return (await run('openssl', words, { timeoutMs: 10_000, input: crl })).stdout
+  }
+  const text = await shown(await createRevocationList(authority, [revoked], nowMs))
+  t.true(text.includes(`Serial Number: ${serial}`), text)
+  t.true(text.includes('Nov 21 12:00:00 2026 GMT'), text)
+  t.true(text.includes('CN = dc1'), text)
+  t.true((await shown(await createRevocationList(authority, [], nowMs))).includes('No Revoked'))
 })

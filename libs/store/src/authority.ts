@@ -20,7 +20,10 @@ export interface Subject {
 
 const TIMEOUT_MS = 20_000
 const AUTHORITY_DAYS = 7_300
+/** Of members of etcd and the like, which nobody renews by himself. */
 const SUBJECT_DAYS = 3_650
+/** Of hosts, whose agents renew theirs. */
+export const HOST_CERTIFICATE_DAYS = 365
 
 /** Node makes keys, but no X.509: openssl(1) does, with a configuration of ours, whatever the
  *  host's own says. Both usages, since a member of etcd is also a client: of itself, for the JSON
@@ -58,12 +61,13 @@ export async function createAuthority(name: string, run: Run = runProgram): Prom
   return { certificate, key }
 }
 
-/** Makes a key and a request for a certificate over it. Errors: as createAuthority. */
+/** Makes a request for a certificate, over a new key or over one that is there. Errors: as
+ *  createAuthority. */
 export async function createRequest(
   name: string,
   run: Run = runProgram,
+  key: string = newKey(),
 ): Promise<{ readonly key: string; readonly request: string }> {
-  const key = newKey()
   const files = { 'own.key': key, 'own.cnf': configurationFor(name) }
   const request = await withFiles(files, async (folder) => {
     const words = ['req', '-new', '-sha256', '-config', 'own.cnf', '-key', 'own.key']
@@ -72,14 +76,21 @@ export async function createRequest(
   return { key, request }
 }
 
+/** The public key of a request, PEM, which its owner has signed. Errors: PUR_INVALID for a request
+ *  that is none, and those of createAuthority. */
+export async function publicKeyOfRequest(request: string, run: Run = runProgram): Promise<string> {
+  return await withFiles({ 'own.csr': request }, (folder) => verifiedKey(run, folder))
+}
+
 /** Signs a request. Of the request counts its key alone, whose owner it proves; what the
- *  certificate says is `subject`. Errors: PUR_INVALID for a request that is none, and those of
- *  createAuthority. */
+ *  certificate says is `subject`, and it is good for `days`. Errors: PUR_INVALID for a request that
+ *  is none, and those of createAuthority. */
 export async function signRequest(
   authority: Identity,
   request: string,
   subject: Subject,
   run: Run = runProgram,
+  days: number = SUBJECT_DAYS,
 ): Promise<string> {
   const alternatives = [subject.name, ...subject.addresses].map((one) =>
     isIP(one) === 0 ? `DNS:${checkedName(one)}` : `IP:${one}`,
@@ -91,17 +102,12 @@ export async function signRequest(
     'own.cnf': `${configurationFor(subject.name)}subjectAltName = ${[...new Set(alternatives)].join(', ')}\n`,
   }
   return await withFiles(files, async (folder) => {
-    const publicKey = await openssl(run, folder, [
-      ...['req', '-in', 'own.csr', '-verify', '-noout', '-pubkey'],
-    ]).catch((cause) => {
-      const message = 'the certificate request cannot be read or is not signed by its own key'
-      throw new PurlinError('PUR_INVALID', { message, cause })
-    })
+    const publicKey = await verifiedKey(run, folder)
     await writeFile(join(folder, 'own.pub'), publicKey, { mode: 0o600 })
     return await openssl(run, folder, [
       ...['x509', '-new', '-force_pubkey', 'own.pub', '-subj', `/O=Purlin/CN=${subject.name}`],
       ...['-CA', 'ca.pem', '-CAkey', 'ca.key', '-set_serial', newSerial(), '-sha256'],
-      ...['-days', `${SUBJECT_DAYS}`, '-extfile', 'own.cnf', '-extensions', 'member'],
+      ...['-days', `${days}`, '-extfile', 'own.cnf', '-extensions', 'member'],
     ])
   })
 }
@@ -112,9 +118,59 @@ export async function issueIdentity(
   authority: Identity,
   subject: Subject,
   run: Run = runProgram,
+  days: number = SUBJECT_DAYS,
 ): Promise<Identity> {
   const { key, request } = await createRequest(subject.name, run)
-  return { key, certificate: await signRequest(authority, request, subject, run) }
+  return { key, certificate: await signRequest(authority, request, subject, run, days) }
+}
+
+/** A certificate that is good no more. */
+export interface Revoked {
+  /** Hexadecimal, as Node's `X509Certificate` has it. */
+  readonly serial: string
+  readonly endsAtMs: number
+  readonly revokedAtMs: number
+}
+
+/** Makes the authority's list of revoked certificates (RFC 5280, section 5), PEM. `nowMs` numbers
+ *  it, so that a newer one is known. Errors: as createAuthority. */
+export async function createRevocationList(
+  authority: Identity,
+  revoked: readonly Revoked[],
+  nowMs: number,
+  run: Run = runProgram,
+): Promise<string> {
+  const lines = revoked.map(({ serial, endsAtMs, revokedAtMs }) => {
+    const even = serial.length % 2 === 0 ? serial : `0${serial}`
+    const words = ['R', asn1Time(endsAtMs), asn1Time(revokedAtMs), even.toUpperCase()]
+    return `${[...words, 'unknown', '/O=Purlin'].join('\t')}\n`
+  })
+  const number = Math.round(nowMs).toString(16)
+  const files = {
+    'ca.pem': authority.certificate,
+    'ca.key': authority.key,
+    'index.txt': lines.join(''),
+    number: `${number.length % 2 === 0 ? number : `0${number}`}\n`,
+    'crl.cnf': `[ca]\ndefault_ca = list\n[list]\ndatabase = index.txt\ncrlnumber = number\ndefault_md = sha256\ndefault_crl_days = ${AUTHORITY_DAYS}\n`,
+  }
+  return await withFiles(files, async (folder) => {
+    const words = ['ca', '-gencrl', '-config', 'crl.cnf', '-cert', 'ca.pem', '-keyfile', 'ca.key']
+    return await openssl(run, folder, words)
+  })
+}
+
+/** `YYMMDDHHMMSSZ` (RFC 5280, section 4.1.2.5.1). */
+function asn1Time(atMs: number): string {
+  const text = new Date(atMs).toISOString()
+  return `${text.slice(2, 19).replaceAll(/[-:T]/g, '')}Z`
+}
+
+async function verifiedKey(run: Run, folder: string): Promise<string> {
+  const words = ['req', '-in', 'own.csr', '-verify', '-noout', '-pubkey']
+  return await openssl(run, folder, words).catch((cause) => {
+    const message = 'the certificate request cannot be read or is not signed by its own key'
+    throw new PurlinError('PUR_INVALID', { message, cause })
+  })
 }
 
 function newKey(): string {

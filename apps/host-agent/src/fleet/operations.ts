@@ -3,6 +3,7 @@ import { type Clock, PurlinError, type Run, toPurlinError } from '@purlin/base'
 import {
   createAuthority,
   fillEtcd,
+  HOST_CERTIFICATE_DAYS,
   type Identity,
   issueIdentity,
   MOVING,
@@ -14,12 +15,14 @@ import type { Configuration, EtcdConfiguration } from '../config/config.ts'
 import type { CatalogueFollower } from '../resources/catalogue.ts'
 import { fingerprintOf, leftName, openEtcd } from '../service/open-store.ts'
 import type { Changes } from '../work/changes.ts'
+import { noteCertificate } from './certificates.ts'
 import { joinFleet } from './join.ts'
 import { createJoinToken, useJoinToken } from './join-token.ts'
 import { type FleetMembership, membershipFiles, writeMembership } from './membership.ts'
 import { movedEntries } from './moved-entries.ts'
 import { certificateHash } from './peer-call.ts'
 import { type KnownHost, knownHostKeys, type Presence } from './presence.ts'
+import { readRevocations } from './revocations.ts'
 
 export interface FleetGrounds {
   readonly configuration: Configuration
@@ -58,7 +61,8 @@ export function fleetHandlers(grounds: FleetGrounds): FleetHandlers {
     issueCertificate: async ({ body }) => {
       const authority = authorityOf(grounds)
       const identity = await issueIdentity(authority, body, run)
-      return { ...identity, ca: authority.certificate }
+      const crl = await readRevocations(grounds.configuration.state.folder)
+      return { ...identity, ca: authority.certificate, crl }
     },
     createHostToken: async ({ body }) => {
       const authority = authorityOf(grounds)
@@ -67,7 +71,7 @@ export function fleetHandlers(grounds: FleetGrounds): FleetHandlers {
     },
     showAuthority: async () => {
       const { fleet, ca } = memberOf(grounds)
-      return { fleet, ca }
+      return { fleet, ca, crl: await readRevocations(grounds.configuration.state.folder) }
     },
     admitHost: async ({ body }) => await admitHost(grounds, body),
     joinFleet: async ({ body }) =>
@@ -93,7 +97,9 @@ async function initFleet(grounds: FleetGrounds, body: BodyOf<'initFleet'>) {
   }
   const authority = await createAuthority(body.name, run)
   const addresses = [...new Set([hostPart(body.listen), ...body.addresses, '127.0.0.1'])]
-  const own = await issueIdentity(authority, { name: host, addresses }, run)
+  const subject = { name: host, addresses }
+  const own = await issueIdentity(authority, subject, run, HOST_CERTIFICATE_DAYS)
+  await grounds.store.transact({ writes: [noteCertificate(host, own.certificate)] })
   await writeMembership(configuration.state.folder, {
     fleet: body.name,
     host,
@@ -115,7 +121,8 @@ async function admitHost(grounds: FleetGrounds, body: BodyOf<'admitHost'>) {
   const { name, listen, addresses } = body
   const { guard, write } = await useJoinToken(store, clock, body.token, name)
   const subject = { name, addresses: [...new Set([hostPart(listen), ...addresses, '127.0.0.1'])] }
-  const certificate = await signRequest(authority, body.request, subject, run)
+  const days = HOST_CERTIFICATE_DAYS
+  const certificate = await signRequest(authority, body.request, subject, run, days)
   const nowMs = clock.nowMs()
   const known: KnownHost = {
     addresses,
@@ -129,7 +136,12 @@ async function admitHost(grounds: FleetGrounds, body: BodyOf<'admitHost'>) {
   try {
     await store.transact({
       guards: [guard, { key: keys.known, revision: 0 }],
-      writes: [write, { put: keys.known, value: known }, { delete: keys.removed }],
+      writes: [
+        write,
+        { put: keys.known, value: known },
+        { delete: keys.removed },
+        noteCertificate(name, certificate),
+      ],
     })
   } catch (cause) {
     const error = toPurlinError(cause)

@@ -4,6 +4,7 @@ import type { Store, StoreEntry, Write } from '@purlin/store'
 import { type Mirror, mirrorPrefix } from '../resources/mirror.ts'
 import type { HostState } from '../status/host-state.ts'
 import type { HostView } from '../status/host-view.ts'
+import { revocationsOf } from './certificates.ts'
 import { ownAddresses } from './own-addresses.ts'
 import { heardView, type ToldLanes, type ToldSight, tellLanes, tellSight } from './sight.ts'
 
@@ -30,6 +31,14 @@ export function knownHostKeys(host: string): { readonly known: string; readonly 
 export interface KnownHost extends HostSpec {
   readonly joinedAtMs: number
   readonly lastSeenMs: number
+  /** Of the certificate that it was given and does not use yet. */
+  readonly nextFingerprint?: string | undefined
+}
+
+/** By what a removed host is known, should it come again. */
+interface RemovedHost {
+  readonly fingerprint?: string | undefined
+  readonly nextFingerprint?: string | undefined
 }
 
 export interface PresenceOptions {
@@ -118,9 +127,10 @@ export class Presence {
   /** A host that is known by this certificate; undefined for one that was never let in, or was
    *  removed. */
   hostOfFingerprint(fingerprint: string): string | undefined {
-    return [...this.#entries(KNOWN)].find(
-      ([, { value }]) => (value as KnownHost).fingerprint === fingerprint,
-    )?.[0]
+    return [...this.#entries(KNOWN)].find(([, { value }]) => {
+      const known = value as KnownHost
+      return [known.fingerprint, known.nextFingerprint].includes(fingerprint)
+    })?.[0]
   }
 
   /** Hosts as resources. */
@@ -135,8 +145,11 @@ export class Presence {
     const entry = await store.get(key)
     const before = entry?.value as KnownHost | undefined
     const nowMs = clock.nowMs()
+    const next = before?.nextFingerprint
+    const isNext = next === undefined || next === this.#options.fingerprint
     const value: KnownHost = {
       ...this.#spec(),
+      ...(!isNext && { nextFingerprint: next }),
       joinedAtMs: before?.joinedAtMs ?? nowMs,
       lastSeenMs: nowMs,
     }
@@ -144,8 +157,8 @@ export class Presence {
     await store.transact({ guards, writes: [{ put: key, value }] })
   }
 
-  /** Forgets a host that is away. Errors: PUR_RESOURCE_MISSING, PUR_RESOURCE_IN_USE while it is
-   *  there. */
+  /** Forgets a host that is away, and revokes its certificates. Errors: PUR_RESOURCE_MISSING,
+   *  PUR_RESOURCE_IN_USE while it is there. */
   async remove(host: string): Promise<void> {
     const { store } = this.#options
     const key = `${KNOWN}${host}`
@@ -158,10 +171,12 @@ export class Presence {
       { key: `${ALIVE}${host}`, revision: 0 },
     ]
     try {
-      const { fingerprint } = entry.value as KnownHost
+      const { fingerprint, nextFingerprint } = entry.value as KnownHost
+      const value: RemovedHost = { fingerprint, nextFingerprint }
+      const revocations = await revocationsOf(store, host, this.#options.clock.nowMs())
       await store.transact({
         guards,
-        writes: [{ delete: key }, { put: `${REMOVED}${host}`, value: { fingerprint } }],
+        writes: [{ delete: key }, { put: `${REMOVED}${host}`, value }, ...revocations],
       })
     } catch (thrown) {
       if (toPurlinError(thrown).code !== 'PUR_STORE_CONFLICT') throw thrown
@@ -241,8 +256,8 @@ export class Presence {
       const message = `another host is there by the name ${host}: give this one another host.name`
       throw new PurlinError('PUR_HOST_NAME_TAKEN', { message, context: { host } })
     }
-    const removed = (await store.get(`${REMOVED}${host}`))?.value as { fingerprint?: string }
-    if (removed !== undefined && removed.fingerprint === fingerprint) {
+    const removed = (await store.get(`${REMOVED}${host}`))?.value as RemovedHost | undefined
+    if (removed && [removed.fingerprint, removed.nextFingerprint].includes(fingerprint)) {
       const message = `host ${host} was removed from the fleet: join it again with a new token`
       throw new PurlinError('PUR_HOST_REMOVED', { message, context: { host } })
     }
@@ -314,7 +329,7 @@ export class Presence {
   }
 
   #resource(name: string, entry: StoreEntry): Resource<'Host'> {
-    const { joinedAtMs, lastSeenMs, ...spec } = entry.value as KnownHost
+    const { joinedAtMs, lastSeenMs, nextFingerprint, ...spec } = entry.value as KnownHost
     const present = this.isPresent(name)
     const alive = this.#entries(ALIVE).get(name)?.value as { sinceMs: number } | undefined
     return hostResource(

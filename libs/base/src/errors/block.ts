@@ -60,6 +60,26 @@ export const blockErrors = {
     retry: 'later',
     meaning: 'Clients use the volume.',
   },
+  PUR_BLOCK_MAP: {
+    kind: 'failed',
+    retry: 'later',
+    meaning: 'A volume could not be made a block device of the host, or that taken away.',
+  },
+  PUR_BLOCK_OVERCOMMIT: {
+    kind: 'capacity',
+    retry: 'after-change',
+    meaning: 'The volumes of a pool would promise more than the pool is allowed to.',
+  },
+  PUR_BLOCK_FILLING: {
+    kind: 'capacity',
+    retry: 'later',
+    meaning: 'The disks of a pool are filled beyond one of its levels.',
+  },
+  PUR_BLOCK_SCRUB_OVERDUE: {
+    kind: 'state',
+    retry: 'later',
+    meaning: 'No deep scrub of a pool has finished for too long.',
+  },
   PUR_BLOCK_NO_SPACE: {
     kind: 'capacity',
     retry: 'later',

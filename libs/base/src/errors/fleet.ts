@@ -15,6 +15,11 @@ export const fleetErrors = {
     retry: 'after-change',
     meaning: 'The host has resources of its own, which would be lost by joining.',
   },
+  PUR_FLEET_CERTIFICATE: {
+    kind: 'state',
+    retry: 'after-change',
+    meaning: 'A host’s certificate was not renewed, or a renewal was refused.',
+  },
   PUR_FLEET_NO_AUTHORITY: {
     kind: 'state',
     retry: 'after-change',

@@ -31,5 +31,15 @@ export const virtErrors = {
     retry: 'later',
     meaning: 'The guest agent of the machine does not answer.',
   },
+  PUR_VIRT_IO_ERROR: {
+    kind: 'unavailable',
+    retry: 'later',
+    meaning: 'A machine stops on errors of its disks as soon as it is resumed.',
+  },
+  PUR_VIRT_DISK_SIZE: {
+    kind: 'unavailable',
+    retry: 'later',
+    meaning: 'A running guest does not know yet that a disk of it is larger.',
+  },
   PUR_VIRT_FAILED: { kind: 'failed', retry: 'after-change', meaning: 'libvirt reported an error.' },
 } as const

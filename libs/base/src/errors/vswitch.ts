@@ -25,6 +25,11 @@ export const vswitchErrors = {
     retry: 'after-change',
     meaning: 'A bridge or interface of that name exists and is not Purlin’s.',
   },
+  PUR_PORT_LEFT: {
+    kind: 'state',
+    retry: 'later',
+    meaning: 'What is left of a port that nobody wants waits until no machine uses it.',
+  },
   PUR_SWITCH_IN_USE: {
     kind: 'state',
     retry: 'after-change',

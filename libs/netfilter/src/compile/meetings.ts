@@ -60,8 +60,8 @@ export function allNamed(lists: readonly (readonly Range[])[]): readonly Range[]
   return merged
 }
 
-/** Says that the meetings of these intervals, which were right for the classes `from`, are right for
- *  `to` as well. */
+/** Says that the meetings of these intervals, which were right for the classes `from`, are right
+ *  for `to` as well. */
 export function carryMeetings(
   intervals: readonly AddressInterval[],
   from: ClassMap['classes'],
@@ -121,8 +121,8 @@ interface Member {
 
 const sorted = new WeakMap<ClassMap['classes'], readonly Member[]>()
 
-/** Keeps the order of the members up to date with each change, which is cheap; to put all of them in
- *  order is not. */
+/** Keeps the order of the members up to date with each change, which is cheap; to put all of them
+ *  in order is not. */
 export function followMembers(map: ClassMap): void {
   sortedMembers(map)
 }
