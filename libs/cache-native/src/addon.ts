@@ -64,9 +64,33 @@ export interface SimulationOutcome {
   readonly rows: readonly SimulationRow[]
 }
 
+/** What a cache of one mode and size would have done for a trace. */
+export interface AdviceRow {
+  readonly mode: 'writethrough' | 'writeback'
+  /** The size as percent of the trace’s distinct pages. */
+  readonly percent: number
+  /** The SSD that it takes, spare blocks and metadata too. */
+  readonly sizeBytes: number
+  /** Reads that the disk did not see, of all reads. */
+  readonly hitRatio: number
+  /** Requests to the disk, destage too, of all requests. */
+  readonly diskRequestsPerRequest: number
+  /** Blocks of 4096 bytes written to the SSD, metadata too, of all requests. */
+  readonly flashWritesPerRequest: number
+}
+
+/** The advice for a trace, and what the trace is. */
+export interface AdviceOutcome {
+  readonly requests: number
+  readonly distinctPages: number
+  /** Every mode at every size, in the order of the sizes. */
+  readonly rows: readonly AdviceRow[]
+}
+
 /** A simulation that runs in a thread of the pool and can be stopped. */
 export interface NativeSimulation {
   run(source: NativeTraceSource, percents: number[]): Promise<SimulationOutcome | CacheFailure>
+  advise(source: NativeTraceSource, percents: number[]): Promise<AdviceOutcome | CacheFailure>
   stop(): void
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use napi::bindgen_prelude::{AsyncTask, Either};
 use napi::{Env, Task};
 use napi_derive::napi;
+use purlin_cache_sim::advise::advise;
 use purlin_cache_sim::generate::{KINDS, generate};
 use purlin_cache_sim::{Format, Row, SimulateError, Trace, simulate};
 
@@ -81,6 +82,14 @@ impl Simulation {
     pub fn run(&self, source: TraceSource, percents: Vec<f64>) -> AsyncTask<SimulationTask> {
         AsyncTask::new(SimulationTask { source, percents, stop: Arc::clone(&self.stop) })
     }
+
+    /// Replays the trace in the cache's own code, in every mode.
+    #[napi(ts_return_type = "Promise<AdviceOutcome | CacheFailure>")]
+    #[must_use]
+    pub fn advise(&self, source: TraceSource, percents: Vec<f64>) -> AsyncTask<AdviceTask> {
+        let stop = Arc::clone(&self.stop);
+        AsyncTask::new(AdviceTask(SimulationTask { source, percents, stop }))
+    }
 }
 
 /// The work of a simulation.
@@ -110,19 +119,91 @@ impl SimulationTask {
     #[allow(clippy::cast_precision_loss, reason = "counts are below 2^53")]
     fn outcome(&self) -> Result<SimulationOutcome, CacheFailure> {
         let trace = trace_of(&self.source)?;
-        let rows = simulate(&trace, &self.percents, &self.stop).map_err(|error| {
-            let code = match error {
-                SimulateError::Percent(_) => "PUR_CACHE_TRACE",
-                SimulateError::Stopped => "PUR_CANCELLED",
-            };
-            CacheFailure { code: code.to_owned(), message: error.to_string() }
-        })?;
+        let rows = simulate(&trace, &self.percents, &self.stop).map_err(failure_of)?;
         Ok(SimulationOutcome {
             requests: trace.requests() as f64,
             distinct_pages: trace.distinct_pages() as f64,
             rows: rows.iter().map(row_of).collect(),
         })
     }
+}
+
+/// What a cache of one mode and size would do.
+#[napi(object)]
+pub struct AdviceRow {
+    /// `writethrough` or `writeback`.
+    pub mode: String,
+    /// The size as percent of the distinct pages.
+    pub percent: f64,
+    /// The SSD it takes in bytes.
+    pub size_bytes: f64,
+    /// Reads that the disk did not see, of all reads.
+    pub hit_ratio: f64,
+    /// Requests to the disk of all requests.
+    pub disk_requests_per_request: f64,
+    /// Blocks written to the SSD of all requests.
+    pub flash_writes_per_request: f64,
+}
+
+/// The advice for a trace and what it is.
+#[napi(object)]
+pub struct AdviceOutcome {
+    /// Requests of the trace.
+    pub requests: f64,
+    /// Different pages of the trace.
+    pub distinct_pages: f64,
+    /// Every mode at every size.
+    pub rows: Vec<AdviceRow>,
+}
+
+/// The work of an advice.
+pub struct AdviceTask(SimulationTask);
+
+impl Task for AdviceTask {
+    type Output = Either<AdviceOutcome, CacheFailure>;
+    type JsValue = Either<AdviceOutcome, CacheFailure>;
+
+    fn compute(&mut self) -> napi::Result<Self::Output> {
+        Ok(match self.outcome() {
+            Ok(outcome) => Either::A(outcome),
+            Err(failure) => Either::B(failure),
+        })
+    }
+
+    fn resolve(&mut self, _env: Env, output: Self::Output) -> napi::Result<Self::JsValue> {
+        Ok(output)
+    }
+}
+
+impl AdviceTask {
+    #[allow(clippy::cast_precision_loss, reason = "counts are below 2^53")]
+    fn outcome(&self) -> Result<AdviceOutcome, CacheFailure> {
+        let Self(SimulationTask { source, percents, stop }) = self;
+        let trace = trace_of(source)?;
+        let rows = advise(&trace, percents, stop).map_err(failure_of)?;
+        let rows = rows.into_iter().map(|row| AdviceRow {
+            mode: row.mode.to_owned(),
+            percent: row.percent,
+            size_bytes: row.size_bytes as f64,
+            hit_ratio: row.hit_ratio,
+            disk_requests_per_request: row.disk_requests_per_request,
+            flash_writes_per_request: row.flash_writes_per_request,
+        });
+        Ok(AdviceOutcome {
+            requests: trace.requests() as f64,
+            distinct_pages: trace.distinct_pages() as f64,
+            rows: rows.collect(),
+        })
+    }
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
+fn failure_of(error: SimulateError) -> CacheFailure {
+    let code = match error {
+        SimulateError::Percent(_) => "PUR_CACHE_TRACE",
+        SimulateError::Stopped => "PUR_CANCELLED",
+    };
+    CacheFailure { code: code.to_owned(), message: error.to_string() }
 }
 
 fn trace_of(source: &TraceSource) -> Result<Trace, CacheFailure> {

@@ -4,28 +4,39 @@
 //! `complete`, keeps what `next_lock` gives where it survives the SSDs, and calls `advance` after
 //! each turn. `docs/cache.md` says how it is built and why.
 
+mod budget;
 mod commit;
 mod core;
 mod destage;
 mod fill;
+mod heat;
 mod memory;
 mod metadata;
 mod open;
+mod options;
+mod ordered;
+mod pace;
+mod promote;
 mod ranges;
 mod read;
+mod replay;
 #[cfg(all(test, feature = "simulation"))]
 mod simulation;
+mod streams;
 mod switch;
-mod tasks;
 mod write;
 
 use std::rc::Rc;
 
+use purlin_block_core::Nanoseconds;
 use purlin_block_core::buffer::{BLOCK_BYTES, Buffer, Slice};
-use purlin_block_core::disk::{DiskDone, DiskHandle, DiskIo};
+use purlin_block_core::disk::{DiskDone, DiskHandle, DiskIo, IoClass};
 
 use self::core::Core;
 use self::metadata::RECORDS_MAX;
+pub use self::options::{Alert, Options};
+use self::read::Read;
+use self::write::Write;
 use crate::CacheId;
 
 /// A named fault, in tests of this crate alone.
@@ -110,8 +121,22 @@ impl Shape {
         [first, first + 2 * blocks].map(|block| block * BLOCK_BYTES as u64)
     }
 
-    fn block_at(self, block: u32) -> u64 {
+    /// Blocks for the list of lost pages.
+    fn lost_blocks(self) -> u64 {
+        self.table_blocks().div_ceil(8).min(64)
+    }
+
+    /// Places of a block of lost pages: two copies.
+    fn lost_at(self, generation: u64, sequence: u64) -> [u64; 2] {
+        let blocks = self.lost_blocks();
         let start = FIXED_BLOCKS + 4 * (u64::from(self.journal_blocks) + self.table_blocks());
+        let first = start + (generation % 2) * blocks + sequence;
+        [first, first + 2 * blocks].map(|block| block * BLOCK_BYTES as u64)
+    }
+
+    fn block_at(self, block: u32) -> u64 {
+        let metadata = u64::from(self.journal_blocks) + self.table_blocks() + self.lost_blocks();
+        let start = FIXED_BLOCKS + 4 * metadata;
         (start + u64::from(block)) * BLOCK_BYTES as u64
     }
 
@@ -149,7 +174,8 @@ pub struct Setup {
     pub shape: Shape,
     /// The lock as it is stored.
     pub lock: Lock,
-    /// The largest part of the slots that may be dirty, in percent; 70 is usual.
+    /// The largest part of the slots that may be dirty, in percent; 70 is usual. [`Options`] has it
+    /// too, for later.
     pub dirty_percent_max: u32,
     /// Formats the SSDs instead of opening what is on them.
     pub attach: bool,
@@ -197,7 +223,9 @@ pub enum Request {
     SetMode(Mode),
     /// Records everything, so that the next opening finds it.
     Close,
-    /// Drains and lets go of the SSDs.
+    /// Gives up the lost pages: from then on they are what the origin has.
+    AcceptLoss,
+    /// Drains and lets go of the SSDs. Of a clean cache no disk is asked for anything.
     Detach,
 }
 
@@ -237,7 +265,7 @@ pub struct Status {
     pub phase: Phase,
     /// The present mode.
     pub mode: Mode,
-    /// Pages that the origin lacks: the progress of a drain.
+    /// Pages that the origin lacks, those that are lost too: the progress of a drain.
     pub dirty_pages: usize,
     /// Pages in the slots.
     pub cached_pages: usize,
@@ -252,7 +280,7 @@ pub struct Status {
 /// One origin and its cache.
 pub struct Cache {
     core: Rc<Core>,
-    early: Vec<(Tag, Request)>,
+    early: Vec<(Tag, IoClass, Request)>,
 }
 
 impl Cache {
@@ -264,23 +292,58 @@ impl Cache {
         Self { core, early: Vec::new() }
     }
 
-    /// Takes a request; the answer is a [`Reply`].
+    /// Other choices than the usual ones, from now on.
+    pub fn configure(&mut self, options: Options) {
+        self.core.get().options = options;
+    }
+
+    /// Tells the time. Without it destage does not pause, errors of SSDs count for ever, and
+    /// nothing is done in idle times. [`Cache::advance`] comes after it.
+    pub fn pass_time(&mut self, now: Nanoseconds) {
+        self.core.get().now = Some(now);
+    }
+
+    /// When [`Cache::advance`] has to be called even if nothing happens; `None` if never. It wants
+    /// [`Cache::pass_time`] then.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Nanoseconds> {
+        let inner = self.core.get();
+        let now = inner.now?;
+        let idle_at = Nanoseconds(inner.asked_at.0 + inner.options.idle_after.0);
+        let paused = (!inner.dirty.is_empty()).then(|| inner.pace.next());
+        paused.into_iter().chain([idle_at]).filter(|at| *at > now).min()
+    }
+
+    /// Something an operator has to hear of.
+    #[must_use]
+    pub fn next_alert(&mut self) -> Option<Alert> {
+        self.core.get().alerts.pop_front()
+    }
+
+    /// Takes a client's request; the answer is a [`Reply`].
     pub fn submit(&mut self, tag: Tag, request: Request) {
+        self.submit_as(tag, IoClass::Client, request);
+    }
+
+    /// Takes a request for somebody: what is not for a client is served, and passes by.
+    pub fn submit_as(&mut self, tag: Tag, class: IoClass, request: Request) {
         let phase = self.core.get().phase;
         match phase {
-            Phase::Starting => self.early.push((tag, request)),
+            Phase::Starting => self.early.push((tag, class, request)),
             Phase::Refused(error) => self.core.reply(tag, Err(error)),
-            Phase::Running | Phase::Detached => self.begin(tag, request),
+            Phase::Running | Phase::Detached => self.begin(tag, class, request),
         }
     }
 
-    fn begin(&self, tag: Tag, request: Request) {
+    fn begin(&self, tag: Tag, class: IoClass, request: Request) {
         let core = Rc::clone(&self.core);
         let tasks = &self.core.tasks;
         match request {
-            Request::Read { page, count } => tasks.spawn(read::read(core, tag, page, count)),
+            Request::Read { page, count } => {
+                tasks.spawn(read::read(core, Read { tag, class, first: page, count }));
+            }
             Request::Write { page, slices, fua } => {
-                tasks.spawn(write::write(core, tag, page, slices, fua));
+                tasks.spawn(write::write(core, Write { tag, class, first: page, slices, fua }));
             }
             Request::Flush | Request::Close => tasks.spawn(async move {
                 let result = write::flush(&core).await;
@@ -288,6 +351,10 @@ impl Cache {
             }),
             Request::SetMode(mode) => tasks.spawn(async move {
                 let result = switch::set_mode(&core, mode).await;
+                core.reply(tag, result.map(|()| None));
+            }),
+            Request::AcceptLoss => tasks.spawn(async move {
+                let result = switch::accept_loss(&core).await;
                 core.reply(tag, result.map(|()| None));
             }),
             Request::Detach => tasks.spawn(async move {
@@ -315,8 +382,8 @@ impl Cache {
         self.core.tasks.run();
         let phase = self.core.get().phase;
         if phase != Phase::Starting && !self.early.is_empty() {
-            for (tag, request) in std::mem::take(&mut self.early) {
-                self.submit(tag, request);
+            for (tag, class, request) in std::mem::take(&mut self.early) {
+                self.submit_as(tag, class, request);
             }
             self.core.tasks.run();
         }
@@ -347,12 +414,20 @@ impl Cache {
         Status {
             phase: inner.phase,
             mode: inner.mode,
-            dirty_pages: inner.dirty.len(),
-            cached_pages: inner.cached_pages(),
+            dirty_pages: inner.dirty.len() + inner.lost.len(),
+            cached_pages: inner.cached_pages,
             lost_pages: inner.lost.len(),
             ssds: inner.alive.len(),
             ssd_errors: inner.errors,
         }
+    }
+
+    /// The lost pages as ranges, in order.
+    #[must_use]
+    pub fn lost_ranges(&self) -> Vec<std::ops::Range<u64>> {
+        let pages: Vec<u64> = self.lost_pages();
+        let runs = pages.chunk_by(|page, next| page + 1 == *next);
+        runs.map(|run| run[0]..run[0] + run.len() as u64).collect()
     }
 
     /// Dirty pages that cannot be read; reading them is an error until they are written.

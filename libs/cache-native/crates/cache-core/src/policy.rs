@@ -21,7 +21,7 @@ pub use index::Slot;
 use age::{SWEEP_TICKS, Stamp, TICKS_PER_CAPACITY, bucket};
 use class::{Class, Run};
 use ghosts::Ghosts;
-use index::Index;
+use index::{Index, Victim};
 use page_state::PageState;
 use permutation::{Permutation, Place};
 use regions::Regions;
@@ -174,6 +174,11 @@ impl Policy {
         state.class().map(|_| self.permutation.page(place))
     }
 
+    /// Every page that can be in `slot`, and some beyond the end of the address space.
+    pub fn pages_of(&self, slot: Slot) -> impl Iterator<Item = u64> {
+        self.permutation.pages(self.index.page(slot).0.set)
+    }
+
     /// Empties the slot of `page`, if it has one, and the queue of it: its data is not to be used
     /// any more.
     pub fn invalidate(&mut self, page: u64) -> Option<Slot> {
@@ -184,6 +189,30 @@ impl Policy {
         self.index.set_state(slot, PageState::EMPTY);
         self.unpin(slot);
         Some(slot)
+    }
+
+    /// Gives a page without a slot one, whatever it is worth: what is written is answered from
+    /// there. `None` if every slot of its set is pinned.
+    pub fn claim(&mut self, page: u64) -> Option<FlashWrite> {
+        let place = self.permutation.place(page);
+        let victim = self.victim(place.set)?;
+        let waiting = self.stage.find(page).map(|at| std::mem::replace(at, PageState::EMPTY));
+        let known = waiting.or_else(|| self.ghosts.take(place.set, place.tag));
+        let state = known.unwrap_or(PageState::new(Class::of_new(Run::None, 0), self.now));
+        Some(self.put(page, place, state, victim.slot))
+    }
+
+    /// Gives a page without a slot one that is empty or whose page is worth nothing; `None` if its
+    /// set has none. For pages that are fetched before anybody asks for them.
+    pub fn promote(&mut self, page: u64) -> Option<FlashWrite> {
+        let place = self.permutation.place(page);
+        let victim = self.victim(place.set)?;
+        if victim.worth.is_some_and(|worth| worth > 0.0) || self.stage.find(page).is_some() {
+            return None;
+        }
+        let known = self.ghosts.take(place.set, place.tag);
+        let state = known.unwrap_or(PageState::new(Class::of_new(Run::None, 0), self.now));
+        Some(self.put(page, place, state, victim.slot))
     }
 
     /// Puts `page` into `slot`, as a restart finds it on the device. `false` if the slot is not of
@@ -209,6 +238,12 @@ impl Policy {
         self.pinned[slot.index() / 64] &= !(1 << (slot.index() % 64));
     }
 
+    /// Pages whose content waits in memory at most.
+    #[must_use]
+    pub fn staged_pages(&self) -> usize {
+        self.stage.pages()
+    }
+
     /// The memory of index, ghosts, scores, counts and of the queue with its data, in bytes.
     #[must_use]
     pub fn metadata_bytes(&self) -> usize {
@@ -232,9 +267,7 @@ impl Policy {
     /// Gives a page that leaves the queue a slot, if it is worth one.
     fn admit(&mut self, Departure { page, state }: Departure) -> Option<FlashWrite> {
         let place = self.permutation.place(page);
-        let pinned = &self.pinned;
-        let is_pinned = |slot: Slot| pinned[slot.index() / 64] >> (slot.index() % 64) & 1 == 1;
-        let victim = self.index.victim(place.set, self.now, &self.reuse, is_pinned);
+        let victim = self.victim(place.set);
         let class = state.class()?;
         let victim = victim.filter(|victim| {
             let Some(worth) = victim.worth else { return true };
@@ -246,13 +279,24 @@ impl Policy {
             self.remember(place, state);
             return None;
         };
-        let (old, old_state) = self.index.page(victim.slot);
-        self.index.fill(victim.slot, place.tag, state);
+        Some(self.put(page, place, state, victim.slot))
+    }
+
+    /// What gives way first of a set, pinned slots aside.
+    fn victim(&self, set: usize) -> Option<Victim> {
+        let pinned = &self.pinned;
+        let is_pinned = |slot: Slot| pinned[slot.index() / 64] >> (slot.index() % 64) & 1 == 1;
+        self.index.victim(set, self.now, &self.reuse, is_pinned)
+    }
+
+    fn put(&mut self, page: u64, place: Place, state: PageState, slot: Slot) -> FlashWrite {
+        let (old, old_state) = self.index.page(slot);
+        self.index.fill(slot, place.tag, state);
         let evicted = old_state.class().map(|_| {
             self.remember(old, old_state);
             self.permutation.page(old)
         });
-        Some(FlashWrite { page, slot: victim.slot, evicted })
+        FlashWrite { page, slot, evicted }
     }
 
     fn remember(&mut self, place: Place, state: PageState) {
@@ -352,6 +396,39 @@ mod tests {
             }
         }
         assert!(pinned.iter().all(|page| policy.find(*page).is_some()));
+    }
+
+    #[test]
+    fn every_page_that_is_claimed_gets_a_slot_until_its_set_is_pinned() {
+        let mut policy = policy(6400);
+        let mut claimed = 0;
+        for request in 0..20_000 {
+            let page = request * 7;
+            policy.access(page);
+            if policy.find(page).is_none() {
+                let Some(write) = policy.claim(page) else { continue };
+                assert_eq!((write.page, policy.find(page)), (page, Some(write.slot)));
+                assert_eq!(policy.page_in(write.slot), Some(page));
+                assert_ne!(policy.access(page).found, Found::Memory, "it waits no more");
+            }
+            if let Some(slot) = policy.find(page) {
+                policy.pin(slot);
+            }
+            claimed += 1;
+            // Pages spread evenly enough that a share of dirty pages fits in every set.
+            assert!(claimed > 4480 || claimed == request + 1, "{claimed} of {request}");
+        }
+        assert_eq!(claimed, 6400);
+    }
+
+    #[test]
+    fn what_is_promoted_takes_no_place_that_is_worth_something() {
+        let mut policy = policy(1000);
+        for page in 0..3000 {
+            policy.promote(page);
+        }
+        let held = (0..3000).filter(|page| policy.find(*page).is_some()).count();
+        assert_eq!(held, 1000, "the empty slots are taken, and no more");
     }
 
     #[test]

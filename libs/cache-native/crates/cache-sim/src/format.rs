@@ -19,6 +19,15 @@ pub enum Format {
     Oracle,
 }
 
+/// Requests of a page each.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    /// The page of each.
+    pub(crate) pages: Vec<u64>,
+    /// Whether it is written.
+    pub(crate) writes: Vec<bool>,
+}
+
 const BLOCK_BYTES: u64 = 512;
 const PAGE_BYTES: u64 = 4096;
 const RECORD_BYTES: usize = 24;
@@ -42,8 +51,8 @@ impl FromStr for Format {
 }
 
 impl Format {
-    /// The page of every request in the file.
-    pub(crate) fn read(self, path: &Path) -> Result<Vec<u64>, TraceError> {
+    /// Every request in the file. Formats without operations have reads alone.
+    pub(crate) fn read(self, path: &Path) -> Result<Requests, TraceError> {
         let name = || path.display().to_string();
         let failed = |source| TraceError::Read { path: name(), source };
         let mut reader = BufReader::with_capacity(1 << 20, File::open(path).map_err(failed)?);
@@ -51,7 +60,7 @@ impl Format {
             let what = "the file is packed; unpack it with zstd -d".to_owned();
             return Err(TraceError::Bad { path: name(), place: "byte 0".to_owned(), what });
         }
-        let mut pages = Vec::new();
+        let mut requests = Requests::default();
         let unit = if self == Self::Oracle { "record" } else { "line" };
         let step = match self {
             Self::Oracle => read_record,
@@ -63,19 +72,19 @@ impl Format {
             let bad =
                 |what| TraceError::Bad { path: name(), place: format!("{unit} {number}"), what };
             match step(&mut reader, &mut piece) {
-                Ok(true) => self.take(&piece, &mut pages).map_err(bad)?,
+                Ok(true) => self.take(&piece, &mut requests).map_err(bad)?,
                 Ok(false) => break,
                 Err(Fault::Read(source)) => return Err(failed(source)),
                 Err(Fault::Bad(what)) => return Err(bad(what)),
             }
         }
-        Ok(pages)
+        Ok(requests)
     }
 
     /// Adds the pages that one line or record asks for.
-    fn take(self, piece: &[u8], pages: &mut Vec<u64>) -> Result<(), String> {
-        let (first, count) = match self {
-            Self::Oracle => (u64_at(piece, ID_AT), 1),
+    fn take(self, piece: &[u8], requests: &mut Requests) -> Result<(), String> {
+        let (first, count, write) = match self {
+            Self::Oracle => (u64_at(piece, ID_AT), 1, false),
             Self::Lis | Self::Csv => {
                 let line = std::str::from_utf8(piece).map_err(|_| "it is no text".to_owned())?;
                 match line.trim() {
@@ -85,12 +94,13 @@ impl Format {
                 }
             }
         };
-        if count > REQUESTS_MAX - pages.len() as u64 {
+        if count > REQUESTS_MAX - requests.pages.len() as u64 {
             return Err(format!("more than {REQUESTS_MAX} requests are too many"));
         }
         let last =
             first.checked_add(count - 1).ok_or_else(|| format!("page {first} is too high"))?;
-        pages.extend(first..=last);
+        requests.pages.extend(first..=last);
+        requests.writes.resize(requests.pages.len(), write);
         Ok(())
     }
 }
@@ -118,8 +128,8 @@ fn u64_at(record: &[u8], place: std::ops::Range<usize>) -> u64 {
     bytes.map_or(0, u64::from_le_bytes)
 }
 
-/// First page and how many.
-fn lis_line(line: &str) -> Result<(u64, u64), String> {
+/// First page, how many, and that it is a read.
+fn lis_line(line: &str) -> Result<(u64, u64, bool), String> {
     let fields: Vec<&str> = line.split_whitespace().collect();
     let [first, count, ..] = fields[..] else {
         return Err(format!("{line:?} has no first page and number of pages"));
@@ -127,11 +137,11 @@ fn lis_line(line: &str) -> Result<(u64, u64), String> {
     if fields.len() > 4 {
         return Err(format!("{line:?} has {} fields; 4 are needed", fields.len()));
     }
-    Ok((number("first page", first)?, positive("number of pages", count)?))
+    Ok((number("first page", first)?, positive("number of pages", count)?, false))
 }
 
-/// First page and how many, of a run of bytes.
-fn csv_line(line: &str) -> Result<(u64, u64), String> {
+/// First page and how many, of a run of bytes, and whether it is a write.
+fn csv_line(line: &str) -> Result<(u64, u64, bool), String> {
     let fields: Vec<&str> = line.split(',').map(str::trim).collect();
     let [_, operation, block, bytes] = fields[..] else {
         return Err(format!("{line:?} has {} fields; 4 are needed", fields.len()));
@@ -144,7 +154,7 @@ fn csv_line(line: &str) -> Result<(u64, u64), String> {
     let start = block.checked_mul(BLOCK_BYTES).ok_or_else(too_high)?;
     let last = start.checked_add(bytes - 1).ok_or_else(too_high)?;
     let first = start / PAGE_BYTES;
-    Ok((first, last / PAGE_BYTES - first + 1))
+    Ok((first, last / PAGE_BYTES - first + 1, matches!(operation, "w" | "W")))
 }
 
 fn positive(name: &str, text: &str) -> Result<u64, String> {
@@ -159,12 +169,24 @@ fn number(name: &str, text: &str) -> Result<u64, String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 
     fn taken(format: Format, piece: &str) -> Result<Vec<u64>, String> {
-        let mut pages = Vec::new();
-        format.take(piece.as_bytes(), &mut pages).map(|()| pages)
+        let mut requests = Requests::default();
+        format.take(piece.as_bytes(), &mut requests)?;
+        assert_eq!(requests.pages.len(), requests.writes.len());
+        Ok(requests.pages)
+    }
+
+    #[test]
+    fn a_line_of_csv_is_a_read_or_a_write_of_all_its_pages() {
+        let mut requests = Requests::default();
+        for line in ["0.5,r,7,1024", "1,W,8,4097"] {
+            Format::Csv.take(line.as_bytes(), &mut requests).unwrap();
+        }
+        assert_eq!(requests.writes, [false, false, true, true]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A trace is read from a file (`Trace::read`) or made (`generate`), and `simulate` replays it
 //! through every policy at several sizes. Nothing here is in the product's path of a request.
 
+pub mod advise;
 mod format;
 pub mod generate;
 mod random;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use crate::format::Format;
+use crate::format::{Format, Requests};
 
 /// The requests of a trace.
 #[derive(Debug, Clone)]
@@ -12,6 +12,8 @@ pub struct Trace {
     pages: Vec<u64>,
     /// The same with pages numbered from 0 in the order of their first request.
     dense: Vec<u32>,
+    /// Whether each request writes its page.
+    writes: Vec<bool>,
     distinct: usize,
 }
 
@@ -53,14 +55,14 @@ impl Trace {
     /// # Errors
     /// When the file cannot be read, a line is not of the format, or there is no request.
     pub fn read(path: &Path, format: Format) -> Result<Self, TraceError> {
-        let pages = format.read(path)?;
+        let Requests { pages, writes } = format.read(path)?;
         if pages.is_empty() {
             return Err(TraceError::Empty { path: path.display().to_string() });
         }
-        Ok(Self::new(pages))
+        Ok(Self { writes, ..Self::new(pages) })
     }
 
-    /// The trace of these pages, of which there is at least one and fewer than 2^32.
+    /// The trace of reads of these pages, of which there is at least one and fewer than 2^32.
     #[must_use]
     pub fn new(pages: Vec<u64>) -> Self {
         let mut numbers: HashMap<u64, u32> = HashMap::new();
@@ -73,7 +75,8 @@ impl Trace {
         let highest = pages.iter().max().copied().unwrap_or(0);
         // Numbers that are hashes leave the policy too few bits for its tags.
         let pages = if highest >= GAP_MAX * distinct as u64 { narrowed(&pages) } else { pages };
-        Self { pages, dense, distinct }
+        let writes = vec![false; pages.len()];
+        Self { pages, dense, writes, distinct }
     }
 
     /// How many requests there are.
@@ -91,6 +94,11 @@ impl Trace {
     /// The page of each request.
     pub(crate) fn pages(&self) -> &[u64] {
         &self.pages
+    }
+
+    /// Whether each request writes its page.
+    pub(crate) fn writes(&self) -> &[bool] {
+        &self.writes
     }
 
     /// The number of the page of each request.

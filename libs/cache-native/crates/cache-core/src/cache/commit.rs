@@ -1,15 +1,18 @@
 //! Group commit: flush the data, then write what changed in the slots to the journal. All requests
 //! that came until it begins share one.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use purlin_block_core::buffer::Slice;
 use purlin_block_core::disk::{DiskOp, IoClass};
 
-use super::core::{Core, Inner, Waiter, index};
-use super::metadata::{Entry, Heading, Kept, RECORDS_MAX, encode_records, encode_state};
-use super::tasks::promise;
-use super::{CacheError, Lock};
+use super::CacheError;
+use super::core::{Core, Inner, IoResult, Waiter, index};
+use super::metadata::{
+    Entry, Heading, Kept, LOST_MAX, NO_SLOT, RECORDS_MAX, encode_lost, encode_records, encode_state,
+};
+use purlin_block_core::tasks::{Awaited, promise};
 
 /// Waits until everything that was answered before is durable: on the SSDs, and with
 /// `flush_origin` on the origin.
@@ -46,12 +49,17 @@ struct Change {
     proof: u64,
 }
 
-async fn commit_once(core: &Rc<Core>, flush_origin: bool) -> Result<(), CacheError> {
+async fn commit_once(core: &Rc<Core>, flush_wanted: bool) -> Result<(), CacheError> {
     let changes = core.get().begin_changes();
-    let outcome = flush(core, flush_origin, !changes.is_empty()).await;
-    let records = core.get().records(changes);
+    let found = core.get().found.clone();
+    let outcome = flush(core, flush_wanted, !changes.is_empty()).await;
+    let mut records = core.get().records(changes);
+    records.extend(core.get().found_records(&found));
     for part in records.chunks(RECORDS_MAX) {
         write_journal(core, part).await;
+        // At once: the next block may begin the other half of the journal, whose table must hold
+        // what this one says.
+        core.get().take_in(part);
     }
     loop {
         let left = core.get().alive.len();
@@ -60,17 +68,19 @@ async fn commit_once(core: &Rc<Core>, flush_origin: bool) -> Result<(), CacheErr
         }
         retire(core, left).await;
     }
-    let mut inner = core.get();
-    if inner.alive.is_empty() {
+    if core.get().alive.is_empty() {
+        // What was destaged is on the origin alone now.
+        let unflushed = flush_wanted && core.get().origin_is_unflushed();
+        let flushed = if unflushed { flush_origin(core, IoClass::Client).await } else { Ok(()) };
+        let mut inner = core.get();
         inner.committing.clear();
         inner.forget_clean();
-        let whole = inner.dirty.is_empty();
-        return outcome.and(if whole { Ok(()) } else { Err(CacheError::SsdLost) });
+        let whole = !inner.lacks();
+        let kept = if whole { Ok(()) } else { Err(CacheError::SsdLost) };
+        return outcome.and(flushed).and(kept);
     }
+    let mut inner = core.get();
     let committing = std::mem::take(&mut inner.committing);
-    for (slot, entry) in records {
-        inner.apply(slot, entry);
-    }
     for (slot, entry) in committing {
         inner.free_unused(slot, entry);
         inner.repin(slot);
@@ -78,14 +88,38 @@ async fn commit_once(core: &Rc<Core>, flush_origin: bool) -> Result<(), CacheErr
     outcome
 }
 
+/// A flush of the origin that is on its way, with its number.
+struct OriginFlush {
+    number: u64,
+    answer: Awaited<IoResult>,
+}
+
+impl OriginFlush {
+    fn begin(core: &Core, class: IoClass) -> Self {
+        let (number, origin) = {
+            let mut inner = core.get();
+            inner.flushes_begun += 1;
+            (inner.flushes_begun, inner.setup.origin)
+        };
+        Self { number, answer: core.issue(origin, class, DiskOp::Flush) }
+    }
+
+    async fn end(self, core: &Core) -> Result<(), CacheError> {
+        self.answer.await.map_err(|_| CacheError::Origin)?;
+        let mut inner = core.get();
+        inner.flushes_done = inner.flushes_done.max(self.number);
+        Ok(())
+    }
+}
+
+/// Everything that the origin has answered is durable there when this is done.
+pub async fn flush_origin(core: &Core, class: IoClass) -> Result<(), CacheError> {
+    OriginFlush::begin(core, class).end(core).await
+}
+
 async fn flush(core: &Core, origin: bool, ssd: bool) -> Result<(), CacheError> {
-    let origin = origin && core.get().origin_is_unflushed();
-    let number = core.get().flushes_begun + 1;
-    let handle = core.get().setup.origin;
-    let flushing = origin.then(|| {
-        core.get().flushes_begun = number;
-        core.issue(handle, IoClass::Client, DiskOp::Flush)
-    });
+    let wanted = origin && core.get().client_is_unflushed();
+    let flushing = wanted.then(|| OriginFlush::begin(core, IoClass::Client));
     if ssd && core.get().ssd_unflushed && !super::mutation!(NoDataFlush) {
         core.get().ssd_unflushed = false;
         let ssds = core.get().alive.clone();
@@ -97,13 +131,9 @@ async fn flush(core: &Core, origin: bool, ssd: bool) -> Result<(), CacheError> {
             }
         }
     }
-    let Some(flushing) = flushing else { return Ok(()) };
-    match flushing.await {
-        Ok(_) => {
-            core.get().flushes_done = number;
-            Ok(())
-        }
-        Err(_) => Err(CacheError::Origin),
+    match flushing {
+        Some(flushing) => flushing.end(core).await,
+        None => Ok(()),
     }
 }
 
@@ -130,7 +160,7 @@ async fn write_journal(core: &Rc<Core>, records: &[(u32, Entry)]) {
         // The other half is free once the table of this generation is written.
         let ready = || {
             let inner = core.get();
-            (inner.state.generation == inner.generation || inner.alive.is_empty()).then_some(())
+            (inner.table_generation == inner.generation || inner.alive.is_empty()).then_some(())
         };
         core.bell.until(ready).await;
         let mut inner = core.get();
@@ -149,15 +179,20 @@ async fn write_journal(core: &Rc<Core>, records: &[(u32, Entry)]) {
         };
         let places = inner.setup.shape.journal_at(inner.generation, inner.journal_at);
         inner.journal_at += 1;
-        (places, encode_records(heading, records))
+        let pages = records.iter().map(|(_, entry)| entry.page).collect();
+        let prior = std::mem::replace(&mut inner.prior, pages);
+        (places, encode_records(heading, records, &prior))
     };
     write_metadata(core, &places, &slice).await;
 }
 
 async fn checkpoint(core: Rc<Core>) {
     let generation = core.get().generation;
+    write_lost(&core, generation).await;
     write_table(&core, generation).await;
     write_state(&core, |state| state.generation = generation).await;
+    // Not before the state is durable: until then the old table and journal count.
+    core.get().table_generation = generation;
     core.bell.ring();
 }
 
@@ -173,9 +208,27 @@ pub async fn write_table(core: &Core, generation: u64) {
             let last = slots.min(first + u32::try_from(RECORDS_MAX).unwrap_or(slots));
             let held = (first..last).map(|slot| (slot, inner.on_disk(slot)));
             let records: Vec<_> = held.filter(|(_, entry)| entry.kept != Kept::Vacant).collect();
-            (inner.setup.shape.table_at(generation, sequence), encode_records(heading, &records))
+            (
+                inner.setup.shape.table_at(generation, sequence),
+                encode_records(heading, &records, &[]),
+            )
         };
         write_metadata(core, &places, &slice).await;
+    }
+}
+
+/// Writes which pages are lost beside the table of a generation.
+pub async fn write_lost(core: &Core, generation: u64) {
+    let (pages, shape, cache_id) = {
+        let inner = core.get();
+        (inner.lost_listed.clone(), inner.setup.shape, inner.setup.cache_id)
+    };
+    let pages: Vec<u64> = pages.into_iter().collect();
+    let parts = pages.chunks(LOST_MAX).chain(pages.is_empty().then_some(&pages[..]));
+    for (part, sequence) in parts.zip(0..shape.lost_blocks()) {
+        let heading = Heading { cache_id, generation, sequence, in_table: true };
+        let slice = encode_lost(heading, part, pages.len());
+        write_metadata(core, &shape.lost_at(generation, sequence), &slice).await;
     }
 }
 
@@ -196,7 +249,7 @@ pub async fn write_state(core: &Core, change: impl FnOnce(&mut super::metadata::
 }
 
 /// Beyond every page: who writes the state blocks.
-const STATE_RANGE: std::ops::Range<u64> = u64::MAX - 1..u64::MAX;
+pub const STATE_RANGE: std::ops::Range<u64> = u64::MAX - 1..u64::MAX;
 
 /// What is left goes on in a new epoch, in which an SSD that comes back is known to be stale.
 async fn retire(core: &Core, left: usize) {
@@ -206,9 +259,8 @@ async fn retire(core: &Core, left: usize) {
     } else {
         core.get().state.epoch = epoch;
     }
-    let lock = Lock { epoch, ..core.get().lock };
     if !super::mutation!(KeepEpoch) {
-        core.store_lock(lock).await;
+        core.store_lock(epoch, None).await;
     }
     core.get().retired_at = left;
 }
@@ -223,6 +275,21 @@ impl Inner {
         changes
     }
 
+    /// Takes in what a block of the journal says, once an SSD holds it.
+    fn take_in(&mut self, records: &[(u32, Entry)]) {
+        if self.alive.is_empty() {
+            return;
+        }
+        for (slot, entry) in records {
+            if *slot == NO_SLOT {
+                self.lost_listed.remove(&entry.page);
+                self.found.remove(&entry.page);
+            } else {
+                self.apply(*slot, *entry);
+            }
+        }
+    }
+
     /// A block that only the commit kept from being free.
     fn free_unused(&mut self, slot: u32, entry: Entry) {
         let keeps = |other: Entry| other.kept != Kept::Vacant && other.block == entry.block;
@@ -230,6 +297,12 @@ impl Inner {
         if entry.kept != Kept::Vacant && !used {
             self.free.push(entry.block);
         }
+    }
+
+    /// That pages are lost no more, where the origin has them durably.
+    fn found_records(&self, found: &BTreeMap<u64, u64>) -> Vec<(u32, Entry)> {
+        let proven = found.iter().filter(|(_, proof)| **proof <= self.flushes_done);
+        proven.map(|(page, _)| (NO_SLOT, Entry { page: *page, ..Entry::default() })).collect()
     }
 
     fn changes(&self) -> Vec<Change> {
@@ -247,7 +320,7 @@ impl Inner {
         let mut records = Vec::new();
         for Change { slot, entry, proof } in changes {
             let recorded = self.on_disk(slot);
-            let vacant = Entry { kept: Kept::Vacant, ..entry };
+            let vacant = Entry { kept: Kept::Vacant, epoch: 0, ..entry };
             let proven = proof <= self.flushes_done || super::mutation!(RecordUnproven);
             let record = match (recorded.kept, entry.kept) {
                 (_, Kept::Dirty) => entry,
@@ -287,6 +360,7 @@ impl Inner {
         for slot in 0..self.setup.shape.slots {
             if self.entries[index(slot)].kept == Kept::Clean {
                 self.entries[index(slot)].kept = Kept::Vacant;
+                self.cached_pages -= 1;
             }
             self.recorded.remove(&slot);
             self.repin(slot);

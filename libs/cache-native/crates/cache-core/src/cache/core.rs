@@ -4,15 +4,22 @@ use std::cell::{RefCell, RefMut};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
 
+use purlin_block_core::Nanoseconds;
 use purlin_block_core::buffer::{BLOCK_BYTES, Buffer, Slice};
 use purlin_block_core::disk::{DiskError, DiskHandle, DiskIo, DiskOp, IoClass, IoId};
 
+use super::budget::Budget;
+use super::heat::Heat;
 use super::memory::Memory;
 use super::metadata::{Entry, Kept, State};
+use super::options::{Alert, Options};
+use super::ordered::Order;
+use super::pace::Pace;
 use super::ranges::Ranges;
-use super::tasks::{Awaited, Bell, Promise, Tasks, promise};
+use super::streams::Streams;
 use super::{CacheError, Lock, Mode, Phase, Reply, Setup, Tag};
 use crate::policy::{FlashWrite, Policy, PolicyShape, Slot};
+use purlin_block_core::tasks::{Awaited, Bell, Promise, Tasks, promise};
 
 pub type IoResult = Result<Option<Buffer>, DiskError>;
 
@@ -25,6 +32,7 @@ pub struct Waiter {
 /// Everything the steps share.
 pub struct Inner {
     pub setup: Setup,
+    pub options: Options,
     pub phase: Phase,
     /// What is written in the state blocks, and its present mode.
     pub state: State,
@@ -50,25 +58,53 @@ pub struct Inner {
     pub retired_at: usize,
     pub draining: bool,
     pub ticks: u64,
+    /// Pages that the origin lacks and an SSD has.
     pub dirty: BTreeSet<u64>,
+    /// Slots with something in them.
+    pub cached_pages: usize,
+    /// Pages that the origin lacks and no SSD has either.
     pub lost: BTreeSet<u64>,
+    /// What the list of lost pages on the SSD has.
+    pub lost_listed: BTreeSet<u64>,
+    /// Listed pages that were written since, and the flush of the origin that has to come before
+    /// the list may say so.
+    pub found: BTreeMap<u64, u64>,
+    /// The pages of the last journal block.
+    pub prior: Vec<u64>,
     pub memory: Memory,
     pub ranges: Ranges,
     pub waiters: Vec<Waiter>,
     pub origin_in_flight: u32,
     pub last_origin_write: Option<u64>,
+    /// The same of what clients were answered for; what is destaged is still on the SSD.
+    pub last_client_write: Option<u64>,
     pub flushes_begun: u64,
     pub flushes_done: u64,
     pub ssd_unflushed: bool,
     pub generation: u64,
+    /// The generation whose table counts, durably.
+    pub table_generation: u64,
     pub journal_at: u64,
     pub cursor: u64,
     pub errors: u64,
+    pub budget: Budget,
+    pub alerts: VecDeque<Alert>,
+    pub pace: Pace,
+    pub order: Order,
+    pub streams: Streams,
+    pub heat: Heat,
+    /// If the owner tells the time.
+    pub now: Option<Nanoseconds>,
+    /// When a client last asked for something.
+    pub asked_at: Nanoseconds,
     next_io: u64,
     answers: HashMap<IoId, Promise<IoResult>>,
     pub ios: VecDeque<DiskIo>,
     pub replies: VecDeque<Reply>,
 }
+
+/// Who changes the lock; beyond every page.
+const LOCK_RANGE: std::ops::Range<u64> = u64::MAX - 3..u64::MAX - 2;
 
 /// The state with its tasks.
 pub struct Core {
@@ -109,7 +145,7 @@ impl Core {
             alive: setup.ssds.clone(),
             lock: setup.lock,
             lock_wanted: None,
-            memory: Memory::new(policy.metadata_bytes() / BLOCK_BYTES),
+            memory: Memory::new(policy.staged_pages()),
             policy,
             entries: vec![Entry::default(); index(shape.slots)],
             recorded: BTreeMap::new(),
@@ -122,19 +158,34 @@ impl Core {
             draining: false,
             ticks: 0,
             dirty: BTreeSet::new(),
+            cached_pages: 0,
             lost: BTreeSet::new(),
+            lost_listed: BTreeSet::new(),
+            found: BTreeMap::new(),
+            prior: Vec::new(),
             ranges: Ranges::default(),
             waiters: Vec::new(),
             origin_in_flight: 0,
             // Nobody knows what was written to the origin before.
             last_origin_write: Some(0),
+            last_client_write: Some(0),
             flushes_begun: 0,
             flushes_done: 0,
             ssd_unflushed: false,
             generation: 1,
+            table_generation: 1,
             journal_at: 0,
             cursor: 0,
             errors: 0,
+            budget: Budget::default(),
+            alerts: VecDeque::new(),
+            pace: Pace::default(),
+            order: Order::default(),
+            streams: Streams::default(),
+            heat: Heat::default(),
+            now: None,
+            asked_at: Nanoseconds(0),
+            options: Options { dirty_percent_max: setup.dirty_percent_max, ..Options::default() },
             next_io: 0,
             answers: HashMap::new(),
             ios: VecDeque::new(),
@@ -190,6 +241,9 @@ impl Core {
         let mut inner = self.get();
         inner.origin_in_flight -= 1;
         inner.last_origin_write = Some(inner.flushes_begun);
+        if class != IoClass::Destage {
+            inner.last_client_write = inner.last_origin_write;
+        }
         result.map(drop)
     }
 
@@ -204,7 +258,7 @@ impl Core {
         for (ssd, write) in all {
             match write.await {
                 Ok(_) => taken += 1,
-                Err(_) => self.get().drop_ssd(ssd),
+                Err(error) => self.get().ssd_failed(ssd, error),
             }
         }
         // Only now: a flush that was on its way covers none of it.
@@ -221,13 +275,18 @@ impl Core {
                 continue;
             }
             let op = DiskOp::Read { at, buffer: Buffer::zeroed(1) };
-            if let Ok(Some(buffer)) = self.issue(ssd, IoClass::Client, op).await {
-                let whole = crc32c::crc32c(buffer.as_bytes()) == entry.crc;
-                if whole || super::mutation!(TrustSsd) {
-                    return Some(buffer.share());
+            let error = match self.issue(ssd, IoClass::Client, op).await {
+                Ok(Some(buffer)) => {
+                    let whole = crc32c::crc32c(buffer.as_bytes()) == entry.crc;
+                    if whole || super::mutation!(TrustSsd) {
+                        return Some(buffer.share());
+                    }
+                    DiskError::Io
                 }
-            }
-            self.get().errors += 1;
+                Ok(None) => DiskError::Io,
+                Err(error) => error,
+            };
+            self.get().ssd_failed(ssd, error);
         }
         None
     }
@@ -237,10 +296,19 @@ impl Core {
         self.get().replies.push_back(Reply { tag, result });
     }
 
-    /// Stores the lock outside, and waits until it is.
-    pub async fn store_lock(&self, lock: Lock) {
-        self.get().lock_wanted = Some(lock);
-        self.bell.until(|| (self.get().lock == lock).then_some(())).await;
+    /// Stores the lock outside with at least this epoch, one change after the other, and waits
+    /// until it is there.
+    pub async fn store_lock(&self, epoch: u64, dirty: Option<bool>) {
+        let id = self.bell.until(|| self.get().ranges.try_take(LOCK_RANGE)).await;
+        let before = self.get().lock;
+        let dirty = dirty.unwrap_or(before.dirty);
+        let lock = Lock { epoch: before.epoch.max(epoch), dirty };
+        if lock != before {
+            self.get().lock_wanted = Some(lock);
+            self.bell.until(|| (self.get().lock == lock).then_some(())).await;
+        }
+        self.get().ranges.release(id);
+        self.bell.ring();
     }
 }
 
@@ -249,16 +317,75 @@ impl Inner {
         self.alive.contains(&ssd) || self.alive.is_empty() && entry.kept == Kept::Dirty
     }
 
+    /// An operation on an SSD failed, or gave a wrong checksum.
+    pub fn ssd_failed(&mut self, ssd: DiskHandle, error: DiskError) {
+        let now = self.now.unwrap_or_default();
+        let spent = self.budget.spend(ssd, now, &self.options);
+        if spent || error == DiskError::Gone {
+            self.drop_ssd(ssd);
+        } else {
+            self.errors += 1;
+        }
+    }
+
     /// An SSD is not to be used any more; the next commit raises the epoch before it answers.
     pub fn drop_ssd(&mut self, ssd: DiskHandle) {
-        self.alive.retain(|other| *other != ssd);
         self.errors += 1;
+        if self.alive.contains(&ssd) {
+            self.alive.retain(|other| *other != ssd);
+            self.alerts.push_back(Alert::SsdDropped(ssd));
+            self.want_commit();
+        }
+    }
+
+    /// A commit shall begin soon, and nobody waits for it.
+    fn want_commit(&mut self) {
+        if self.waiters.is_empty() {
+            let promise = promise().0;
+            self.waiters.push(Waiter { flush_origin: false, promise });
+        }
     }
 
     /// Whether the origin has answered writes, or has writes on their way, that no flush covers.
     pub fn origin_is_unflushed(&self) -> bool {
         let later = self.last_origin_write.is_some_and(|begun| begun >= self.flushes_done);
         self.origin_in_flight > 0 || later
+    }
+
+    /// The same of what clients were answered for and no SSD has.
+    pub fn client_is_unflushed(&self) -> bool {
+        let later = self.last_client_write.is_some_and(|begun| begun >= self.flushes_done);
+        later || self.alive.is_empty() && self.origin_is_unflushed()
+    }
+
+    /// Whether the origin lacks something.
+    pub fn lacks(&self) -> bool {
+        !self.dirty.is_empty() || !self.lost.is_empty()
+    }
+
+    /// A page was written, or given up: it is lost no more.
+    pub fn find_again(&mut self, page: u64) {
+        if self.lost.remove(&page) && self.lost_listed.contains(&page) {
+            self.found.insert(page, self.flushes_begun + 1);
+        }
+    }
+
+    /// A request came; whether its pages may come into the cache. Long streams pass by, and so does
+    /// what is not for a client: scrubs, recovery, migration.
+    pub fn meet(&mut self, class: IoClass, first: u64, count: usize) -> bool {
+        if class != IoClass::Client {
+            return false;
+        }
+        self.asked_at = self.now.unwrap_or_default();
+        let pages = self.streams.follow(first, count as u64);
+        let passes = self.options.stream_pages > 0 && pages >= self.options.stream_pages;
+        !passes && self.mode != Mode::PassThrough && !self.alive.is_empty()
+    }
+
+    /// Whether no client has asked for anything for a while.
+    pub fn is_idle(&self) -> bool {
+        let quiet = |now: Nanoseconds| now.0 >= self.asked_at.0 + self.options.idle_after.0;
+        self.now.is_some_and(quiet)
     }
 
     /// What the metadata on the SSD says of a slot.
@@ -279,11 +406,15 @@ impl Inner {
         let recorded = *self.recorded.entry(slot).or_insert(old);
         if old.kept == Kept::Dirty {
             self.dirty.remove(&old.page);
+            self.order.remove(old.page, old.epoch);
         }
         if entry.kept == Kept::Dirty {
             self.dirty.insert(entry.page);
+            self.order.insert(entry.page, entry.epoch);
         }
         self.entries[index(slot)] = entry;
+        self.cached_pages += usize::from(entry.kept != Kept::Vacant);
+        self.cached_pages -= usize::from(old.kept != Kept::Vacant);
         let keeps = |other: Entry| other.kept != Kept::Vacant && other.block == old.block;
         if old.kept != Kept::Vacant && !keeps(entry) {
             let free_at_once = super::mutation!(FreeBeforeCommit);
@@ -342,17 +473,21 @@ impl Inner {
 
     /// A free block; a commit begins when they run short, because it frees some.
     pub fn allocate(&mut self) -> Option<u32> {
-        if self.free.len() < index(self.setup.shape.spare_blocks) / 2 && self.waiters.is_empty() {
-            let promise = promise().0;
-            self.waiters.push(Waiter { flush_origin: true, promise });
+        if self.free.len() < index(self.setup.shape.spare_blocks) / 2 {
+            self.want_commit();
         }
         self.free.pop()
     }
 
     /// Whether no more dirty pages are to come in.
     pub fn is_full_of_dirty(&self) -> bool {
-        self.dirty.len() as u64 * 100
-            >= u64::from(self.setup.dirty_percent_max) * u64::from(self.setup.shape.slots)
+        self.dirty.len() as u64 >= self.dirty_limit()
+    }
+
+    /// How many pages may be dirty.
+    pub fn dirty_limit(&self) -> u64 {
+        let percent = u64::from(self.options.dirty_percent_max.clamp(1, 90));
+        (percent * u64::from(self.setup.shape.slots)).div_ceil(100)
     }
 
     /// Tells the policy of a request, and gives what it decides effect. The page whose content is

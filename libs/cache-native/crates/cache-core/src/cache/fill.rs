@@ -60,7 +60,7 @@ pub async fn write(core: &Core, Fill { page, slot, block, slice }: Fill) {
         inner.free.push(block);
     } else {
         let crc = crc32c::crc32c(slice.as_bytes());
-        inner.change(slot, Entry { page, block, crc, kept: Kept::Clean });
+        inner.change(slot, Entry { page, block, crc, kept: Kept::Clean, epoch: 0 });
     }
     inner.release(slot);
 }

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use purlin_block_core::buffer::{BLOCK_BYTES, Buffer, Slice};
-use purlin_block_core::disk::{DiskHandle, DiskOp, IoClass};
+use purlin_block_core::disk::DiskHandle;
 
-use super::commit::{self, write_metadata, write_state, write_table};
+use super::commit::{self, write_lost, write_metadata, write_state, write_table};
 use super::core::{Core, index};
-use super::metadata::{Entry, Heading, Kept, State, decode_records, decode_state};
-use super::{CacheError, Lock, Mode, Phase, STATE_AT, destage};
+use super::metadata::{Entry, Kept, State, decode_state};
+use super::options::Alert;
+use super::replay::{load, read_block};
+use super::{CacheError, Mode, Phase, STATE_AT, destage, promote};
 use crate::policy::Slot;
 use crate::{Generation, Superblock};
 
@@ -22,13 +24,9 @@ pub async fn run(core: Rc<Core>) {
     if phase == Phase::Running {
         core.tasks.spawn(commit::run(Rc::clone(&core)));
         core.tasks.spawn(destage::run(Rc::clone(&core)));
+        core.tasks.spawn(promote::run(Rc::clone(&core)));
     }
     core.bell.ring();
-}
-
-async fn read_block(core: &Core, disk: DiskHandle, at: u64) -> Option<Buffer> {
-    let op = DiskOp::Read { at, buffer: Buffer::zeroed(1) };
-    core.issue(disk, IoClass::Client, op).await.ok().flatten()
 }
 
 /// The newest state of each SSD that has one of this cache.
@@ -79,6 +77,7 @@ async fn format(core: &Core) -> Result<(), CacheError> {
     // A generation that no journal block of an earlier cache can have.
     let generation = epoch << 32;
     core.get().generation = generation;
+    write_lost(core, generation).await;
     write_table(core, generation).await;
     begin_epoch(core, epoch, generation, Mode::Writethrough, false).await
 }
@@ -100,9 +99,10 @@ async fn begin_epoch(
     if left == 0 {
         return Err(CacheError::SsdLost);
     }
-    core.store_lock(Lock { epoch, dirty }).await;
+    core.store_lock(epoch, Some(dirty)).await;
     let mut inner = core.get();
     inner.retired_at = left;
+    inner.table_generation = generation;
     inner.mode = mode;
     Ok(())
 }
@@ -125,81 +125,36 @@ async fn open(core: &Core) -> Result<(), CacheError> {
     core.get().alive = found.iter().map(|(ssd, _)| *ssd).collect();
     core.get().state = state;
     let dirty = lock.dirty || state.mode == Mode::Writeback;
-    if !load(core, state.generation).await {
-        if dirty {
-            return Err(CacheError::Damaged);
+    let mut mode = state.mode;
+    match load(core, state.generation).await {
+        Some((is_damaged, lost)) if dirty => {
+            let mut inner = core.get();
+            inner.lost_listed.clone_from(&lost);
+            if is_damaged {
+                // What is readable goes home, and nothing new comes in.
+                mode = Mode::PassThrough;
+                inner.alerts.push_back(Alert::MetadataDamaged(lost.len()));
+            }
+            inner.lost = lost;
         }
-        core.get().entries.fill(Entry::default());
+        Some(_) => {}
+        None if dirty => return Err(CacheError::Damaged),
+        None => core.get().entries.fill(Entry::default()),
     }
     core.get().restore()?;
+    core.get().resume_order();
     // Journal blocks of the generation after the last one may be torn rests of the crash.
     let step = if super::mutation!(KeepGeneration) { 1 } else { 3 };
     let generation = state.generation + step;
     core.get().generation = generation;
+    write_lost(core, generation).await;
     write_table(core, generation).await;
-    let draining = !core.get().dirty.is_empty() && state.mode != Mode::Writeback;
+    let draining = !core.get().dirty.is_empty() && mode != Mode::Writeback;
     core.get().draining = draining;
-    begin_epoch(core, state.epoch + 1, generation, state.mode, dirty).await
-}
-
-/// Reads table and journals into the entries; false if something is missing in the middle.
-async fn load(core: &Core, generation: u64) -> bool {
-    let shape = core.get().setup.shape;
-    for sequence in 0..shape.table_blocks() {
-        let places = shape.table_at(generation, sequence);
-        let Some(records) = read_records(core, generation, sequence, &places, true).await else {
-            return false;
-        };
-        core.get().take(&records);
-    }
-    let mut ended = false;
-    for generation in [generation, generation + 1] {
-        for sequence in 0..u64::from(shape.journal_blocks) {
-            let places = shape.journal_at(generation, sequence);
-            match read_records(core, generation, sequence, &places, false).await {
-                // Each block was durable before the next was written.
-                Some(_) if ended => return false,
-                Some(records) => core.get().take(&records),
-                None => ended = true,
-            }
-        }
-    }
-    true
-}
-
-async fn read_records(
-    core: &Core,
-    generation: u64,
-    sequence: u64,
-    places: &[u64],
-    in_table: bool,
-) -> Option<Vec<(u32, Entry)>> {
-    let (ssds, cache_id) = {
-        let inner = core.get();
-        (inner.alive.clone(), inner.setup.cache_id)
-    };
-    let heading = Heading { cache_id, generation, sequence, in_table };
-    for ssd in ssds {
-        for at in places {
-            let block = read_block(core, ssd, *at).await;
-            let records = block.and_then(|block| decode_records(block.as_bytes(), heading));
-            if records.is_some() {
-                return records;
-            }
-        }
-    }
-    None
+    begin_epoch(core, state.epoch + 1, generation, mode, dirty).await
 }
 
 impl super::core::Inner {
-    fn take(&mut self, records: &[(u32, Entry)]) {
-        for (slot, entry) in records {
-            if let Some(place) = self.entries.get_mut(index(*slot)) {
-                *place = *entry;
-            }
-        }
-    }
-
     /// Gives the policy what the metadata has, and finds the free blocks.
     fn restore(&mut self) -> Result<(), CacheError> {
         let blocks = self.setup.shape.blocks();
@@ -225,12 +180,8 @@ impl super::core::Inner {
             }
             self.repin(slot);
         }
+        self.cached_pages = used.len();
         self.free = (0..blocks).rev().filter(|block| !used.contains(block)).collect();
         Ok(())
-    }
-
-    /// Slots with something in them.
-    pub fn cached_pages(&self) -> usize {
-        self.entries.iter().filter(|entry| entry.kept != Kept::Vacant).count()
     }
 }

@@ -8,27 +8,38 @@ use purlin_block_core::disk::IoClass;
 use super::core::Core;
 use super::fill;
 use super::metadata::{Entry, Kept};
-use super::tasks::all;
 use super::{CacheError, Mode, Tag};
+use purlin_block_core::tasks::all;
 
-pub async fn read(core: Rc<Core>, tag: Tag, first: u64, count: usize) {
+/// A read as it came.
+pub struct Read {
+    pub tag: Tag,
+    pub class: IoClass,
+    pub first: u64,
+    pub count: usize,
+}
+
+pub async fn read(core: Rc<Core>, read: Read) {
+    let Read { tag, class, first, count } = read;
     let pages = first..first + count as u64;
     let id = core.get().ranges.queue(pages.clone(), false);
     core.bell.until(|| core.get().ranges.is_first(id).then_some(())).await;
     let mut others = Vec::new();
-    if core.get().mode != Mode::PassThrough {
+    let admits = core.get().meet(class, first, count);
+    if admits {
         let mut inner = core.get();
         let written = pages.clone().filter_map(|page| inner.access(page));
         others = written.filter(|other| !pages.contains(other)).collect();
     }
-    let (result, missed) = match collect(&core, first, count).await {
+    let (result, missed) = match collect(&core, class, first, count).await {
         Ok((buffer, missed)) => (Ok(buffer), missed),
         Err(error) => (Err(error), Vec::new()),
     };
     core.reply(tag, result.map(Some));
     // Nothing waits between the end of this hold and the beginning of those of the fills.
     core.get().ranges.release(id);
-    for (page, slice) in missed {
+    for (page, slice) in missed.into_iter().filter(|_| admits) {
+        core.get().heat.miss(page);
         fill::begin(&core, page, Some(slice));
     }
     for page in others {
@@ -39,7 +50,12 @@ pub async fn read(core: Rc<Core>, tag: Tag, first: u64, count: usize) {
 
 type Missed = Vec<(u64, Slice)>;
 
-async fn collect(core: &Core, first: u64, count: usize) -> Result<(Buffer, Missed), CacheError> {
+async fn collect(
+    core: &Core,
+    class: IoClass,
+    first: u64,
+    count: usize,
+) -> Result<(Buffer, Missed), CacheError> {
     let mut buffer = Buffer::zeroed(count);
     let each = (0..count).map(|at| cached(core, first + at as u64)).collect();
     let mut absent = Vec::new();
@@ -52,8 +68,7 @@ async fn collect(core: &Core, first: u64, count: usize) -> Result<(Buffer, Misse
         }
     }
     let runs: Vec<&[usize]> = absent.chunk_by(|at, next| at + 1 == *next).collect();
-    let reads =
-        runs.iter().map(|run| core.read_origin(IoClass::Client, first + run[0] as u64, run.len()));
+    let reads = runs.iter().map(|run| core.read_origin(class, first + run[0] as u64, run.len()));
     let answers = all(reads.collect()).await;
     let mut missed = Vec::new();
     for (run, answer) in runs.iter().zip(answers) {

@@ -9,32 +9,54 @@ use super::commit::commit;
 use super::core::{Core, Inner, index};
 use super::fill;
 use super::metadata::{Entry, Kept};
-use super::tasks::all;
-use super::{CacheError, Mode, Tag};
+use super::{CacheError, Mode, Tag, ordered};
+use purlin_block_core::tasks::all;
 
 /// A page that goes into the cache alone.
-struct Back {
-    page: u64,
-    slot: u32,
-    block: u32,
-    slice: Slice,
+pub struct Back {
+    pub page: u64,
+    pub slot: u32,
+    pub block: u32,
+    pub slice: Slice,
+    /// The flush epoch in which it got its place.
+    pub epoch: u32,
 }
 
-pub async fn write(core: Rc<Core>, tag: Tag, first: u64, slices: Vec<Slice>, fua: bool) {
-    let slices: Vec<Slice> =
-        slices.iter().flat_map(|s| (0..s.blocks()).map(|at| s.blocks_at(at, 1))).collect();
+/// A write as it came.
+pub struct Write {
+    pub tag: Tag,
+    pub class: IoClass,
+    pub first: u64,
+    pub slices: Vec<Slice>,
+    pub fua: bool,
+}
+
+pub async fn write(core: Rc<Core>, write: Write) {
+    let blocks = |s: &Slice| (0..s.blocks()).map(|at| s.blocks_at(at, 1)).collect::<Vec<_>>();
+    let slices: Vec<Slice> = write.slices.iter().flat_map(blocks).collect();
+    if core.get().is_ordered() {
+        return ordered::write(core, Write { slices, ..write }).await;
+    }
+    if core.get().is_order_lost() {
+        return core.reply(write.tag, Err(CacheError::SsdLost));
+    }
+    let Write { tag, class, first, fua, .. } = write;
     let pages = first..first + slices.len() as u64;
     let id = core.get().ranges.queue(pages.clone(), true);
     core.bell.until(|| core.get().ranges.is_first(id).then_some(())).await;
+    let admits = core.get().meet(class, first, slices.len());
     let (mut back, mut through) = (Vec::new(), Vec::new());
     let mut fills = Vec::new();
     for (page, slice) in pages.zip(slices) {
         let mut inner = core.get();
-        if inner.mode != Mode::PassThrough && !inner.alive.is_empty() {
+        if admits {
             fills.extend(inner.access(page).filter(|other| *other != page));
         }
-        match inner.place_back(page) {
-            Some((slot, block)) => back.push(Back { page, slot, block, slice }),
+        match inner.place_back(page, admits) {
+            Some((slot, block)) => {
+                let epoch = inner.order.open_epoch();
+                back.push(Back { page, slot, block, slice, epoch });
+            }
             None => through.push((page, slice)),
         }
     }
@@ -43,12 +65,12 @@ pub async fn write(core: Rc<Core>, tag: Tag, first: u64, slices: Vec<Slice>, fua
     }
     through.extend(write_back(&core, back).await);
     through.sort_unstable_by_key(|(page, _)| *page);
-    let mut result = write_origin(&core, &through).await;
+    let mut result = write_origin(&core, class, &through).await;
     if fua && result.is_ok() {
         result = flush(&core).await;
     }
     core.reply(tag, result.map(|()| None));
-    if result.is_ok() {
+    if result.is_ok() && admits {
         write_cache(&core, through).await;
     }
     core.get().ranges.release(id);
@@ -57,10 +79,11 @@ pub async fn write(core: Rc<Core>, tag: Tag, first: u64, slices: Vec<Slice>, fua
 
 /// Everything answered is durable from here on.
 pub async fn flush(core: &Core) -> Result<(), CacheError> {
+    core.get().order.close_epoch();
     if super::mutation!(FlushAnsweredEarly) { Ok(()) } else { commit(core, true).await }
 }
 
-async fn write_back(core: &Core, back: Vec<Back>) -> Vec<(u64, Slice)> {
+pub async fn write_back(core: &Core, back: Vec<Back>) -> Vec<(u64, Slice)> {
     if back.iter().any(|each| core.get().leaving.contains_key(&each.page)) {
         let _failed_means_no_ssd = commit(core, false).await;
     }
@@ -68,22 +91,26 @@ async fn write_back(core: &Core, back: Vec<Back>) -> Vec<(u64, Slice)> {
     let taken = all(writes).await;
     let mut rest = Vec::new();
     let mut inner = core.get();
-    for (Back { page, slot, block, slice }, taken) in back.into_iter().zip(taken) {
+    for (Back { page, slot, block, slice, epoch }, taken) in back.into_iter().zip(taken) {
         if taken == 0 {
             inner.free.push(block);
             rest.push((page, slice));
         } else {
             let crc = crc32c::crc32c(slice.as_bytes());
-            inner.change(slot, Entry { page, block, crc, kept: Kept::Dirty });
+            inner.change(slot, Entry { page, block, crc, kept: Kept::Dirty, epoch });
             inner.memory.remove(page);
-            inner.lost.remove(&page);
+            inner.find_again(page);
         }
         inner.release(slot);
     }
     rest
 }
 
-async fn write_origin(core: &Core, pages: &[(u64, Slice)]) -> Result<(), CacheError> {
+pub async fn write_origin(
+    core: &Core,
+    class: IoClass,
+    pages: &[(u64, Slice)],
+) -> Result<(), CacheError> {
     if pages.is_empty() {
         return Ok(());
     }
@@ -103,7 +130,7 @@ async fn write_origin(core: &Core, pages: &[(u64, Slice)]) -> Result<(), CacheEr
     let mut writes = Vec::new();
     for run in pages.chunk_by(|(page, _), (next, _)| page + 1 == *next) {
         let slices = run.iter().map(|(_, slice)| slice.clone()).collect();
-        writes.push(core.write_origin(IoClass::Client, run[0].0, slices));
+        writes.push(core.write_origin(class, run[0].0, slices));
     }
     let failed = all(writes).await.into_iter().any(|result| result.is_err());
     if failed {
@@ -115,12 +142,12 @@ async fn write_origin(core: &Core, pages: &[(u64, Slice)]) -> Result<(), CacheEr
         if let Some((slot, entry)) = inner.find(*page) {
             inner.change(slot, Entry { page: entry.page, ..Entry::default() });
         }
-        inner.lost.remove(page);
+        inner.find_again(*page);
     }
     Ok(())
 }
 
-async fn write_cache(core: &Rc<Core>, pages: Vec<(u64, Slice)>) {
+pub async fn write_cache(core: &Rc<Core>, pages: Vec<(u64, Slice)>) {
     let fills: Vec<_> = {
         let mut inner = core.get();
         pages.iter().filter_map(|(page, slice)| fill::place(&mut inner, *page, slice)).collect()
@@ -130,14 +157,23 @@ async fn write_cache(core: &Rc<Core>, pages: Vec<(u64, Slice)>) {
 
 impl Inner {
     /// A slot and a free block for a page that is written into the cache alone; the slot is held.
-    fn place_back(&mut self, page: u64) -> Option<(u32, u32)> {
+    /// Where the dirty share is at its limit, a page comes in for each that goes home.
+    pub fn place_back(&mut self, page: u64, admits: bool) -> Option<(u32, u32)> {
         if self.mode != Mode::Writeback || self.alive.is_empty() {
             return None;
         }
-        let slot = self.policy.find(page)?.0;
-        if self.entries[index(slot)].kept != Kept::Dirty && self.is_full_of_dirty() {
+        let found = self.policy.find(page).map(|slot| slot.0);
+        let is_dirty = found.is_some_and(|slot| self.entries[index(slot)].kept == Kept::Dirty);
+        if !is_dirty && (!admits || self.is_full_of_dirty()) {
             return None;
         }
+        let slot = if let Some(slot) = found {
+            slot
+        } else {
+            let write = self.policy.claim(page)?;
+            self.reassign(write);
+            write.slot.0
+        };
         let block = self.allocate()?;
         self.hold(slot);
         Some((slot, block))

@@ -71,6 +71,12 @@ impl Permutation {
         high << self.half_bits | low
     }
 
+    /// All pages of a set, also those beyond the end of what is cached.
+    pub fn pages(&self, set: usize) -> impl Iterator<Item = u64> {
+        let count = self.start(set as u64 + 1) - self.start(set as u64);
+        (0..count as u32).map(move |tag| self.page(Place { set, tag }))
+    }
+
     /// The first permuted number of `set`.
     fn start(&self, set: u64) -> u64 {
         (u128::from(set) << (2 * self.half_bits)).div_ceil(u128::from(self.sets)) as u64

@@ -97,6 +97,11 @@ impl Stage {
         }
     }
 
+    /// How many pages can wait.
+    pub fn pages(&self) -> usize {
+        self.ring.len()
+    }
+
     /// The data of the waiting pages, entries and table.
     pub fn bytes(&self) -> usize {
         self.ring.len() * STAGED_PAGE_BYTES

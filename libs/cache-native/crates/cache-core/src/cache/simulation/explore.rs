@@ -6,21 +6,27 @@ use purlin_block_core::buffer::{BLOCK_BYTES, Buffer};
 use purlin_block_core::disk::{Disk, DiskHandle, DiskIo, DiskOp, IoClass, IoId};
 use purlin_block_core::sim::{CrashMode, Random};
 
-use super::coverage::{Coverage, Operation};
+use super::coverage::{Coverage, Operation, Point};
 use super::model::{Model, Stamp, stamp_of, stamped};
 use super::mutation::{Mutation, set_mutation};
+use super::order::keeps_order;
 use super::run::{Plan, Run, point};
 use super::world::{Medium, PAGES, SHAPE, World};
 use crate::cache::{CacheError, Lock, Phase, Request};
 
-const PLANS: [Plan; 7] = [
-    Plan { ssds: 1, writeback: true, dies: true, rots: false },
-    Plan { ssds: 1, writeback: false, dies: false, rots: true },
-    Plan { ssds: 1, writeback: true, dies: false, rots: false },
-    Plan { ssds: 1, writeback: true, dies: false, rots: true },
-    Plan { ssds: 1, writeback: false, dies: true, rots: false },
-    Plan { ssds: 2, writeback: true, dies: true, rots: false },
-    Plan { ssds: 2, writeback: true, dies: false, rots: true },
+const PLAIN: Plan =
+    Plan { ssds: 1, writeback: true, dies: false, rots: false, wears: false, lies: false };
+const PLANS: [Plan; 10] = [
+    Plan { dies: true, ..PLAIN },
+    Plan { writeback: false, rots: true, ..PLAIN },
+    PLAIN,
+    Plan { rots: true, ..PLAIN },
+    Plan { writeback: false, dies: true, ..PLAIN },
+    Plan { ssds: 2, dies: true, ..PLAIN },
+    Plan { ssds: 2, rots: true, ..PLAIN },
+    Plan { writeback: false, wears: true, ..PLAIN },
+    Plan { ssds: 2, wears: true, ..PLAIN },
+    Plan { lies: true, ..PLAIN },
 ];
 
 fn fingerprint(medium: &Medium, seed: u64) -> u64 {
@@ -106,8 +112,39 @@ fn hurt(plan: Plan, medium: &mut Medium, random: &mut Random) -> bool {
         return false;
     }
     let size = usize::try_from(SHAPE.size_blocks()).unwrap();
-    medium.disks[plan.ssds].rot(4 + random.below(size - 4), random.below(BLOCK_BYTES * 8));
+    let block = 4 + random.below(size - 4);
+    if random.one_in(2) {
+        medium.disks[plan.ssds].rot(block, random.below(BLOCK_BYTES * 8));
+    } else {
+        medium.disks[plan.ssds].make_bad(block);
+    }
     plan.ssds == 1
+}
+
+/// Of SSDs that lie only this can hold: what is read was once written there, or is an error.
+fn try_lies(run: &Run, medium: Medium, random: &mut Random) -> Result<(), String> {
+    let mut world = World::start(medium, false, random.bits());
+    match world.begin() {
+        Phase::Running => {}
+        Phase::Refused(CacheError::Stale | CacheError::Damaged) => return Ok(()),
+        phase => return Err(format!("opened: {phase:?}")),
+    }
+    for page in 0..PAGES {
+        match world.ask(Request::Read { page: page as u64, count: 1 }) {
+            Ok(Some(buffer)) => match stamp_of(buffer.as_bytes()) {
+                Some(stamp) if !run.model.was_written(page, stamp) => {
+                    return Err(format!(
+                        "page {page} has {stamp:#x}, which was never written there"
+                    ));
+                }
+                // The origin tears, and what covered it may be lost.
+                Some(_) | None => {}
+            },
+            Err(CacheError::Lost) => {}
+            answer => return Err(format!("page {page}: {answer:?}")),
+        }
+    }
+    Ok(())
 }
 
 fn try_state(
@@ -129,6 +166,9 @@ fn try_state(
     if run.died && run.plan.ssds == 1 && medium.lock.dirty {
         // The only SSD died while writeback began: the owner has to say that nothing is lost.
         return Ok(());
+    }
+    if run.plan.lies {
+        return try_lies(run, medium, random);
     }
     let mut world = open(medium, random)?;
     let mut seen = read_all(&mut world, &run.model, may_lose)?;
@@ -207,6 +247,25 @@ fn no_crash_loses_a_flushed_write_and_the_cache_never_differs_from_its_origin() 
     eprintln!("{all}");
     assert!(all.states() >= STATES_MIN);
     assert_eq!(all.operations().len(), 12);
+    let must = [
+        (Operation::Attach, Point::Superblock),
+        (Operation::Attach, Point::Lock),
+        (Operation::Open, Point::Superblock),
+        (Operation::Open, Point::Lock),
+        (Operation::ToWriteback, Point::Superblock),
+        (Operation::ToWriteback, Point::Lock),
+        (Operation::ToWritethrough, Point::Superblock),
+        (Operation::ToWritethrough, Point::Lock),
+        (Operation::ToWritethrough, Point::Journal),
+        (Operation::ToWritethrough, Point::Origin),
+        (Operation::ToPassThrough, Point::Superblock),
+        (Operation::Detach, Point::Lock),
+        (Operation::Detach, Point::Origin),
+        (Operation::LostSsd, Point::Lock),
+    ];
+    for (operation, point) in must {
+        assert!(all.count(operation, point) >= 20, "{operation:?} at {point:?}");
+    }
 }
 
 fn caught(mutation: Mutation) -> Option<String> {
@@ -214,7 +273,8 @@ fn caught(mutation: Mutation) -> Option<String> {
         for plan in PLANS {
             let outcome = catch_unwind(|| {
                 set_mutation(Some(mutation));
-                explore(plan, seed, 400, &mut Coverage::default())
+                explore(plan, seed, 400, &mut Coverage::default())?;
+                keeps_order(seed).map(drop)
             });
             set_mutation(None);
             match outcome {

@@ -26,11 +26,14 @@ struct Cell {
 #[derive(Debug, Clone)]
 pub struct Model {
     cells: Vec<Cell>,
+    /// Everything that was ever written to a page.
+    ever: Vec<Vec<Stamp>>,
 }
 
 impl Model {
     pub fn new(pages: usize) -> Self {
-        Self { cells: vec![Cell { base: 0, torn: false, later: Vec::new() }; pages] }
+        let cell = Cell { base: 0, torn: false, later: Vec::new() };
+        Self { cells: vec![cell; pages], ever: vec![vec![0]; pages] }
     }
 
     /// A model of what was seen.
@@ -40,12 +43,16 @@ impl Model {
             torn: stamp.is_none(),
             later: Vec::new(),
         };
-        Self { cells: stamps.iter().map(cell).collect() }
+        let ever = stamps.iter().map(|stamp| stamp.iter().copied().collect()).collect();
+        Self { cells: stamps.iter().map(cell).collect(), ever }
     }
 
     pub fn write(&mut self, tag: u64, page: usize, stamps: &[Stamp]) {
         for (cell, &stamp) in self.cells[page..].iter_mut().zip(stamps) {
             cell.later.push(Later { stamp, tag, answered: false });
+        }
+        for (ever, &stamp) in self.ever[page..].iter_mut().zip(stamps) {
+            ever.push(stamp);
         }
     }
 
@@ -74,6 +81,11 @@ impl Model {
                 cell.later.drain(..=at);
             }
         }
+    }
+
+    /// Whether this was ever written there.
+    pub fn was_written(&self, page: usize, found: Stamp) -> bool {
+        self.ever[page].contains(&found)
     }
 
     /// Whether no flush covers the last write of a page, so that it may be torn.

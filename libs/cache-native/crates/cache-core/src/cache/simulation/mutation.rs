@@ -19,6 +19,8 @@ pub enum Mutation {
     FlushAnsweredEarly,
     /// The origin is written while the metadata still has the old content as clean.
     WriteBeforeVacate,
+    /// What is dirty goes home in the order of addresses alone.
+    IgnoreOrder,
     /// What no metadata has as dirty is destaged.
     DestageUnrecorded,
     /// Writeback is over before everything is on the origin.
@@ -31,7 +33,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::NoDataFlush,
         Self::RecordUnproven,
         Self::TrustSsd,
@@ -39,6 +41,7 @@ impl Mutation {
         Self::KeepEpoch,
         Self::FlushAnsweredEarly,
         Self::WriteBeforeVacate,
+        Self::IgnoreOrder,
         Self::DestageUnrecorded,
         Self::SwitchBeforeDrain,
         Self::AcceptStale,

@@ -15,8 +15,12 @@ pub struct Plan {
     pub writeback: bool,
     /// One SSD goes away at some time.
     pub dies: bool,
-    /// One block of an SSD is not what was written, after the crash.
+    /// One block of an SSD is not what was written, or cannot be read, after the crash.
     pub rots: bool,
+    /// Blocks of the last SSD go bad while it runs.
+    pub wears: bool,
+    /// The SSDs answer flushes and do nothing.
+    pub lies: bool,
 }
 
 enum After {
@@ -44,7 +48,7 @@ impl Run {
         let size = usize::try_from(SHAPE.size_blocks()).unwrap();
         let mut disks = vec![SimDisk::new(PAGES)];
         disks.extend((0..plan.ssds).map(|_| SimDisk::new(size)));
-        let medium = Medium { disks, lock: Lock::default() };
+        let medium = Medium { disks, lock: Lock::default(), lies: plan.lies };
         let world = World::start(medium, true, random.bits());
         let next_stamp = u32::try_from(seed & 0xffff).unwrap() << 16 | 1;
         let (model, waiting) = (Model::new(PAGES), Vec::new());
@@ -63,6 +67,12 @@ impl Run {
                 self.ask(Request::Flush, After::Flush(point));
             }
             7 if self.random.one_in(4) && !self.is_calling() => self.call(),
+            9 if self.plan.wears && self.random.one_in(6) => {
+                let (first, end) = (SHAPE.block_at(0), SHAPE.size_blocks());
+                let first = usize::try_from(first).unwrap() / BLOCK_BYTES;
+                let block = first + self.random.below(usize::try_from(end).unwrap() - first);
+                self.world.medium.disks[self.plan.ssds].make_bad(block);
+            }
             8 if self.plan.dies && !self.died && self.random.one_in(12) => self.kill(),
             _ => {}
         }

@@ -2,22 +2,26 @@
 
 use std::collections::HashMap;
 
-use purlin_block_core::buffer::Buffer;
-use purlin_block_core::disk::{Disk, DiskHandle};
+use purlin_block_core::Nanoseconds;
+use purlin_block_core::buffer::{BLOCK_BYTES, Buffer};
+use purlin_block_core::disk::{Disk, DiskHandle, DiskIo, DiskOp};
 use purlin_block_core::sim::{CrashMode, Random, SimDisk};
 
 use crate::CacheId;
-use crate::cache::{Cache, CacheError, Lock, Phase, Request, Setup, Shape, Tag};
+use crate::cache::{Cache, CacheError, Lock, Options, Phase, Request, Setup, Shape, Tag};
 
 pub const PAGES: usize = 40;
 pub const SHAPE: Shape = Shape { slots: 16, spare_blocks: 8, journal_blocks: 3 };
 const TURNS_MAX: usize = 50_000;
+const TURN_NANOSECONDS: u64 = 1_000_000;
 
 /// Everything that outlives a crash: the origin is the first disk.
 #[derive(Debug)]
 pub struct Medium {
     pub disks: Vec<SimDisk>,
     pub lock: Lock,
+    /// The SSDs answer flushes and do nothing, and nothing is durable at once.
+    pub lies: bool,
 }
 
 pub struct World {
@@ -26,29 +30,47 @@ pub struct World {
     pub random: Random,
     pub wanted: Option<Lock>,
     pub answers: HashMap<Tag, Result<Option<Buffer>, CacheError>>,
+    /// Operations that each disk was given.
+    pub operations: Vec<usize>,
+    now: Nanoseconds,
     next_tag: u64,
 }
 
 impl World {
     pub fn start(medium: Medium, attach: bool, seed: u64) -> Self {
+        let mut world = Self::with_shape(medium, SHAPE, attach, seed);
+        // Streams, idle times and few errors are part of every run.
+        world.cache.configure(Options {
+            stream_pages: [0, 6][usize::try_from(seed % 2).unwrap_or(0)],
+            idle_after: Nanoseconds(TURN_NANOSECONDS * 40),
+            ..Options::default()
+        });
+        world
+    }
+
+    /// The same with another shape; the origin is as large as its disk.
+    pub fn with_shape(medium: Medium, shape: Shape, attach: bool, seed: u64) -> Self {
         let ssds = medium.disks.len() - 1;
         let setup = Setup {
             origin: DiskHandle(0),
-            origin_blocks: PAGES as u64,
+            origin_blocks: medium.disks[0].facts().size_bytes / BLOCK_BYTES as u64,
             origin_id: [7; 16],
             ssds: (1..=u32::try_from(ssds).unwrap()).map(DiskHandle).collect(),
             cache_id: CacheId([3; 16]),
-            shape: SHAPE,
+            shape,
             lock: medium.lock,
             dirty_percent_max: 70,
             attach,
         };
+        let operations = vec![0; medium.disks.len()];
         Self {
+            operations,
             medium,
             cache: Cache::start(setup),
             random: Random::new(seed),
             wanted: None,
             answers: HashMap::new(),
+            now: Nanoseconds(0),
             next_tag: 1,
         }
     }
@@ -70,9 +92,13 @@ impl World {
 
     /// Lets the cache work, then one disk carries out one operation. False if nothing happens.
     pub fn turn(&mut self) -> bool {
+        self.now.0 += TURN_NANOSECONDS;
+        self.cache.pass_time(self.now);
         self.cache.advance();
         while let Some(io) = self.cache.next_io() {
-            self.medium.disks[io.disk.0 as usize].submit(io);
+            self.operations[io.disk.0 as usize] += 1;
+            let lies = self.medium.lies && io.disk.0 > 0;
+            self.medium.disks[io.disk.0 as usize].submit(if lies { volatile(io) } else { io });
         }
         while let Some(reply) = self.cache.next_reply() {
             self.answers.insert(reply.tag, reply.result);
@@ -96,6 +122,16 @@ impl World {
             self.cache.complete(done);
         }
         true
+    }
+
+    /// Whether an operation is on its way.
+    pub fn busy(&self) -> bool {
+        self.medium.disks.iter().any(|disk| disk.in_flight() > 0)
+    }
+
+    /// Tags from here on are new.
+    pub fn skip_tags(&mut self, from: u64) {
+        self.next_tag = from;
     }
 
     pub fn submit(&mut self, request: Request) -> Tag {
@@ -126,6 +162,16 @@ impl World {
             let own = if whole || random.one_in(2) { mode } else { other };
             disk.crash(own, random)
         });
-        Medium { disks: disks.collect(), lock }
+        Medium { disks: disks.collect(), lock, lies: self.medium.lies }
     }
+}
+
+/// The operation as an SSD carries it out that lies about what is durable.
+fn volatile(io: DiskIo) -> DiskIo {
+    let op = match io.op {
+        DiskOp::Write { at, slices, .. } => DiskOp::Write { at, slices, fua: false },
+        DiskOp::Flush => DiskOp::Discard { at: 0, length: 0 },
+        other => other,
+    };
+    DiskIo { op, ..io }
 }

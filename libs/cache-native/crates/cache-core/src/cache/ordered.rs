@@ -1,0 +1,239 @@
+//! The option `ordered`: dirty pages go home in the order of the flushes, so that the origin alone
+//! is at any time what a disk may be after a power cut some time ago: stale, but consistent.
+//!
+//! A flush closes an epoch. Pages of one epoch go home in any order, as a disk may write what no
+//! flush covers; those of the next only when all of them are durable there. Only the newest content
+//! of a page is kept, so a page of a closed epoch is not written again before it is home: such a
+//! write waits, and so does one for which there is no room, because nothing may overtake on the way
+//! to the origin.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::rc::Rc;
+
+use purlin_block_core::buffer::Slice;
+use purlin_block_core::disk::IoClass;
+
+use super::commit::flush_origin;
+use super::core::{Core, Inner, index};
+use super::fill;
+use super::metadata::{EPOCH_MASK, Kept};
+use super::write::{Back, Write, flush, write_back, write_cache, write_origin};
+use super::{CacheError, Mode};
+
+/// Which dirty pages were written in which epoch.
+#[derive(Debug)]
+pub struct Order {
+    now: u64,
+    pages: BTreeMap<u64, BTreeSet<u64>>,
+    /// Writes that wait for pages to be home.
+    pub waiting: usize,
+}
+
+impl Default for Order {
+    fn default() -> Self {
+        Self { now: START, pages: BTreeMap::new(), waiting: 0 }
+    }
+}
+
+/// Records have the low bits of an epoch; this is a multiple of what they can count to.
+const START: u64 = 1 << 40;
+
+impl Order {
+    /// What a record has of the epoch that is open.
+    pub fn open_epoch(&self) -> u32 {
+        u32::try_from(self.now & u64::from(EPOCH_MASK)).unwrap_or(0)
+    }
+
+    /// A flush was asked for.
+    pub fn close_epoch(&mut self) {
+        self.now += 1;
+    }
+
+    /// The epoch of a record; it is not newer than the open one.
+    fn epoch(&self, recorded: u32) -> u64 {
+        self.now - u64::from(self.open_epoch().wrapping_sub(recorded) & EPOCH_MASK)
+    }
+
+    pub fn insert(&mut self, page: u64, recorded: u32) {
+        self.pages.entry(self.epoch(recorded)).or_default().insert(page);
+    }
+
+    pub fn remove(&mut self, page: u64, recorded: u32) {
+        let epoch = self.epoch(recorded);
+        if let Some(pages) = self.pages.get_mut(&epoch) {
+            pages.remove(&page);
+            if pages.is_empty() {
+                self.pages.remove(&epoch);
+            }
+        }
+    }
+
+    /// The pages that go home first.
+    pub fn first(&self) -> Option<&BTreeSet<u64>> {
+        self.pages.values().next()
+    }
+
+    /// The epoch after all of these records is open.
+    pub fn resume(&mut self, recorded: impl Iterator<Item = u32>) {
+        let half = (EPOCH_MASK >> 1) + 1;
+        let newer = |one: u32, other: u32| one.wrapping_sub(other) & EPOCH_MASK < half;
+        let newest = recorded.reduce(|one, other| if newer(one, other) { one } else { other });
+        self.now = START + newest.map_or(0, |newest| u64::from(newest) + 1);
+    }
+}
+
+impl Inner {
+    /// Whether writes keep the order of flushes.
+    pub fn is_ordered(&self) -> bool {
+        self.options.ordered && self.mode == Mode::Writeback && !self.alive.is_empty()
+    }
+
+    /// Whether what is written now could not keep it any more.
+    pub fn is_order_lost(&self) -> bool {
+        self.options.ordered && self.alive.is_empty() && self.lacks()
+    }
+
+    /// Slots and blocks for all of these pages, or nothing.
+    fn place_all(&mut self, pages: Range<u64>) -> Option<Vec<(u32, u32)>> {
+        let open = self.order.open_epoch();
+        let closed = |(_, entry): (u32, super::metadata::Entry)| {
+            entry.kept == Kept::Dirty && entry.epoch != open
+        };
+        let count = pages.end - pages.start;
+        let is_full = self.dirty.len() as u64 + count > self.dirty_limit();
+        if is_full || pages.clone().any(|page| self.find(page).is_some_and(closed)) {
+            return None;
+        }
+        let mut placed = Vec::new();
+        for page in pages {
+            let Some(place) = self.place_back(page, true) else {
+                for (slot, block) in placed {
+                    self.free.push(block);
+                    self.release(slot);
+                }
+                return None;
+            };
+            placed.push(place);
+        }
+        Some(placed)
+    }
+}
+
+/// A write that keeps the order. Where nothing is dirty and there is no room it goes to the origin.
+pub async fn write(core: Rc<Core>, write: Write) {
+    let Write { tag, class, first, slices, fua } = write;
+    let pages = first..first + slices.len() as u64;
+    {
+        let mut inner = core.get();
+        inner.asked_at = inner.now.unwrap_or_default();
+        inner.order.waiting += 1;
+    }
+    let (id, placed) = loop {
+        let id = core.get().ranges.queue(pages.clone(), true);
+        core.bell.until(|| core.get().ranges.is_first(id).then_some(())).await;
+        if !core.get().is_ordered() {
+            break (id, None);
+        }
+        let placed = core.get().place_all(pages.clone());
+        if placed.is_some() {
+            break (id, placed);
+        }
+        if core.get().dirty.is_empty() {
+            let unflushed = core.get().origin_is_unflushed();
+            if !unflushed || flush_origin(&core, IoClass::Client).await.is_ok() {
+                break (id, None);
+            }
+        }
+        let ticks = {
+            let mut inner = core.get();
+            inner.ranges.release(id);
+            inner.ticks
+        };
+        core.bell.ring();
+        core.bell.until(|| (core.get().ticks != ticks).then_some(())).await;
+    };
+    core.get().order.waiting -= 1;
+    let fills: Vec<u64> = {
+        let mut inner = core.get();
+        pages.clone().filter_map(|page| inner.access(page)).collect()
+    };
+    for page in fills.into_iter().filter(|page| !pages.contains(page)) {
+        fill::begin(&core, page, None);
+    }
+    let each = pages.zip(slices);
+    let through: Vec<(u64, Slice)> = match placed {
+        Some(placed) => {
+            // A flush that begins from here on need not cover it. But later writes may not come
+            // home before what it replaces: it is of the epoch in which it got its place.
+            let epoch = core.get().order.open_epoch();
+            let back = placed.into_iter().zip(each);
+            let back =
+                back.map(|((slot, block), (page, slice))| Back { page, slot, block, slice, epoch });
+            write_back(&core, back.collect()).await
+        }
+        None => each.collect(),
+    };
+    let mut result = if !through.is_empty() && core.get().is_order_lost() {
+        Err(CacheError::SsdLost)
+    } else {
+        write_origin(&core, class, &through).await
+    };
+    if fua && result.is_ok() {
+        result = flush(&core).await;
+    }
+    core.reply(tag, result.map(|()| None));
+    if result.is_ok() {
+        write_cache(&core, through).await;
+    }
+    core.get().ranges.release(id);
+    core.bell.ring();
+}
+
+impl Inner {
+    /// Pages that may go home now, those after the last one first, at most so many.
+    pub fn homeward(&self, count: usize) -> Vec<u64> {
+        let all = if self.options.ordered && !super::mutation!(IgnoreOrder) {
+            let Some(first) = self.order.first() else { return Vec::new() };
+            first
+        } else {
+            &self.dirty
+        };
+        let after = all.range(self.cursor..).chain(all.range(..self.cursor));
+        after.copied().take(count).collect()
+    }
+
+    /// Finds the order of what was opened.
+    pub fn resume_order(&mut self) {
+        let dirty: Vec<_> = self.dirty.iter().filter_map(|page| self.find(*page)).collect();
+        self.order.resume(dirty.iter().map(|(_, entry)| entry.epoch));
+        for (slot, entry) in dirty {
+            debug_assert_eq!(self.entries[index(slot)], entry, "a page has one slot");
+            self.order.insert(entry.page, entry.epoch);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_epoch_goes_first_also_where_the_recorded_numbers_wrap() {
+        for start in [0, 5, EPOCH_MASK - 1, EPOCH_MASK] {
+            let recorded = |at: u32| start.wrapping_add(at) & EPOCH_MASK;
+            let mut order = Order::default();
+            order.resume([2, 0, 1].into_iter().map(recorded));
+            assert_eq!(order.open_epoch(), recorded(3));
+            for at in [2, 0, 1] {
+                order.insert(u64::from(at) + 10, recorded(at));
+            }
+            for at in 0..3 {
+                let first: Vec<_> = order.first().into_iter().flatten().copied().collect();
+                assert_eq!(first, [u64::from(at) + 10]);
+                order.remove(u64::from(at) + 10, recorded(at));
+            }
+            assert_eq!(order.first(), None);
+        }
+    }
+}

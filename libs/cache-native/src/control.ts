@@ -1,0 +1,155 @@
+import { connect, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { type ErrorCode, errorCatalogue, PurlinError, withDeadline } from '@purlin/base'
+
+/** The version of the words, and the socket in the daemon’s folder (docs/blockd.md). */
+const VERSION = 1
+const SOCKET = 'blockd.control.sock'
+const ANSWER_BYTES_MAX = 16 * 1024 * 1024
+
+export type CacheMode = 'writethrough' | 'writeback' | 'pass-through'
+
+/** How the cache of one slow device is. */
+export interface CacheLayer {
+  readonly origin: string
+  readonly devices: readonly string[]
+  readonly phase: 'starting' | 'running' | 'detached' | 'refused'
+  readonly error: { readonly code: string; readonly message: string } | null
+  readonly mode: CacheMode
+  readonly sizeBytes: number
+  readonly cachedBytes: number
+  readonly dirtyBytes: number
+  readonly lostBytes: number
+  /** First bytes of 4096 that are lost; the first 256 of them. */
+  readonly lostOffsets: readonly number[]
+  readonly devicesInUse: number
+  readonly deviceErrors: number
+  readonly readPages: number
+  readonly missedPages: number
+  readonly writtenPages: number
+  readonly originReads: number
+  readonly originWrites: number
+  readonly deviceWrittenBytes: number
+}
+
+/** Requests of a volume since the last time. */
+export interface RecordedPart {
+  /** Lines of a `csv` trace. */
+  readonly lines: string
+  readonly requests: number
+  readonly more: boolean
+  /** Requests that came faster than they were taken, since the beginning. */
+  readonly dropped: number
+}
+
+/** The calls with their words and their answers. */
+export interface CacheCalls {
+  readonly 'cache-status': {
+    readonly words: { readonly pool: string }
+    readonly answer: { readonly layers: readonly CacheLayer[] }
+  }
+  readonly 'cache-mode': {
+    readonly words: { readonly pool: string; readonly mode: CacheMode }
+    readonly answer: object
+  }
+  readonly 'cache-flush': { readonly words: { readonly pool: string }; readonly answer: object }
+  readonly 'cache-attach': { readonly words: { readonly pool: string }; readonly answer: object }
+  readonly 'cache-accept-loss': {
+    readonly words: { readonly pool: string }
+    readonly answer: object
+  }
+  readonly 'cache-detach': { readonly words: { readonly pool: string }; readonly answer: object }
+  readonly 'record-start': { readonly words: { readonly volume: string }; readonly answer: object }
+  readonly 'record-take': {
+    readonly words: { readonly volume: string }
+    readonly answer: RecordedPart
+  }
+  readonly 'record-stop': { readonly words: { readonly volume: string }; readonly answer: object }
+}
+
+export interface CacheCallOptions {
+  readonly deadlineMs: number
+  readonly signal?: AbortSignal
+}
+
+/** Calls the daemon that serves the folder `sockets`, about a pool’s caches or a cached device’s.
+ *  Errors: PUR_CACHE_UNREACHABLE, PUR_CACHE_ANSWER, PUR_DEADLINE_PASSED, PUR_CANCELLED, and those
+ *  of the daemon. */
+export async function callCache<Name extends keyof CacheCalls>(
+  sockets: string,
+  name: Name,
+  words: CacheCalls[Name]['words'],
+  { deadlineMs, signal }: CacheCallOptions,
+): Promise<CacheCalls[Name]['answer']> {
+  const path = join(sockets, SOCKET)
+  const request = `${JSON.stringify({ version: VERSION, id: 1, call: name, arguments: words })}\n`
+  const line = await withDeadline(
+    `${name} on ${path}`,
+    deadlineMs,
+    (until) => exchange(path, request, until),
+    signal,
+  )
+  return resultOf(path, line) as CacheCalls[Name]['answer']
+}
+
+async function exchange(path: string, request: string, signal: AbortSignal): Promise<string> {
+  const socket = connect(path)
+  const end = (): void => void socket.destroy()
+  signal.addEventListener('abort', end, { once: true })
+  try {
+    return await answered(path, socket, request)
+  } finally {
+    signal.removeEventListener('abort', end)
+    socket.destroy()
+  }
+}
+
+async function answered(path: string, socket: Socket, request: string): Promise<string> {
+  return await new Promise<string>((resolve, reject) => {
+    const parts: Buffer[] = []
+    let length = 0
+    socket.once('error', (error) => reject(unreachable(path, error.message)))
+    socket.once('close', () => reject(unreachable(path, 'it closed the connection')))
+    socket.on('data', (part: Buffer) => {
+      parts.push(part)
+      length += part.length
+      if (part.includes(0x0a)) resolve(Buffer.concat(parts).toString('utf8'))
+      else if (length > ANSWER_BYTES_MAX) reject(badAnswer(path))
+    })
+    socket.write(request)
+  })
+}
+
+interface Answer {
+  readonly result?: unknown
+  readonly error?: { readonly code: string; readonly message: string }
+}
+
+function resultOf(path: string, line: string): unknown {
+  const { result, error } = parsed(path, line)
+  if (error !== undefined) {
+    const known = Object.hasOwn(errorCatalogue, error.code)
+    const code = known ? (error.code as ErrorCode) : 'PUR_CACHE_REFUSED'
+    throw new PurlinError(code, { message: error.message })
+  }
+  if (typeof result !== 'object' || result === null) throw badAnswer(path)
+  return result
+}
+
+function parsed(path: string, line: string): Answer {
+  try {
+    return JSON.parse(line) as Answer
+  } catch {
+    throw badAnswer(path)
+  }
+}
+
+function unreachable(path: string, found: string): PurlinError {
+  return new PurlinError('PUR_CACHE_UNREACHABLE', {
+    message: `no block daemon answers at ${path}: ${found}`,
+  })
+}
+
+function badAnswer(path: string): PurlinError {
+  return new PurlinError('PUR_CACHE_ANSWER', { message: `${path}: that is no answer of a daemon` })
+}
