@@ -1,7 +1,11 @@
 //! Memory for disks: aligned so that `O_DIRECT` takes it, shared so that nothing is copied.
 
+mod spare;
+
+use std::alloc::dealloc;
 use std::fmt;
 use std::ops::Range;
+use std::ptr::NonNull;
 use std::sync::{Arc, OnceLock};
 
 /// The unit of everything: addresses, lengths, checksums. Both sector sizes divide it.
@@ -15,49 +19,76 @@ struct Block([u8; BLOCK_BYTES]);
 /// Whole blocks of memory, the first at a multiple of 4096 bytes. It is `Send`, has one owner and
 /// travels with a disk operation: into a read empty, out of it filled.
 pub struct Buffer {
-    blocks: Box<[Block]>,
+    start: NonNull<Block>,
+    blocks: usize,
 }
+
+#[expect(unsafe_code, reason = "a buffer owns its memory as a boxed slice does")]
+// SAFETY: nothing else refers to the blocks, and they are plain bytes.
+unsafe impl Send for Buffer {}
+#[expect(unsafe_code, reason = "a buffer owns its memory as a boxed slice does")]
+// SAFETY: through a shared buffer its bytes can only be read.
+unsafe impl Sync for Buffer {}
 
 impl Buffer {
     /// `blocks` blocks of zeros.
     #[must_use]
     pub fn zeroed(blocks: usize) -> Self {
-        Self { blocks: vec![Block([0; BLOCK_BYTES]); blocks].into_boxed_slice() }
+        let mut buffer = Self::of_any_bytes(blocks);
+        if blocks == 1 {
+            buffer.as_bytes_mut().fill(0);
+        }
+        buffer
+    }
+
+    /// `blocks` blocks to be filled: what is in them until then is of no meaning, and may have been
+    /// anybody's.
+    #[must_use]
+    pub fn of_any_bytes(blocks: usize) -> Self {
+        let start = match blocks {
+            0 => NonNull::dangling(),
+            1 => spare::take(),
+            _ => spare::allocate(blocks),
+        };
+        Self { start, blocks }
     }
 
     /// A copy of `bytes`, filled up with zeros to whole blocks.
     #[must_use]
     pub fn copy_of(bytes: &[u8]) -> Self {
-        let mut buffer = Self::zeroed(bytes.len().div_ceil(BLOCK_BYTES));
-        buffer.as_bytes_mut()[..bytes.len()].copy_from_slice(bytes);
+        let mut buffer = Self::of_any_bytes(bytes.len().div_ceil(BLOCK_BYTES));
+        let (head, rest) = buffer.as_bytes_mut().split_at_mut(bytes.len());
+        head.copy_from_slice(bytes);
+        rest.fill(0);
         buffer
     }
 
     /// How many blocks there are.
     #[must_use]
     pub fn blocks(&self) -> usize {
-        self.blocks.len()
+        self.blocks
     }
 
     /// The length in bytes, a multiple of [`BLOCK_BYTES`].
     #[must_use]
     pub fn len(&self) -> usize {
-        self.blocks.len() * BLOCK_BYTES
+        self.blocks * BLOCK_BYTES
     }
 
     /// Whether it has no block.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.blocks.is_empty()
+        self.blocks == 0
     }
 
     /// All bytes.
     #[must_use]
     #[expect(unsafe_code, reason = "a slice of blocks is a slice of their bytes")]
     pub fn as_bytes(&self) -> &[u8] {
-        // SAFETY: `Block` is `repr(C)` around an array of bytes whose length is its size, so the
-        // slice has no padding and every byte of it is initialised; the lifetime is that of self.
-        unsafe { std::slice::from_raw_parts(self.blocks.as_ptr().cast(), self.len()) }
+        // SAFETY: `start` points to that many blocks, which are self's alone; `Block` is `repr(C)`
+        // around an array of bytes whose length is its size, so there is no padding, and the memory
+        // was zeroed when it was allocated, so every byte is initialised. The lifetime is self's.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr().cast(), self.len()) }
     }
 
     /// All bytes, to be written. An I/O back end takes its pointer from here.
@@ -65,7 +96,7 @@ impl Buffer {
     pub fn as_bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: as in `as_bytes`; any byte pattern is a valid `Block`, and self is borrowed
         // uniquely for the lifetime of the slice.
-        unsafe { std::slice::from_raw_parts_mut(self.blocks.as_mut_ptr().cast(), self.len()) }
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().cast(), self.len()) }
     }
 
     /// The whole buffer as a slice that can be shared.
@@ -73,6 +104,23 @@ impl Buffer {
     pub fn share(self) -> Slice {
         let range = 0..self.len();
         Slice { owner: Arc::new(self), range }
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        match self.blocks {
+            0 => {}
+            1 => spare::give_back(self.start),
+            blocks => {
+                let layout = spare::layout_of(blocks);
+                #[expect(unsafe_code, reason = "the other end of the allocation")]
+                // SAFETY: it was allocated with this layout, and self is its only owner.
+                unsafe {
+                    dealloc(self.start.as_ptr().cast(), layout);
+                }
+            }
+        }
     }
 }
 
@@ -153,6 +201,19 @@ mod tests {
             assert_eq!(buffer.as_bytes().as_ptr().addr() % BLOCK_BYTES, 0);
             assert_eq!(buffer.len(), blocks * BLOCK_BYTES);
         }
+    }
+
+    #[test]
+    fn a_block_that_is_used_again_is_zeroed_where_zeros_are_asked_for() {
+        let mut first = Buffer::zeroed(1);
+        first.as_bytes_mut().fill(7);
+        drop(first);
+        for _ in 0..200 {
+            assert!(Buffer::zeroed(1).as_bytes().iter().all(|&byte| byte == 0));
+            assert!(Buffer::copy_of(&[7; 9]).as_bytes()[9..].iter().all(|&byte| byte == 0));
+            Buffer::of_any_bytes(1).as_bytes_mut().fill(9);
+        }
+        assert!(Buffer::zeroed(0).is_empty());
     }
 
     #[test]

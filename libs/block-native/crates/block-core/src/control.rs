@@ -1,9 +1,11 @@
 //! What a pool's owner asks for: volumes, snapshots, disks, redundancy, status.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::disk::{DiskFacts, DiskHandle, IoClass};
+use crate::disk::{DiskFacts, DiskHandle, IoClass, Media};
 use crate::error::BlockError;
+use crate::placement::{Census, Expand, Level, TableDisk};
 use crate::policy::Policy;
 use crate::request::{Tag, VolumeId};
 
@@ -40,6 +42,8 @@ pub struct PoolSpec {
     pub id: PoolId,
     /// Redundancy.
     pub policy: Policy,
+    /// What may fail as one.
+    pub level: Level,
     /// Log on each disk: a quarter of the disk, at most 4 GiB, unless given.
     pub log_bytes: Option<u64>,
     /// Bytes of a shard: 64 KiB of replicas and 16 KiB of erasure coding, unless given.
@@ -55,15 +59,20 @@ pub struct OpenOptions {
     pub nonce: u64,
     /// Open although disks are missing, as far as the policy lets nothing be lost.
     pub degraded: bool,
-    /// Bytes of map pages kept in memory.
+    /// Bytes of memory for map pages, half of it for those not written yet.
     pub page_cache_bytes: usize,
+    /// Bytes of memory for the index of the log: at half of it, what is in the log goes home.
+    pub log_index_bytes: usize,
+    /// What may fail as one, where it shall be something else than is written in the pool.
+    pub level: Option<Level>,
 }
 
 impl OpenOptions {
     /// The usual ones.
     #[must_use]
     pub fn new(nonce: u64) -> Self {
-        Self { nonce, degraded: true, page_cache_bytes: 64 << 20 }
+        let (page_cache_bytes, log_index_bytes) = (16 << 20, 28 << 20);
+        Self { nonce, degraded: true, page_cache_bytes, log_index_bytes, level: None }
     }
 }
 
@@ -136,17 +145,37 @@ pub enum ControlOp {
     /// Another number of replicas, or a folded policy made a standard one. The work that follows
     /// shows as misplaced stripes.
     SetPolicy(Policy),
-    /// A further disk.
-    AddDisk {
+    /// Further disks; answered when they take part. What `expand` has moved goes on behind it.
+    AddDisks {
         /// Which.
-        disk: DiskSpec,
-        /// Write over whatever is on it.
+        disks: Vec<DiskSpec>,
+        /// What becomes of them.
+        expand: Expand,
+        /// Write over whatever is on them.
         force: bool,
     },
     /// A disk that was missing is back: the same superblock on a device of this number.
     ReturnDisk(DiskSpec),
-    /// Moves everything off a disk, then lets it go; answered when the disk is free.
+    /// Moves everything off a disk, which stays in the pool; or, with `on` false, uses it again.
+    /// Answered when it is empty, or used.
+    EvacuateDisk {
+        /// Which.
+        disk: DiskId,
+        /// Whether it is to be emptied.
+        on: bool,
+    },
+    /// As `EvacuateDisk`, then lets the disk go; answered when it is free.
     RemoveDisk(DiskId),
+    /// Puts another disk in the place of one, which is emptied and let go of, or given up where it
+    /// is missing. Answered when the old one is no member any more.
+    ReplaceDisk {
+        /// The old one.
+        disk: DiskId,
+        /// The new one.
+        by: DiskSpec,
+        /// Write over whatever is on the new one.
+        force: bool,
+    },
     /// No I/O to a disk and no data moved because of it, until it is taken out of maintenance.
     SetMaintenance {
         /// Which.
@@ -161,8 +190,13 @@ pub enum ControlOp {
         /// Chunks too.
         deep: bool,
     },
-    /// Moves stripes to where placement wants them; answered at the end.
+    /// Moves stripes to where placement wants them; answered at the end. It ends a pause.
     Rebalance,
+    /// Holds the moving of stripes that are safe where they are, or lets it go on. What was lost is
+    /// rebuilt in either case.
+    PauseRebalance(bool),
+    /// Looks through the map for what is really placed; answered at the end.
+    Survey,
     /// Everything in the log goes home and the map is written; answered at the end.
     Checkpoint,
     /// As `Checkpoint`, then the pool takes no more requests.
@@ -213,10 +247,58 @@ pub enum ControlAnswer {
     Volume(VolumeId),
     /// The number of the new disk.
     Disk(DiskId),
+    /// The numbers of the new disks.
+    Disks(Vec<DiskId>),
+    /// What is really placed.
+    Surveyed(Box<Survey>),
     /// What a scrub found.
     Scrubbed(ScrubReport),
     /// How things are.
     Status(Box<PoolStatus>),
+}
+
+/// What the map says of where stripes are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Survey {
+    /// The disks as placement sees them, those that are away or to be emptied too.
+    pub disks: Vec<TableDisk>,
+    /// Stripes in the map, each counted once.
+    pub stripes: u64,
+    /// Bytes of their shards on each disk.
+    pub stored: BTreeMap<DiskId, u64>,
+    /// Sets of disks that hold stripes, by how many shards those can still lose: as many as the
+    /// policy promises, but for stripes that are short.
+    pub placed: BTreeMap<usize, Census>,
+    /// Stripes by the same number.
+    pub counted: BTreeMap<usize, u64>,
+    /// Bytes of shards that are not where placement wants them.
+    pub misplaced_bytes: u64,
+    /// Bytes of shards on disks that are to be emptied.
+    pub homeless_bytes: u64,
+    /// Bytes of shards that are on no disk any more.
+    pub lost_bytes: u64,
+    /// What has to move in any case for each disk to hold its share, by the distances of
+    /// placement.
+    pub least_bytes: [u64; 4],
+}
+
+/// How the moving of stripes is going: since the last change of what is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Moving {
+    /// Stripes that are safe where they are go to where placement wants them.
+    pub rebalancing: bool,
+    /// They are held.
+    pub paused: bool,
+    /// Bytes moved from one disk to another: within a server, a rack, a room, across rooms.
+    pub moved_bytes: [u64; 4],
+    /// The least that any placement would have to move, by the same distances.
+    pub least_bytes: [u64; 4],
+    /// Bytes of shards that were lost and are written anew.
+    pub rebuilt_bytes: u64,
+    /// Bytes written anew beside them, of stripes that could not be moved shard by shard.
+    pub rewritten_bytes: u64,
+    /// Bytes to move and to rebuild when it began; 0 until that is known.
+    pub planned_bytes: u64,
 }
 
 /// What a scrub went through and found.
@@ -255,12 +337,41 @@ pub struct PoolStatus {
     pub short_stripes: u64,
     /// Bad chunks that reads found and that were rebuilt and rewritten, since opening.
     pub repaired_chunks: u64,
-    /// Bytes of memory for pages, log index and allocation maps.
-    pub memory_bytes: u64,
+    /// What it has of memory.
+    pub memory: MemoryStatus,
     /// Bytes written to disks for clients' writes, log and home and map, since opening.
     pub written_bytes: u64,
     /// Bytes written by clients, since opening.
     pub client_written_bytes: u64,
+    /// What may fail as one.
+    pub level: Level,
+    /// The moving of stripes.
+    pub moving: Moving,
+}
+
+/// What a pool has of memory, beside requests under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MemoryStatus {
+    /// Bytes of map pages.
+    pub cache_bytes: u64,
+    /// The most they may be.
+    pub cache_bytes_max: u64,
+    /// Bytes of the index of the log.
+    pub log_bytes: u64,
+    /// The most they may be.
+    pub log_bytes_max: u64,
+    /// Bytes of allocation maps.
+    pub space_bytes: u64,
+    /// Bytes of counts of what is shared.
+    pub reference_bytes: u64,
+}
+
+impl MemoryStatus {
+    /// All of it.
+    #[must_use]
+    pub fn total_bytes(&self) -> u64 {
+        self.cache_bytes + self.log_bytes + self.space_bytes + self.reference_bytes
+    }
 }
 
 /// How a disk of a pool is.
@@ -280,6 +391,11 @@ pub struct DiskStatus {
     pub used_bytes: u64,
     /// Failed operations since opening.
     pub errors: u64,
+    /// What it is made of.
+    pub media: Media,
+    /// Bytes read from it and written to it to move and rebuild stripes, since the last change of
+    /// what is wanted.
+    pub moved_bytes: u64,
 }
 
 /// The life of a disk in a pool.

@@ -23,6 +23,7 @@ mod cycle;
 mod destage;
 mod disks;
 mod entry;
+mod exchange;
 mod foreign;
 mod geometry;
 mod layers;
@@ -37,6 +38,7 @@ mod read;
 mod read_stripe;
 mod rebuild;
 mod records;
+mod references;
 mod repair;
 mod replay;
 mod reserve;
@@ -44,7 +46,10 @@ mod ring;
 mod space;
 mod state;
 mod status;
-mod tasks;
+mod survey;
+mod sweep;
+mod table;
+pub mod tasks;
 mod tree;
 mod volumes;
 mod wire;
@@ -168,6 +173,12 @@ impl Engine {
         roots.filter(|root| !root.pointer.is_null()).map(|root| root.height).max().unwrap_or(0)
     }
 
+    /// Map pages that left memory because there was no room.
+    #[cfg(test)]
+    pub fn pages_evicted(&self) -> u64 {
+        self.core.pages.borrow().evicted
+    }
+
     #[expect(clippy::unused_self, reason = "nothing waits for a time yet")]
     pub fn deadline(&self) -> Option<Nanoseconds> {
         None
@@ -209,7 +220,11 @@ impl Core {
                 let result = Ok(ControlAnswer::Status(Box::new(self.status())));
                 self.control_replies.borrow_mut().push_back(ControlReply { tag, result });
             }
-            ControlOp::AddDisk { .. }
+            ControlOp::AddDisks { .. }
+            | ControlOp::EvacuateDisk { .. }
+            | ControlOp::ReplaceDisk { .. }
+            | ControlOp::PauseRebalance(_)
+            | ControlOp::Survey
             | ControlOp::ReturnDisk(_)
             | ControlOp::RemoveDisk(_)
             | ControlOp::ForgetDisk(_)

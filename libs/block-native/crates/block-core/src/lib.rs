@@ -10,6 +10,7 @@ pub mod control;
 pub mod disk;
 mod engine;
 mod error;
+pub mod keys;
 #[cfg(any(test, feature = "mutations"))]
 pub mod mutation;
 pub mod place;
@@ -20,6 +21,7 @@ pub mod request;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 
+pub use engine::tasks;
 pub use error::BlockError;
 pub use policy::{COPIES_MAX, Policy, SHARDS_MAX};
 pub use pool::{Nanoseconds, Phase, Pool};

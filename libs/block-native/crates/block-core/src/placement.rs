@@ -10,6 +10,7 @@
 //! optimiser and changed by as few moves as the change asks for. `docs/placement.md` says why it
 //! is no hash, and what the figures of both are.
 
+mod choose;
 mod draw;
 mod error;
 mod ground;

@@ -108,6 +108,12 @@ impl Pool {
         self.engine.map_height()
     }
 
+    /// Map pages that left memory because there was no room.
+    #[cfg(test)]
+    pub(crate) fn pages_evicted(&self) -> u64 {
+        self.engine.pages_evicted()
+    }
+
     /// When `advance` must be called again even if nothing happens.
     #[must_use]
     pub fn deadline(&self) -> Option<Nanoseconds> {

@@ -12,4 +12,4 @@ pub use disk::{CrashMode, SimDisk};
 pub use model::{Model, Stamp, stamped};
 pub use random::Random;
 pub use sites::{Sites, Spread};
-pub use world::World;
+pub use world::{Start, World};

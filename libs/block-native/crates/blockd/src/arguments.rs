@@ -4,6 +4,9 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use purlin_cache_core::cache::Mode;
+
+use crate::cache::serve::CacheOptions;
 use crate::daemon::serve::{ServeOptions, TcpOptions};
 use crate::port::PortChoice;
 
@@ -13,6 +16,10 @@ usage: purlin-blockd serve --config FILE --sockets FOLDER [--port best|io_uring|
                            [--tcp ADDRESS:PORT --tls-certificate FILE --tls-key FILE
                             [--tls-client-authority FILE]]
        purlin-blockd check --config FILE
+       purlin-blockd cache-serve --origin FILE|DEVICE|NBD --cache FILE|DEVICE[,FILE|DEVICE]
+                           --sockets FOLDER --locks FOLDER [--name NAME] [--size-mib MIB]
+                           [--mode writethrough|writeback|pass] [--dirty-percent PERCENT]
+                           [--port best|io_uring|threads] [--overwrite]
        purlin-blockd status --sockets FOLDER
        purlin-blockd upgrade --sockets FOLDER [--program FILE]
        purlin-blockd stop --sockets FOLDER
@@ -27,6 +34,11 @@ pub enum Command {
         options: ServeOptions,
         /// Whether another daemon hands over.
         successor: bool,
+    },
+    /// Serve a slow device with SSDs before it.
+    CacheServe {
+        /// How.
+        options: CacheOptions,
     },
     /// Read a configuration and say what is wrong with it.
     Check {
@@ -72,6 +84,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Strin
                 tcp: options.tcp()?,
             },
         },
+        "cache-serve" => Command::CacheServe { options: options.cache()? },
         "check" => Command::Check { config: options.path("--config")? },
         "status" => Command::Status { sockets: options.path("--sockets")? },
         "upgrade" => Command::Upgrade {
@@ -102,7 +115,7 @@ impl Options {
                 return Err(format!("{name}: an option was expected"));
             }
             let value = match name.as_str() {
-                "--successor" => OsString::new(),
+                "--successor" | "--overwrite" => OsString::new(),
                 _ => words.next().ok_or_else(|| format!("{name} needs a value"))?,
             };
             if given.insert(name.clone(), value).is_some() {
@@ -129,6 +142,45 @@ impl Options {
         let name = name.to_string_lossy();
         PortChoice::of_name(&name)
             .ok_or_else(|| format!("--port {name}: best, io_uring or threads"))
+    }
+
+    fn number(&mut self, name: &str) -> Result<Option<u64>, String> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        let value = value.to_string_lossy();
+        value.parse().map(Some).map_err(|_| format!("{name} {value}: a whole number is needed"))
+    }
+
+    fn cache(&mut self) -> Result<CacheOptions, String> {
+        let origin = self.path("--origin")?.to_string_lossy().into_owned();
+        let devices = self.path("--cache")?.to_string_lossy().into_owned();
+        let devices: Vec<PathBuf> = devices.split(',').map(PathBuf::from).collect();
+        if devices.len() > 2 {
+            return Err("--cache takes one device, or two that mirror what is dirty".to_owned());
+        }
+        let mode = match self.take("--mode").map(|it| it.to_string_lossy().into_owned()) {
+            None => None,
+            Some(word) => Some(match word.as_str() {
+                "writethrough" => Mode::Writethrough,
+                "writeback" => Mode::Writeback,
+                "pass" => Mode::PassThrough,
+                _ => return Err(format!("--mode {word}: writethrough, writeback or pass")),
+            }),
+        };
+        let percent = self.number("--dirty-percent")?.unwrap_or(70);
+        let dirty_percent_max = u32::try_from(percent).ok().filter(|it| (1..=90).contains(it));
+        Ok(CacheOptions {
+            origin,
+            devices,
+            size_bytes: self.number("--size-mib")?.map(|size| size << 20),
+            mode,
+            dirty_percent_max: dirty_percent_max
+                .ok_or_else(|| format!("--dirty-percent {percent}: 1 to 90"))?,
+            name: self.take("--name").map_or("cached".into(), |it| it.to_string_lossy().into()),
+            sockets: self.path("--sockets")?,
+            locks: self.path("--locks")?,
+            port: self.port()?,
+            overwrite: self.flag("--overwrite"),
+        })
     }
 
     fn tcp(&mut self) -> Result<Option<TcpOptions>, String> {

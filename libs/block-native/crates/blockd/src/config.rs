@@ -11,8 +11,8 @@ use std::path::Path;
 
 pub use check::{plan, policy};
 pub use resources::{
-    Cache, CloneKind, Disk, PoolSpec, Qos, Redundancy, SnapshotSpec, Source, Speed, TopologySpec,
-    VolumeSpec,
+    Cache, CacheMode, CloneKind, Disk, PoolSpec, Qos, Redundancy, SnapshotSpec, Source, Speed,
+    TopologySpec, VolumeSpec,
 };
 
 use serde::Deserialize;

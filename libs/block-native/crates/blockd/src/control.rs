@@ -11,6 +11,8 @@
 
 mod calls;
 pub mod client;
+mod disks;
+mod explain;
 pub mod protocol;
 mod status;
 
@@ -21,22 +23,31 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::daemon::serve::Daemon;
-use protocol::{Answer, Failure, LINE_BYTES_MAX, Request, VERSION};
+use protocol::{Answer, Call, Failure, LINE_BYTES_MAX, Request, VERSION};
+use serde_json::Value;
 
 /// Callers at the same time.
 const CALLERS_MAX: usize = 32;
 static CALLERS: AtomicUsize = AtomicUsize::new(0);
 
-/// Serves one caller until it hangs up.
+/// What a call does: its result or why not.
+pub type Perform<'a> = &'a dyn Fn(Call) -> Result<Value, Failure>;
+
+/// Serves one caller of the daemon until it hangs up.
 pub fn serve_control(daemon: &Arc<Daemon>, client: OwnedFd) {
+    serve_callers(client, &|call| calls::perform(daemon, call));
+}
+
+/// Serves one caller until it hangs up; `perform` does what it asks.
+pub fn serve_callers(client: OwnedFd, perform: Perform<'_>) {
     if CALLERS.fetch_add(1, Ordering::Relaxed) < CALLERS_MAX {
         // A caller that breaks off is its own matter.
-        let _ = converse(daemon, UnixStream::from(client));
+        let _ = converse(perform, UnixStream::from(client));
     }
     CALLERS.fetch_sub(1, Ordering::Relaxed);
 }
 
-fn converse(daemon: &Arc<Daemon>, client: UnixStream) -> io::Result<()> {
+fn converse(perform: Perform<'_>, client: UnixStream) -> io::Result<()> {
     let mut answers = client.try_clone()?;
     let mut lines = BufReader::new(client);
     let mut line = Vec::new();
@@ -47,16 +58,16 @@ fn converse(daemon: &Arc<Daemon>, client: UnixStream) -> io::Result<()> {
             // The end, or a line without one: what would follow cannot be found.
             return Ok(());
         }
-        let mut text = serde_json::to_vec(&answer(daemon, &line)).map_err(io::Error::other)?;
+        let mut text = serde_json::to_vec(&answer(perform, &line)).map_err(io::Error::other)?;
         text.push(b'\n');
         answers.write_all(&text)?;
     }
 }
 
-fn answer(daemon: &Arc<Daemon>, line: &[u8]) -> Answer {
+fn answer(perform: Perform<'_>, line: &[u8]) -> Answer {
     match protocol::read(line) {
         Err((id, failure)) => Answer { version: VERSION, id, result: None, error: Some(failure) },
-        Ok(Request { id, call, .. }) => match calls::perform(daemon, call) {
+        Ok(Request { id, call, .. }) => match perform(call) {
             Ok(result) => Answer { version: VERSION, id, result: Some(result), error: None },
             Err(failure) => Answer { version: VERSION, id, result: None, error: Some(failure) },
         },
@@ -64,7 +75,7 @@ fn answer(daemon: &Arc<Daemon>, line: &[u8]) -> Answer {
 }
 
 impl Failure {
-    fn new(code: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: &str, message: impl Into<String>) -> Self {
         Self { code: code.to_owned(), message: message.into() }
     }
 }

@@ -1,11 +1,11 @@
 //! The one place where requests enter a disk: few at a time when classes compete, by weight.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use purlin_block_core::Nanoseconds;
 use purlin_block_core::buffer::Buffer;
 use purlin_block_core::disk::{DiskDone, DiskError, DiskHandle, DiskIo, DiskOp, IoClass, IoId};
+use purlin_block_core::keys::KeyMap;
 
 use crate::port::Port;
 use crate::port::operation::{Completion, Handle, Operation};
@@ -29,7 +29,7 @@ pub struct DiskGate {
     handle: DiskHandle,
     file: Handle,
     queue: WeightedQueue<DiskIo>,
-    in_flight: HashMap<IoId, InFlight>,
+    in_flight: KeyMap<IoId, InFlight>,
     /// When each class last asked, in the order of [`IoClass::ALL`].
     asked_at: [Option<Nanoseconds>; CLASSES],
     moved_bytes: [u64; CLASSES],
@@ -50,7 +50,7 @@ impl DiskGate {
             handle,
             file,
             queue: WeightedQueue::new(weights, seed),
-            in_flight: HashMap::new(),
+            in_flight: KeyMap::default(),
             asked_at: [None; CLASSES],
             moved_bytes: [0; CLASSES],
             timeouts: 0,

@@ -2,6 +2,7 @@
 //! `io_uring`. `docs/blockd.md` says how it is built and why.
 
 pub mod arguments;
+pub mod cache;
 pub mod config;
 pub mod control;
 pub mod daemon;

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use purlin_blockd::arguments::{self, Command, USAGE};
+use purlin_blockd::cache;
+use purlin_blockd::cache::serve::{CacheOptions, CacheServeError};
 use purlin_blockd::control::client::call;
 use purlin_blockd::control::protocol::Call;
 use purlin_blockd::daemon::serve::{End, ServeError, ServeOptions, read_plan, start};
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     };
     let said = match command {
         Command::Serve { options, successor } => return serve(options, successor),
+        Command::CacheServe { options } => return serve_cache(options),
         Command::Check { config } => {
             return match read_plan(&config) {
                 Ok(plan) => {
@@ -65,14 +68,44 @@ fn bad_input(problems: &str) -> ExitCode {
     ExitCode::from(BAD_INPUT)
 }
 
-fn serve(options: ServeOptions, successor: bool) -> ExitCode {
+/// A flag that the signals to end set.
+fn asked_by_signals() -> Result<Arc<AtomicBool>, ExitCode> {
     let asked = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
         if let Err(error) = flag::register(signal, Arc::clone(&asked)) {
             eprintln!("purlin-blockd: cannot take signal {signal}: {error}");
-            return ExitCode::FAILURE;
+            return Err(ExitCode::FAILURE);
         }
     }
+    Ok(asked)
+}
+
+fn serve_cache(options: CacheOptions) -> ExitCode {
+    let asked = match asked_by_signals() {
+        Ok(asked) => asked,
+        Err(code) => return code,
+    };
+    let daemon = match cache::serve::start(options) {
+        Ok(daemon) => daemon,
+        Err(CacheServeError::Input(problem)) => return bad_input(&problem),
+        Err(error) => {
+            eprintln!("purlin-blockd: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    while !daemon.is_over() && !asked.load(Ordering::Acquire) {
+        std::thread::sleep(LOOK_PERIOD);
+    }
+    // Whoever asked for the end is answered first.
+    std::thread::sleep(LOOK_PERIOD);
+    if daemon.shut_down() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn serve(options: ServeOptions, successor: bool) -> ExitCode {
+    let asked = match asked_by_signals() {
+        Ok(asked) => asked,
+        Err(code) => return code,
+    };
     let heir = successor.then(|| std::io::stdin().as_fd().try_clone_to_owned()).transpose();
     let daemon = match heir.map_err(ServeError::from).and_then(|heir| start(options, heir)) {
         Ok(daemon) => daemon,

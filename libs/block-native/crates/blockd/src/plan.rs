@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use purlin_block_core::Policy;
 use purlin_block_core::control::RecoverySpeed;
+use purlin_block_core::disk::Media;
+use purlin_block_core::placement::{Expand, Level};
+
+use purlin_cache_core::cache::Mode;
 
 use crate::qos::limiter::VolumeLimits;
 
@@ -23,10 +27,27 @@ pub struct PoolPlan {
     pub name: String,
     /// Its redundancy.
     pub policy: Policy,
+    /// What may fail as one.
+    pub level: Level,
+    /// What becomes of disks that are added.
+    pub expand: Expand,
     /// Its disks; a disk's handle is its place.
     pub disks: Vec<DiskPlan>,
     /// How fast recovery may go.
     pub recovery: RecoverySpeed,
+    /// SSDs in front of its disks.
+    pub cache: Option<CachePlan>,
+    /// Where the locks of its disks' caches lie.
+    pub locks: PathBuf,
+}
+
+/// SSDs in front of a pool's disks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CachePlan {
+    /// One, or two with the same content.
+    pub devices: Vec<DiskPlan>,
+    /// What is done with writes.
+    pub mode: Mode,
 }
 
 /// A disk.
@@ -38,20 +59,10 @@ pub struct DiskPlan {
     pub path: PathBuf,
     /// How large the file is made when it is not there.
     pub size_bytes: Option<u64>,
-    /// Fault domains from the widest down to the level that must differ; for the level of disks,
-    /// down to the server.
+    /// Where it stands, from the data centre to the server.
     pub domains: Vec<String>,
-    /// Whether the disk itself is the level that must differ.
-    pub alone: bool,
-}
-
-impl DiskPlan {
-    /// The domain that must differ from those of other shards.
-    #[must_use]
-    pub fn domain(&self) -> Vec<String> {
-        let own = self.alone.then(|| format!("disk {}", self.name));
-        self.domains.iter().cloned().chain(own).collect()
-    }
+    /// What it is made of, where the file says so; else the kernel is asked.
+    pub media: Option<Media>,
 }
 
 /// A volume.
@@ -69,6 +80,14 @@ pub struct VolumePlan {
     pub limits: VolumeLimits,
     /// Its snapshots.
     pub snapshots: Vec<String>,
+}
+
+impl VolumePlan {
+    /// Whether it begins as a copy out of another pool.
+    #[must_use]
+    pub fn is_copied(&self) -> bool {
+        self.source.as_ref().is_some_and(|source| source.pool != self.pool)
+    }
 }
 
 /// What a volume begins as.

@@ -7,7 +7,8 @@ use std::collections::{HashMap, VecDeque};
 
 use purlin_block_core::buffer::{BLOCK_BYTES, Buffer, Slice};
 use purlin_block_core::control::{
-    Control, ControlAnswer, ControlOp, ControlReply, Limits, PoolId, PoolStatus, VolumeStatus,
+    Control, ControlAnswer, ControlOp, ControlReply, Limits, MemoryStatus, PoolId, PoolStatus,
+    VolumeStatus,
 };
 use purlin_block_core::disk::{DiskDone, DiskError, DiskHandle, DiskIo, DiskOp, IoClass, IoId};
 use purlin_block_core::request::{Answer, Extent, Reply, Request, RequestOp, Tag, VolumeId};
@@ -90,6 +91,8 @@ impl RawEngine {
             })
             .collect();
         PoolStatus {
+            level: purlin_block_core::placement::Level::Disk,
+            moving: purlin_block_core::control::Moving::default(),
             id: PoolId([0; 16]),
             policy: Policy::Replicas { copies: 1 },
             generation: 0,
@@ -100,7 +103,7 @@ impl RawEngine {
             log_bytes: 0,
             short_stripes: 0,
             repaired_chunks: 0,
-            memory_bytes: 0,
+            memory: MemoryStatus::default(),
             written_bytes: 0,
             client_written_bytes: 0,
         }

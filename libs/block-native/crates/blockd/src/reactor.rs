@@ -13,13 +13,14 @@ mod mails;
 mod pending;
 mod volumes;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use purlin_block_core::control::{ControlAnswer, VolumeStatus};
 use purlin_block_core::disk::{DiskDone, DiskError, DiskHandle};
+use purlin_block_core::keys::KeyMap;
 use purlin_block_core::request::{Answer, Tag};
 use purlin_block_core::{BlockError, Nanoseconds, Phase};
 
@@ -55,14 +56,14 @@ pub struct Reactor<E> {
     gates: Gates,
     mailbox: Mailbox,
     watcher: Box<dyn Watcher>,
-    connections: HashMap<ConnectionKey, Connection>,
+    connections: KeyMap<ConnectionKey, Connection>,
     /// Connections with something to read, to send or to receive.
     touched: Vec<ConnectionKey>,
     volumes: Volumes,
     pending: Pending,
     /// Requests of the daemon's own.
-    foreign: HashMap<Tag, Sender<Result<Answer, BlockError>>>,
-    calls: HashMap<Tag, CallInFlight>,
+    foreign: KeyMap<Tag, Sender<Result<Answer, BlockError>>>,
+    calls: KeyMap<Tag, CallInFlight>,
     /// Answers that are given once the volumes are known anew.
     held_answers: Vec<(Sender<Result<ControlAnswer, BlockError>>, ControlAnswer)>,
     /// Clients that came before the engine ran.
@@ -95,12 +96,12 @@ impl<E: Engine> Reactor<E> {
             gates,
             mailbox,
             watcher,
-            connections: HashMap::new(),
+            connections: KeyMap::default(),
             touched: Vec::new(),
             volumes: Volumes::default(),
             pending: Pending::default(),
-            foreign: HashMap::new(),
-            calls: HashMap::new(),
+            foreign: KeyMap::default(),
+            calls: KeyMap::default(),
             held_answers: Vec::new(),
             early: Vec::new(),
             giving_away: None,

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::Write;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -172,7 +173,13 @@ fn a_planned_upgrade_shows_clients_no_error() {
 fn an_upgrade_to_a_program_that_is_none_leaves_all_as_it_was() {
     let daemon = Daemon::start(&one_pool(64), "v", &[]);
     let mut client = support::Client::connect(&daemon.socket("v")).enter(false);
-    for program in ["/bin/true", "/nonexistent"] {
+    // One says that it could serve, and goes when it has been handed everything: the pool was
+    // closed for it, and is opened again.
+    let folder = tempfile::tempdir().unwrap();
+    let half = folder.path().join("half");
+    fs::write(&half, "#!/bin/sh\nprintf R >&0\nsleep 0.2\n").unwrap();
+    fs::set_permissions(&half, fs::Permissions::from_mode(0o755)).unwrap();
+    for program in ["/bin/true", "/nonexistent", half.to_str().unwrap()] {
         let failed = daemon.call("upgrade", &json!({ "program": program }));
         assert_eq!(failed.unwrap_err(), "PUR_BLOCK_UPGRADE");
     }

@@ -45,6 +45,66 @@ fn the_example_is_served_as_it_says() {
 }
 
 #[test]
+fn what_differs_between_snapshots_is_told_in_ranges() {
+    let daemon = Daemon::start(&one_pool(64), "v", &[]);
+    let write = |command: &str| run("qemu-io", &["-f", "raw", "-c", command, &daemon.uri("v", "")]);
+    let snapshot = |name: &str| {
+        daemon.call("snapshot-create", &json!({ "volume": "v", "name": name })).unwrap();
+    };
+    write("write -P 1 0 1M");
+    write("write -P 1 8M 1M");
+    snapshot("one");
+    write("write -P 2 8M 64k");
+    write("write -P 2 16M 64k");
+    snapshot("two");
+    write("discard 16M 64k");
+    let told = |words: Value| daemon.call("volume-extents", &words);
+    let all = told(json!({ "name": "one" })).unwrap();
+    let mib = 1_u64 << 20;
+    assert_eq!(all["extents"], json!([[0, mib], [8 * mib, mib]]));
+    assert_eq!((&all["sizeBytes"], &all["next"]), (&json!(64 * mib), &json!(null)));
+    let since = told(json!({ "name": "two", "since": "one" })).unwrap();
+    assert_eq!(since["extents"], json!([[8 * mib, 65_536], [16 * mib, 65_536]]));
+    let later = told(json!({ "name": "two", "since": "one", "offset": 9 * mib })).unwrap();
+    assert_eq!(later["extents"], json!([[16 * mib, 65_536]]));
+    let volume = told(json!({ "name": "v", "since": "two" })).unwrap();
+    assert_eq!(volume["extents"], json!([[16 * mib, 65_536]]));
+    assert_eq!(told(json!({ "name": "two", "since": "v" })).unwrap_err(), "PUR_BLOCK_INVALID");
+    assert_eq!(told(json!({ "name": "none" })).unwrap_err(), "PUR_BLOCK_NO_VOLUME");
+    daemon.stop();
+}
+
+#[test]
+fn a_pool_whose_disk_is_not_there_is_opened_on_the_others_and_never_made() {
+    let config = "kind: StoragePool\nname: p\nspec:\n  redundancy: { replicas: 2 }\n  disks:\n    \
+         - { name: a, server: s, path: ./a.img }\n    - { name: b, server: s, path: ./b.img }\n\
+         ---\nkind: Volume\nname: v\nspec: { pool: p, sizeGiB: 0.0625 }\n";
+    let made = config.replace(".img", ".img, sizeGiB: 0.25");
+    let mut daemon = Daemon::start(&made, "v", &[]);
+    run("qemu-io", &["-f", "raw", "-c", "write -P 7 0 1M", &daemon.uri("v", "")]);
+    daemon.kill();
+    let folder = daemon.folder.path().to_path_buf();
+    fs::write(folder.join("config.yaml"), config).unwrap();
+    fs::rename(folder.join("b.img"), folder.join("b.away")).unwrap();
+    daemon.restart("v");
+    run("qemu-io", &["-f", "raw", "-c", "read -P 7 0 1M", &daemon.uri("v", "")]);
+    let told = daemon.call("status", &json!(null)).unwrap();
+    let states: Vec<_> = told["pools"][0]["engine"]["disks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|disk| disk["state"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(states, ["online", "missing"]);
+    daemon.kill();
+    // Without any of its disks nothing is made in their place.
+    fs::rename(folder.join("a.img"), folder.join("a.away")).unwrap();
+    let said = daemon.try_to_serve();
+    assert!(!said.status.success(), "{said:?}");
+    assert!(!folder.join("a.img").exists());
+}
+
+#[test]
 fn a_second_daemon_is_refused_the_folder_and_the_disks() {
     let daemon = Daemon::start(&one_pool(64), "v", &[]);
     let config = daemon.folder.path().join("config.yaml");

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::catalogue::{Base, Catalogue, Head, Volume, put_blocks, put_whole};
+use super::catalogue::{Base, Catalogue, Head, Volume};
 use super::core::Core;
 use super::layers::{LogBlock, Whole};
 use super::pages::Pointer;
@@ -44,9 +44,8 @@ impl Core {
         sources: impl Iterator<Item = Option<LogBlock>>,
     ) {
         let stripe_blocks = self.geometry.get().stripe_blocks as u64;
-        if let Some(layer) = self.catalogue.borrow_mut().open_layer(head, sequence) {
-            put_blocks(layer, stripe_blocks, block, sources);
-        }
+        let mut catalogue = self.catalogue.borrow_mut();
+        catalogue.put_blocks(head, sequence, stripe_blocks, block, sources);
     }
 
     fn apply_zero(&self, sequence: u64, head: u64, block: u64, count: u64) {
@@ -64,11 +63,7 @@ impl Core {
     }
 
     fn apply_whole(&self, sequence: u64, head: u64, stripe: u64, whole: Whole) {
-        let mut catalogue = self.catalogue.borrow_mut();
-        let replaced = match catalogue.open_layer(head, sequence) {
-            Some(layer) => put_whole(layer, stripe, whole),
-            None => Some(whole),
-        };
+        let replaced = self.catalogue.borrow_mut().put_whole(head, sequence, stripe, whole);
         if let Some(Whole::Stripe(entry)) = replaced {
             self.let_go_dated(sequence, &entry.places, entry.shape.shard_blocks as u64);
         }
@@ -147,6 +142,7 @@ impl Core {
             }
             Change::SetPolicy(policy) => {
                 self.policy.set(policy);
+                self.change_table();
                 self.wanted.rebuild.set(true);
                 self.want_cycle();
             }

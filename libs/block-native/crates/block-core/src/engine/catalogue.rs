@@ -5,8 +5,10 @@
 //! soon as that one's tree has everything up to there, both share the tree.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 
-use super::layers::{Layer, LogBlock, Source, Whole};
+use super::entry::Entry;
+use super::layers::{Changed, Layer, LogBlock, Source, Whole};
 use super::pages::Pointer;
 use super::tree::Root;
 use crate::control::{Limits, RecoverySpeed};
@@ -62,7 +64,13 @@ pub struct Catalogue {
     pub next_id: u64,
     pub next_disk: u16,
     pub recovery_speed: RecoverySpeed,
+    /// Memory of all layers, about.
+    pub layer_bytes: u64,
 }
+
+/// What a stripe of a layer takes: in the nodes of a B-tree, which are two thirds full or more, and
+/// with the room that is reserved for it in a table, which may be half empty.
+const STRIPE_BYTES: u64 = (size_of::<(u64, Changed)>() as u64 + 2) * 3 / 2 + 60;
 
 impl Default for Catalogue {
     fn default() -> Self {
@@ -73,6 +81,7 @@ impl Default for Catalogue {
             next_id: 1,
             next_disk: 0,
             recovery_speed: RecoverySpeed::Medium,
+            layer_bytes: 0,
         }
     }
 }
@@ -154,7 +163,7 @@ impl Catalogue {
 
     /// The layer that takes record `sequence` of `head`. Layers that a snapshot ended before it
     /// are sealed on the way, which matters when the log is replayed.
-    pub fn open_layer(&mut self, head: u64, sequence: u64) -> Option<&mut Layer> {
+    fn open_layer(&mut self, head: u64, sequence: u64) -> Option<&mut Layer> {
         let head = self.heads.get_mut(&head)?;
         seal_at_end(head, sequence);
         if head.layers.back().is_none_or(|layer| !layer.is_open()) {
@@ -208,6 +217,31 @@ impl Catalogue {
         }
     }
 
+    /// Makes one of neighbouring layers of `head` up to `through` that every reader sees together.
+    /// Returns the stripes that nobody has any more, and since which record.
+    pub fn merge_layers(&mut self, head: u64, through: u64) -> Vec<(u64, Rc<Entry>)> {
+        let mut replaced = Vec::new();
+        let Some(head) = self.heads.get_mut(&head) else { return replaced };
+        let mut at = 1;
+        while at < head.layers.len() && head.layers[at].through <= through {
+            let (before, after) = (head.layers[at - 1].through, head.layers[at].through);
+            if head.ends.iter().any(|end| (before..after).contains(end)) {
+                at += 1;
+                continue;
+            }
+            let Some(later) = head.layers.remove(at) else { break };
+            let (last, earlier) = (later.last, &mut head.layers[at - 1]);
+            replaced.extend(earlier.take_over(later).into_iter().map(|entry| (last, entry)));
+        }
+        replaced
+    }
+
+    /// The layer of `head` that ends at `through`.
+    pub fn layer_mut(&mut self, head: u64, through: u64) -> Option<&mut Layer> {
+        let layers = &mut self.heads.get_mut(&head)?.layers;
+        layers.iter_mut().find(|layer| layer.through == through)
+    }
+
     /// Heads that a volume has or that another head begins in.
     fn is_needed(&self, id: u64) -> bool {
         self.volumes.values().any(|volume| volume.head == id)
@@ -225,10 +259,55 @@ impl Catalogue {
         }
     }
 
-    pub fn memory_bytes(&self) -> u64 {
+    /// Counts the memory of the layers anew, after some have gone home.
+    pub fn count_layers(&mut self) {
         let layers = self.heads.values().flat_map(|head| &head.layers);
         let stripes = layers.flat_map(|layer| layer.stripes.values());
-        stripes.map(|changed| 96 + changed.blocks.capacity() as u64 * 24).sum()
+        self.layer_bytes = stripes.map(|changed| STRIPE_BYTES + changed.heap_bytes()).sum();
+    }
+
+    /// Puts blocks of record `sequence` into the open layer of `head`.
+    pub fn put_blocks(
+        &mut self,
+        head: u64,
+        sequence: u64,
+        stripe_blocks: u64,
+        first: u64,
+        sources: impl Iterator<Item = Option<LogBlock>>,
+    ) {
+        let Some(layer) = self.open_layer(head, sequence) else { return };
+        let mut added = 0;
+        for (block, source) in (first..).zip(sources) {
+            let within = usize::try_from(block % stripe_blocks).unwrap_or_default();
+            let changed = layer.stripes.entry(block / stripe_blocks).or_insert_with(|| {
+                added += STRIPE_BYTES;
+                Changed::default()
+            });
+            let before = changed.heap_bytes();
+            changed.set(within, source);
+            added += changed.heap_bytes() - before;
+        }
+        self.layer_bytes += added;
+    }
+
+    /// Puts a whole stripe of record `sequence` into the open layer of `head`; gives the stripe it
+    /// replaces there, and itself if there is no such head.
+    pub fn put_whole(
+        &mut self,
+        head: u64,
+        sequence: u64,
+        stripe: u64,
+        whole: Whole,
+    ) -> Option<Whole> {
+        let Some(layer) = self.open_layer(head, sequence) else { return Some(whole) };
+        let mut added = 0;
+        let changed = layer.stripes.entry(stripe).or_insert_with(|| {
+            added = STRIPE_BYTES;
+            Changed::default()
+        });
+        let replaced = changed.replace(whole);
+        self.layer_bytes += added;
+        replaced
     }
 }
 
@@ -250,24 +329,4 @@ fn seal(layers: &mut VecDeque<Layer>, through: u64) {
             layer.through = through;
         }
     }
-}
-
-/// Puts blocks from the log into a layer.
-pub fn put_blocks(
-    layer: &mut Layer,
-    stripe_blocks: u64,
-    first: u64,
-    sources: impl Iterator<Item = Option<LogBlock>>,
-) {
-    for (block, source) in (first..).zip(sources) {
-        let within = usize::try_from(block % stripe_blocks).unwrap_or_default();
-        layer.stripes.entry(block / stripe_blocks).or_default().set(within, source);
-    }
-}
-
-/// Puts a whole stripe into a layer; returns a stripe it replaces there.
-pub fn put_whole(layer: &mut Layer, stripe: u64, whole: Whole) -> Option<Whole> {
-    let changed = layer.stripes.entry(stripe).or_default();
-    changed.blocks.clear();
-    changed.whole.replace(whole)
 }

@@ -27,6 +27,7 @@ impl Core {
     /// # Errors
     /// [`BlockError::NoSpace`], [`BlockError::TooFewDisks`], [`BlockError::Closed`].
     pub async fn checkpoint(self: &Rc<Self>, tail: u64) -> Result<(), BlockError> {
+        self.weigh_table();
         self.write_pages().await?;
         let (old_places, old_blocks) = self.state.get();
         let changes_through = self.log.borrow().applied;
@@ -69,6 +70,7 @@ impl Core {
                 format: self.state_format.get(),
                 pool: self.pool.get(),
                 disk: member.id,
+                log_is_empty: self.closing.get() && log.is_empty(),
                 generation,
                 log_start: member.log.start,
                 log_blocks: member.log.blocks,
@@ -95,7 +97,10 @@ impl Core {
     }
 
     /// Writes dirty pages, those below first, since those above say where they are.
-    async fn write_pages(self: &Rc<Self>) -> Result<(), BlockError> {
+    pub async fn write_pages(self: &Rc<Self>) -> Result<(), BlockError> {
+        // What the last time was moved is kept until now: a reader may still have a page that names
+        // one below as it was when dirty.
+        self.moved.borrow_mut().clear();
         let levels = self.dirty_pages();
         for (level, keys) in levels.into_iter().enumerate() {
             for keys in keys.chunks(PAGES_AT_ONCE) {
@@ -108,7 +113,6 @@ impl Core {
                 }
             }
         }
-        self.moved.borrow_mut().clear();
         Ok(())
     }
 

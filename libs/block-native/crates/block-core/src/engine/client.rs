@@ -55,7 +55,7 @@ impl Core {
             }
             RequestOp::Zero { offset, length, fua } => {
                 let head = self.check(volume, offset, length, true)?;
-                self.check_stall()?;
+                self.check_trim_stall()?;
                 self.zero_blocks(head, offset / BLOCK, length / BLOCK).await?;
                 self.end_write(fua).await
             }
@@ -120,6 +120,12 @@ impl Core {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Where the log cannot go home for want of room, what gives room back goes on for longer.
+    fn check_trim_stall(&self) -> Result<(), BlockError> {
+        let full = matches!(*self.stalled.borrow(), Some(BlockError::NoSpace));
+        if full && !self.log_is_filled(3, 4) { Ok(()) } else { self.check_stall() }
     }
 
     async fn block_status(

@@ -18,9 +18,13 @@ use super::rebuild::Rebuild;
 use super::reserve::Reservations;
 use super::tasks::{Awaited, Bell, Promise, Tasks, promise};
 use crate::buffer::Buffer;
-use crate::control::{Control, ControlReply, DiskId, OpenOptions, PoolId, ScrubReport};
+use crate::control::{
+    Control, ControlReply, DiskId, Moving, OpenOptions, PoolId, ScrubReport, Survey,
+};
 use crate::disk::{DiskDone, DiskError, DiskHandle, DiskIo, DiskOp, IoClass, IoId};
 use crate::error::BlockError;
+use crate::keys::KeyMap;
+use crate::placement::{Level, PlacementTable};
 use crate::policy::{COPIES_MAX, Policy};
 use crate::pool::{Nanoseconds, Phase};
 use crate::request::Reply;
@@ -42,6 +46,38 @@ impl Counters {
     }
 }
 
+/// Operations that disks have not answered. An id is its place here under a number that counts up,
+/// so that a late answer is nobody else's.
+#[derive(Default)]
+struct Waiting {
+    places: Vec<Option<(IoId, DiskHandle, Promise<IoResult>)>>,
+    free: Vec<usize>,
+    next: u64,
+}
+
+/// Bits of an id for the place.
+const PLACE_BITS: u32 = 24;
+
+impl Waiting {
+    fn insert(&mut self, disk: DiskHandle, answer: Promise<IoResult>) -> IoId {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.places.push(None);
+            self.places.len() - 1
+        });
+        let id = IoId(self.next << PLACE_BITS | place as u64);
+        self.next += 1;
+        self.places[place] = Some((id, disk, answer));
+        id
+    }
+
+    fn take(&mut self, id: IoId) -> Option<(DiskHandle, Promise<IoResult>)> {
+        let place = usize::try_from(id.0 & ((1 << PLACE_BITS) - 1)).ok()?;
+        let (_, disk, answer) = self.places.get_mut(place)?.take_if(|waiting| waiting.0 == id)?;
+        self.free.push(place);
+        Some((disk, answer))
+    }
+}
+
 /// What a cycle is asked for beside emptying the log.
 #[derive(Default)]
 pub struct Wanted {
@@ -55,6 +91,10 @@ pub struct Wanted {
     pub rebalance: Cell<bool>,
     /// A checkpoint even if nothing changed.
     pub checkpoint: Cell<bool>,
+    /// That is held.
+    pub paused: Cell<bool>,
+    /// A look at what is really placed.
+    pub survey: Cell<bool>,
     /// A scrub, deep or not.
     pub scrub: Cell<Option<bool>>,
 }
@@ -73,6 +113,10 @@ pub struct Core {
     pub pool: Cell<PoolId>,
     pub policy: Cell<Policy>,
     pub geometry: Cell<Geometry>,
+    pub table: RefCell<PlacementTable>,
+    /// How the moving of stripes is going; whether it is wanted is in `wanted`.
+    pub moving: Cell<Moving>,
+    pub surveyed: RefCell<Survey>,
     pub generation: Cell<u64>,
     pub members: RefCell<Members>,
     pub catalogue: RefCell<Catalogue>,
@@ -98,6 +142,8 @@ pub struct Core {
     /// Replay passed over a record. Later flushes would make it count, so it must leave the log.
     pub skipped: Cell<bool>,
     pub cycling: Cell<bool>,
+    /// The pool is being closed: nothing more goes to the log.
+    pub closing: Cell<bool>,
     pub cycles_begun: Cell<u64>,
     pub cycles_ended: Cell<u64>,
     pub scrubbed: Cell<ScrubReport>,
@@ -110,8 +156,8 @@ pub struct Core {
     pub stored_state: Cell<(u64, u32)>,
     /// The format it is in: that of the last checkpoint.
     pub state_format: Cell<u32>,
-    /// Pages written by the checkpoint that runs.
-    pub moved: RefCell<HashMap<u64, Pointer>>,
+    /// Pages written last, by the keys they had when they were dirty.
+    pub moved: RefCell<KeyMap<u64, Pointer>>,
     pub rebuild: RefCell<Rebuild>,
     /// Stripes, by key, that the log names and that no checkpoint has in the map yet: replay looks
     /// whether they arrived, so they must stay as they are.
@@ -119,8 +165,7 @@ pub struct Core {
     cycle: Cell<u64>,
     readers: RefCell<BTreeMap<u64, u64>>,
     held: RefCell<VecDeque<Held>>,
-    waiting: RefCell<HashMap<u64, Promise<IoResult>>>,
-    next_io: Cell<u64>,
+    waiting: RefCell<Waiting>,
     codecs: RefCell<HashMap<(usize, usize), Rc<Codec>>>,
 }
 
@@ -134,6 +179,9 @@ impl Core {
             pool: Cell::new(PoolId([0; 16])),
             policy: Cell::new(policy),
             geometry: Cell::new(geometry),
+            table: RefCell::new(PlacementTable::loose(policy, Level::Server, &[], 0)),
+            moving: Cell::default(),
+            surveyed: RefCell::default(),
             generation: Cell::new(0),
             members: RefCell::default(),
             catalogue: RefCell::default(),
@@ -155,6 +203,7 @@ impl Core {
             stalled: RefCell::default(),
             skipped: Cell::new(false),
             cycling: Cell::new(false),
+            closing: Cell::new(false),
             cycles_begun: Cell::new(0),
             cycles_ended: Cell::new(0),
             scrubbed: Cell::default(),
@@ -170,7 +219,6 @@ impl Core {
             readers: RefCell::default(),
             held: RefCell::default(),
             waiting: RefCell::default(),
-            next_io: Cell::new(0),
             codecs: RefCell::default(),
         })
     }
@@ -195,17 +243,15 @@ impl Core {
     }
 
     fn issue(&self, disk: DiskHandle, class: IoClass, op: DiskOp, answer: Promise<IoResult>) {
-        let id = self.next_io.get();
-        self.next_io.set(id + 1);
-        self.waiting.borrow_mut().insert(id, answer);
-        self.queue.borrow_mut().push(DiskIo { id: IoId(id), disk, class, op });
+        let id = self.waiting.borrow_mut().insert(disk, answer);
+        self.queue.borrow_mut().push(DiskIo { id, disk, class, op });
     }
 
     /// Takes a disk's answer.
     pub fn complete(&self, done: DiskDone) {
-        let answer = self.waiting.borrow_mut().remove(&done.id.0);
-        self.queue.borrow_mut().ended(done.id);
-        if let Some(answer) = answer {
+        let waiting = self.waiting.borrow_mut().take(done.id);
+        if let Some((disk, answer)) = waiting {
+            self.queue.borrow_mut().ended(disk);
             answer.keep(done.result);
         }
     }

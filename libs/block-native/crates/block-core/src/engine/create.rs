@@ -38,7 +38,8 @@ impl Core {
         self.geometry.set(Geometry::new(policy, spec.shard_bytes)?);
         for (number, disk) in disks.into_iter().enumerate() {
             let id = DiskId(u16::try_from(number).unwrap_or(u16::MAX));
-            self.members.borrow_mut().push(new_member(id, &disk, spec.log_bytes)?);
+            let member = new_member(id, &disk, spec.log_bytes, self.slot_blocks())?;
+            self.members.borrow_mut().push(member);
             self.catalogue.borrow_mut().next_disk = id.0 + 1;
         }
         let count = self.members.borrow().iter().count();
@@ -54,6 +55,8 @@ impl Core {
             let reason = format!("{policy} needs at least {needed} disks; {count} were given");
             return Err(BlockError::Invalid { reason });
         }
+        let invalid = |error| BlockError::Invalid { reason: format!("{error}") };
+        self.make_table(spec.level).map_err(invalid)?;
         self.plan_stripe(0, |_, _| true)?;
         {
             let mut log = self.log.borrow_mut();
@@ -95,7 +98,7 @@ impl Core {
     }
 }
 
-/// A disk as it joins a pool.
+/// A disk as it joins a pool whose shards have `slot_blocks`.
 ///
 /// # Errors
 /// [`BlockError::Invalid`] if it is too small.
@@ -103,6 +106,7 @@ pub fn new_member(
     id: DiskId,
     disk: &DiskSpec,
     log_bytes: Option<u64>,
+    slot_blocks: u64,
 ) -> Result<Member, BlockError> {
     let size_blocks = disk.facts.size_bytes / BLOCK_BYTES as u64;
     let usual = (disk.facts.size_bytes / 4).min(LOG_BYTES_MAX);
@@ -124,10 +128,11 @@ pub fn new_member(
         domains: disk.domains.clone(),
         state: DiskState::Online,
         log: Ring::new(SUPERBLOCKS, log_blocks),
-        space: Space::new(start..size_blocks),
+        space: Space::with_slots(start..size_blocks, slot_blocks),
         errors: 0,
         written: 0,
         flushed: 0,
         reads: 0,
+        moved_bytes: 0,
     })
 }

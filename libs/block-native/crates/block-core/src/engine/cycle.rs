@@ -51,23 +51,22 @@ impl Core {
     /// What could not be read or written.
     pub async fn cycle(self: &Rc<Self>) -> Result<bool, BlockError> {
         let through = self.log.borrow().applied;
-        let heads: Vec<u64> = {
-            let mut catalogue = self.catalogue.borrow_mut();
-            let heads: Vec<u64> = catalogue.heads.keys().copied().collect();
-            for &head in &heads {
-                catalogue.seal(head, through);
-            }
-            heads
-        };
+        // At this moment, before the log is flushed: who is deleted later may be there again after
+        // a crash, so until its record is durable as well nothing may be done to what it reads.
+        self.bury_heads();
+        let heads = self.seal_layers(through);
         self.seal_reservations();
         if !fault!(DestageBeforeLogFlush) {
             self.flush_log(through, IoClass::Destage).await?;
         }
         self.repair_stripes().await?;
-        self.bury_heads();
         self.destage_heads(heads, through).await?;
         self.let_go_of_dead().await?;
         let rebuilt = self.rebuild_some().await?;
+        if self.wanted.survey.take() {
+            let survey = self.survey().await?;
+            *self.surveyed.borrow_mut() = survey;
+        }
         if let Some(deep) = self.wanted.scrub.take() {
             self.scrubbed.set(self.scrub(deep).await?);
         }
@@ -81,8 +80,12 @@ impl Core {
         self.checkpoint(tail).await?;
         self.young.borrow_mut().clear();
         self.pages.borrow_mut().end_cycle();
-        for head in self.catalogue.borrow_mut().heads.values_mut() {
-            head.layers.retain(|layer| layer.through > through);
+        {
+            let mut catalogue = self.catalogue.borrow_mut();
+            for head in catalogue.heads.values_mut() {
+                head.layers.retain(|layer| layer.through > through);
+            }
+            catalogue.count_layers();
         }
         self.release_reservations();
         self.end_cycle(tail);
@@ -91,6 +94,22 @@ impl Core {
             log.settle_through = 0;
         }
         Ok(true)
+    }
+
+    /// Ends every head's open layer at `through`, and makes one of layers between which no other
+    /// head begins: then a stripe is written once, and what it has is never needed in a state that
+    /// an interrupted cycle has overwritten in place.
+    fn seal_layers(&self, through: u64) -> Vec<u64> {
+        let mut catalogue = self.catalogue.borrow_mut();
+        let heads: Vec<u64> = catalogue.heads.keys().copied().collect();
+        for &head in &heads {
+            catalogue.seal(head, through);
+            for (sequence, entry) in catalogue.merge_layers(head, through) {
+                let blocks = entry.shape.shard_blocks as u64;
+                self.let_go_dated(sequence, &entry.places, blocks);
+            }
+        }
+        heads
     }
 
     /// Takes home what every head has, each after those it begins in.

@@ -1,13 +1,15 @@
-//! From the log to its home.
+//! From the log to its home, stripe by stripe.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::core::Core;
 use super::entry::{Entry, Place};
-use super::layers::{Changed, LogBlock, Whole};
+use super::layers::{LogBlock, Whole};
 use super::read_stripe::Found;
+use super::sweep::Swept;
 use super::tasks::promise;
+use super::tree::Lookup;
 use super::write_stripe::Blocks;
 use crate::buffer::Slice;
 use crate::disk::IoClass;
@@ -17,6 +19,8 @@ use crate::error::BlockError;
 const JOBS_MAX: usize = 32;
 const WINDOW: usize = 512;
 
+/// A stripe that is to go home: what replaces it, and newer blocks of it.
+type Left = (u64, Option<Whole>, Vec<(u8, Option<LogBlock>)>);
 /// What the map says of a stripe after its job.
 type Update = Result<Option<Entry>, BlockError>;
 
@@ -26,49 +30,105 @@ impl Core {
     /// # Errors
     /// Those of reading and writing stripes; what was done until then is not lost.
     pub async fn destage_layer(self: &Rc<Self>, head: u64, through: u64) -> Result<(), BlockError> {
+        let swept = self.sweep_layer(head, through).await?;
         let mut after = None;
         loop {
-            let window = self.next_window(head, through, after);
-            let Some(&(last, _)) = window.last() else { return Ok(()) };
+            let window = self.next_window(head, through, after, &swept);
+            let Some(&(last, _, _)) = window.last() else {
+                // What is left there went home in place.
+                if let Some(layer) = self.catalogue.borrow_mut().layer_mut(head, through) {
+                    layer.stripes.clear();
+                }
+                return Ok(());
+            };
             after = Some(last);
-            let updates = Rc::new(RefCell::new(Vec::new()));
-            self.run_jobs(head, window, &updates).await;
-            let mut updates = updates.take();
+            let updates = self.run_jobs(window, move |core, (stripe, whole, blocks)| async move {
+                (stripe, core.destage_stripe(head, stripe, whole.as_ref(), &blocks).await)
+            });
+            let mut updates: Vec<(u64, Update)> = updates.await;
             updates.sort_by_key(|&(stripe, _)| stripe);
+            // Also where one failed: what the others took would be nobody's else.
+            let mut failed = None;
             for (stripe, update) in updates {
-                self.set_entry(head, stripe, update?.as_ref()).await?;
+                match update {
+                    Ok(entry) => {
+                        self.set_entry(head, stripe, entry.as_ref()).await?;
+                        self.leave_layer(head, through, stripe, entry.as_ref());
+                    }
+                    Err(error) => failed = failed.or(Some(error)),
+                }
             }
+            if let Some(error) = failed {
+                return Err(error);
+            }
+            self.write_pages_early().await?;
         }
     }
 
-    /// The next stripes of the layer, in the order of their addresses.
-    fn next_window(&self, head: u64, through: u64, after: Option<u64>) -> Vec<(u64, Changed)> {
+    /// What the tree has as `entry` is the layer's no more: a cycle that comes after one that could
+    /// not end would take it home again over what has changed since, and who lets go of the head
+    /// would let go of its places twice, also where a snapshot's tree shares them.
+    fn leave_layer(&self, head: u64, through: u64, stripe: u64, entry: Option<&Entry>) {
+        let mut catalogue = self.catalogue.borrow_mut();
+        let layer = catalogue.layer_mut(head, through);
+        let changed = layer.and_then(|layer| layer.stripes.remove(&stripe));
+        if let Some(Whole::Stripe(whole)) = changed.and_then(|changed| changed.whole)
+            && entry.is_none_or(|entry| entry.key() != whole.key())
+        {
+            self.let_go(&whole.places, whole.shape.shard_blocks as u64);
+        }
+    }
+
+    /// Writes changed pages before the checkpoint does where they are many. They go where nothing
+    /// was, so it is never too early for that.
+    pub async fn write_pages_early(self: &Rc<Self>) -> Result<(), BlockError> {
+        if self.pages.borrow().has_many_dirty() {
+            self.write_pages().await?;
+        }
+        Ok(())
+    }
+
+    /// The next stripes of the layer that are not home, in the order of their addresses.
+    fn next_window(&self, head: u64, through: u64, after: Option<u64>, swept: &Swept) -> Vec<Left> {
         let catalogue = self.catalogue.borrow();
         let layers = catalogue.heads.get(&head).map(|head| &head.layers);
         let layer = layers.and_then(|layers| layers.iter().find(|layer| layer.through == through));
         let Some(layer) = layer else { return Vec::new() };
         let rest = layer.stripes.range(after.map_or(0, |after| after + 1)..);
-        rest.take(WINDOW).map(|(&stripe, changed)| (stripe, changed.clone())).collect()
+        let left = rest.filter_map(|(&stripe, changed)| {
+            let mut blocks = changed.blocks();
+            if let Some(home) = swept.get(&stripe) {
+                blocks.retain(|(block, _)| home >> block & 1 == 0);
+            }
+            let is_left = changed.whole.is_some() || !blocks.is_empty();
+            is_left.then(|| (stripe, changed.whole.clone(), blocks))
+        });
+        left.take(WINDOW).collect()
     }
 
-    async fn run_jobs(
+    /// Does `work` for all items, some at a time; the values come in any order.
+    pub async fn run_jobs<Item: 'static, Value: 'static, Work>(
         self: &Rc<Self>,
-        head: u64,
-        window: Vec<(u64, Changed)>,
-        updates: &Rc<RefCell<Vec<(u64, Update)>>>,
-    ) {
-        let queue = Rc::new(RefCell::new(window.into_iter()));
+        items: Vec<Item>,
+        work: impl Fn(Rc<Self>, Item) -> Work + 'static,
+    ) -> Vec<Value>
+    where
+        Work: Future<Output = Value> + 'static,
+    {
+        let values = Rc::new(RefCell::new(Vec::with_capacity(items.len())));
+        let queue = Rc::new(RefCell::new(items.into_iter()));
+        let work = Rc::new(work);
         let mut workers = Vec::new();
         for _ in 0..JOBS_MAX {
-            let Some((stripe, changed)) = queue.borrow_mut().next() else { break };
-            let (core, queue) = (Rc::clone(self), Rc::clone(&queue));
-            let updates = Rc::clone(updates);
+            let Some(item) = queue.borrow_mut().next() else { break };
+            let (core, queue, work) = (Rc::clone(self), Rc::clone(&queue), Rc::clone(&work));
+            let values = Rc::clone(&values);
             let (done, ended) = promise();
             self.tasks.spawn(async move {
-                let mut next = Some((stripe, changed));
-                while let Some((stripe, changed)) = next {
-                    let update = core.destage_stripe(head, stripe, &changed).await;
-                    updates.borrow_mut().push((stripe, update));
+                let mut next = Some(item);
+                while let Some(item) = next {
+                    let value = work(Rc::clone(&core), item).await;
+                    values.borrow_mut().push(value);
                     next = queue.borrow_mut().next();
                 }
                 done.keep(());
@@ -78,12 +138,19 @@ impl Core {
         for ended in workers {
             ended.await;
         }
+        values.take()
     }
 
-    async fn destage_stripe(self: &Rc<Self>, head: u64, stripe: u64, changed: &Changed) -> Update {
+    async fn destage_stripe(
+        self: &Rc<Self>,
+        head: u64,
+        stripe: u64,
+        whole: Option<&Whole>,
+        blocks: &[(u8, Option<LogBlock>)],
+    ) -> Update {
         let Some(root) = self.catalogue.borrow().root(head) else { return Ok(None) };
         let lookup = self.look_up(root, stripe, IoClass::Destage).await?;
-        let base = match &changed.whole {
+        let base = match whole {
             None => lookup.entry.clone(),
             Some(Whole::Zero) => None,
             Some(Whole::Stripe(entry)) => {
@@ -91,21 +158,26 @@ impl Core {
                 Some(Rc::clone(entry))
             }
         };
-        if changed.blocks.is_empty() {
+        if blocks.is_empty() {
             return Ok(base.map(|entry| (*entry).clone()));
         }
-        let young = base.as_ref().is_some_and(|e| self.young.borrow().contains(&e.key()));
-        let shared = lookup.shared && !fault!(OverwriteShared);
-        let in_place = changed.whole.is_none() && !shared && !young;
         match base {
-            Some(entry) if in_place && self.can_overwrite(&entry) => {
-                match self.overwrite(&entry, changed).await? {
+            Some(entry) if whole.is_none() && self.is_overwritable(&lookup, &entry) => {
+                let found = self.read_changed(blocks).await?;
+                match self.overwrite(&entry, found).await? {
                     Some(entry) => Ok(Some(entry).filter(|entry| entry.present != 0)),
-                    None => self.rewrite(stripe, Some(&entry), &changed.blocks).await,
+                    None => self.rewrite(head, stripe, Some(&entry), blocks).await,
                 }
             }
-            base => self.rewrite(stripe, base.as_ref(), &changed.blocks).await,
+            base => self.rewrite(head, stripe, base.as_ref(), blocks).await,
         }
+    }
+
+    /// Whether blocks of a stripe of the tree may be overwritten where they are: nobody else has
+    /// it, and no log record alone names it.
+    pub fn is_overwritable(&self, lookup: &Lookup, entry: &Entry) -> bool {
+        let shared = lookup.shared && !fault!(OverwriteShared);
+        !shared && !self.young.borrow().contains(&entry.key()) && self.can_overwrite(entry)
     }
 
     /// Whether blocks of the stripe may be overwritten where they are: equal shards, all of them
@@ -123,15 +195,15 @@ impl Core {
 
     /// Writes changed blocks over the old ones, on every disk. `None` if a disk failed: then the
     /// stripe is to be written anew, and the log still has what the others have half.
-    async fn overwrite(
+    pub async fn overwrite(
         self: &Rc<Self>,
         entry: &Entry,
-        changed: &Changed,
+        changed: Vec<(u8, Bytes)>,
     ) -> Result<Option<Entry>, BlockError> {
         let mut new = entry.clone();
         let mut runs: Vec<(usize, Vec<Slice>)> = Vec::new();
         let mut end = None;
-        for (block, bytes) in self.read_changed(&changed.blocks).await? {
+        for (block, bytes) in changed {
             let block = usize::from(block);
             let (slice, checksum) = match bytes {
                 Bytes::Zeros => {
@@ -169,6 +241,7 @@ impl Core {
     /// Writes the stripe anew: the changed blocks, and the others out of `base`.
     async fn rewrite(
         self: &Rc<Self>,
+        head: u64,
         stripe: u64,
         base: Option<&Rc<Entry>>,
         changed: &[(u8, Option<LogBlock>)],
@@ -191,7 +264,7 @@ impl Core {
         if blocks.iter().all(Option::is_none) && lost == 0 {
             return Ok(None);
         }
-        let mut entry = self.write_stripe(stripe, &blocks, IoClass::Destage).await?;
+        let mut entry = self.write_stripe(Some(head), stripe, &blocks, IoClass::Destage).await?;
         poison(&mut entry, lost);
         Ok(Some(entry))
     }
@@ -301,7 +374,7 @@ impl Core {
 }
 
 /// What goes home for a block.
-enum Bytes {
+pub enum Bytes {
     Zeros,
     Here(Slice, u32),
     Lost,

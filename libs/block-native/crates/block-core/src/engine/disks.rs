@@ -5,21 +5,31 @@ use std::rc::Rc;
 use super::core::Core;
 use super::create::new_member;
 use super::layout::{Found, SUPERBLOCKS, Superblock};
+use super::members::Member;
 use crate::buffer::{BLOCK_BYTES, Buffer, Slice};
 use crate::control::{ControlAnswer, ControlOp, DiskId, DiskSpec, DiskState};
 use crate::disk::{DiskOp, IoClass};
 use crate::error::BlockError;
+use crate::placement::Expand;
 use crate::pool::Phase;
 
 type Answered = Result<ControlAnswer, BlockError>;
+
+/// How many cycles a pool that is being closed takes to empty its log.
+const CLOSING_CYCLES_MAX: usize = 3;
 
 impl Core {
     /// Does what takes its time, beside other calls.
     pub async fn work(self: &Rc<Self>, op: ControlOp) -> Answered {
         match op {
-            ControlOp::AddDisk { disk, force } => self.add_disk(&disk, force).await,
+            ControlOp::AddDisks { disks, expand, force } => {
+                let ids = self.add_disks(&disks, expand, force).await?;
+                Ok(ControlAnswer::Disks(ids))
+            }
             ControlOp::ReturnDisk(disk) => self.return_disk(&disk).await,
+            ControlOp::EvacuateDisk { disk, on } => self.evacuate_disk(disk, on).await,
             ControlOp::RemoveDisk(disk) => self.remove_disk(disk).await,
+            ControlOp::ReplaceDisk { disk, by, force } => self.replace_disk(disk, &by, force).await,
             ControlOp::ForgetDisk(disk) => self.forget_disk(disk).await,
             ControlOp::SetMaintenance { disk, on } => self.set_maintenance(disk, on).await,
             ControlOp::Scrub { deep } => {
@@ -28,13 +38,31 @@ impl Core {
                 Ok(ControlAnswer::Scrubbed(self.scrubbed.get()))
             }
             ControlOp::Rebalance => {
+                self.wanted.paused.set(false);
                 self.wanted.rebalance.set(true);
+                self.forget_progress();
+                self.begin_anew();
                 self.rebuilt().await?;
-                self.wanted.rebalance.set(false);
+                if self.wanted.rebalance.get() {
+                    let reason = "the rebalance was paused".to_string();
+                    return Err(BlockError::Invalid { reason });
+                }
                 Ok(ControlAnswer::Done)
             }
-            ControlOp::Close => {
+            ControlOp::PauseRebalance(pause) => {
+                self.wanted.paused.set(pause);
+                if !pause && self.wanted.rebalance.get() {
+                    self.begin_anew();
+                }
+                self.one_cycle().await.map(|()| ControlAnswer::Done)
+            }
+            ControlOp::Survey => {
+                self.wanted.survey.set(true);
                 self.one_cycle().await?;
+                Ok(ControlAnswer::Surveyed(Box::new(self.surveyed.take())))
+            }
+            ControlOp::Close => {
+                self.empty_log().await?;
                 *self.phase.borrow_mut() = Phase::Ended(Ok(()));
                 self.cycle_bell.ring();
                 self.batch_bell.ring();
@@ -42,6 +70,23 @@ impl Core {
             }
             _ => self.one_cycle().await.map(|()| ControlAnswer::Done),
         }
+    }
+
+    /// Lets nothing more into the log and takes home what is in it, so that the next opening has
+    /// none to read.
+    async fn empty_log(self: &Rc<Self>) -> Result<(), BlockError> {
+        self.closing.set(true);
+        // Batches that are under way may end while a cycle runs, which does not take them home.
+        for _ in 0..CLOSING_CYCLES_MAX {
+            if let Err(error) = self.one_cycle().await {
+                self.closing.set(false);
+                return Err(error);
+            }
+            if self.log.borrow().is_empty() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Waits for the end of a cycle that begins from now on and writes a checkpoint.
@@ -73,36 +118,83 @@ impl Core {
         Ok(())
     }
 
-    async fn add_disk(self: &Rc<Self>, disk: &DiskSpec, force: bool) -> Answered {
-        let id = {
-            let mut catalogue = self.catalogue.borrow_mut();
-            catalogue.next_disk += 1;
-            DiskId(catalogue.next_disk - 1)
-        };
-        let log_blocks = self.members.borrow().iter().map(|member| member.log.blocks).max();
-        let log_bytes = log_blocks.map(|blocks| blocks * BLOCK_BYTES as u64);
-        let mut member = new_member(id, disk, log_bytes)?;
-        member.state = DiskState::Joining;
-        self.members.borrow_mut().push(member);
-        if let Err(error) = self.claim_disk(id, force).await {
-            self.members.borrow_mut().remove(id);
-            return Err(error);
+    async fn add_disks(
+        self: &Rc<Self>,
+        disks: &[DiskSpec],
+        expand: Expand,
+        force: bool,
+    ) -> Result<Vec<DiskId>, BlockError> {
+        let ids = self.claim_disks(disks, force).await?;
+        let level = self.table.borrow().level();
+        match self.try_table(level, expand) {
+            Ok(()) => {}
+            Err(error) if expand == Expand::NewGroup => {
+                self.forget_joining(&ids);
+                let reason = format!("these disks cannot be a group of their own: {error}");
+                return Err(BlockError::Invalid { reason });
+            }
+            Err(_) => self.change_table(),
         }
-        self.join(id).await?;
-        Ok(ControlAnswer::Disk(id))
+        self.wanted.rebalance.set(self.wanted.rebalance.get() || expand == Expand::Rebalance);
+        self.join(&ids).await?;
+        Ok(ids)
     }
 
-    /// A disk takes part once a checkpoint names it: a log copy on a disk nobody knows is none.
-    async fn join(self: &Rc<Self>, id: DiskId) -> Result<(), BlockError> {
+    fn forget_joining(&self, ids: &[DiskId]) {
+        let mut members = self.members.borrow_mut();
+        for &id in ids {
+            members.remove(id);
+        }
+    }
+
+    /// Makes disks members that do not take part yet.
+    async fn claim_disks(
+        self: &Rc<Self>,
+        disks: &[DiskSpec],
+        force: bool,
+    ) -> Result<Vec<DiskId>, BlockError> {
+        let log_blocks = self.members.borrow().iter().map(|member| member.log.blocks).max();
+        let log_bytes = log_blocks.map(|blocks| blocks * BLOCK_BYTES as u64);
+        let mut ids = Vec::new();
+        let mut outcome = Ok(());
+        for disk in disks {
+            let id = {
+                let mut catalogue = self.catalogue.borrow_mut();
+                catalogue.next_disk += 1;
+                DiskId(catalogue.next_disk - 1)
+            };
+            outcome = match new_member(id, disk, log_bytes, self.slot_blocks()) {
+                Err(error) => Err(error),
+                Ok(mut member) => {
+                    member.state = DiskState::Joining;
+                    self.members.borrow_mut().push(member);
+                    ids.push(id);
+                    self.claim_disk(id, force).await
+                }
+            };
+            if outcome.is_err() {
+                break;
+            }
+        }
+        if let Err(error) = outcome {
+            self.forget_joining(&ids);
+            return Err(error);
+        }
+        Ok(ids)
+    }
+
+    /// Disks take part once a checkpoint names them: a log copy on a disk nobody knows is none.
+    async fn join(self: &Rc<Self>, ids: &[DiskId]) -> Result<(), BlockError> {
         self.one_cycle().await?;
-        if let Some(member) = self.members.borrow_mut().get_mut(id)
-            && member.state == DiskState::Joining
-        {
-            member.state = DiskState::Online;
+        for &id in ids {
+            if let Some(member) = self.members.borrow_mut().get_mut(id)
+                && member.state == DiskState::Joining
+            {
+                member.state = DiskState::Online;
+            }
         }
         // What was written short, or waits for room, goes on.
-        self.wanted.rebuild.set(true);
-        self.want_cycle();
+        self.begin_anew();
         Ok(())
     }
 
@@ -136,34 +228,63 @@ impl Core {
             member.domains.clone_from(&disk.domains);
             member.written += 1;
         }
-        self.join(id).await?;
+        self.join(&[id]).await?;
         Ok(ControlAnswer::Disk(id))
     }
 
-    async fn remove_disk(self: &Rc<Self>, id: DiskId) -> Answered {
-        self.set_state(id, DiskState::Leaving, |state| {
-            matches!(state, DiskState::Online | DiskState::Leaving)
-        })?;
+    async fn evacuate_disk(self: &Rc<Self>, id: DiskId, on: bool) -> Answered {
+        if on {
+            self.leave(id)?;
+            self.empty(id).await?;
+        } else {
+            self.set_state(id, DiskState::Online, |state| state == DiskState::Leaving)?;
+            self.change_table();
+            self.begin_anew();
+            self.one_cycle().await?;
+        }
+        Ok(ControlAnswer::Done)
+    }
+
+    /// From here on a disk is to be emptied.
+    fn leave(&self, id: DiskId) -> Result<(), BlockError> {
+        self.check_rest(id)?;
+        let states = [DiskState::Online, DiskState::Leaving];
+        self.set_state(id, DiskState::Leaving, |state| states.contains(&state))?;
+        self.change_table();
+        self.begin_anew();
+        Ok(())
+    }
+
+    /// Waits until nothing is on a disk that is to be emptied; takes it back into use where that
+    /// cannot be. A disk that is gone meanwhile counts as empty.
+    async fn empty(self: &Rc<Self>, id: DiskId) -> Result<(), BlockError> {
         let mut left = u64::MAX;
         loop {
             self.rebuilt().await?;
             // What the last pass let go of is free after one more.
             self.one_cycle().await?;
             self.held_is_free().await;
-            let Some(used) = self.members.borrow().get(id).map(|member| member.space.used_blocks())
-            else {
-                return Ok(ControlAnswer::Done);
-            };
+            let used = self.members.borrow().get(id).map_or(0, |it| it.space.used_blocks());
             if used == 0 {
-                break;
+                return Ok(());
             }
             if used >= left {
                 self.set_state(id, DiskState::Online, |state| state == DiskState::Leaving)?;
+                self.change_table();
                 return Err(BlockError::NoSpace);
             }
             left = used;
         }
-        // The pool forgets the disk before the disk forgets the pool.
+    }
+
+    async fn remove_disk(self: &Rc<Self>, id: DiskId) -> Answered {
+        self.leave(id)?;
+        self.empty(id).await?;
+        self.dismiss(id).await
+    }
+
+    /// The pool forgets an empty disk before the disk forgets the pool.
+    async fn dismiss(self: &Rc<Self>, id: DiskId) -> Answered {
         let removed = self.members.borrow_mut().take(id);
         self.one_cycle().await?;
         if let Some(handle) = removed.and_then(|member| member.handle) {
@@ -176,6 +297,30 @@ impl Core {
         Ok(ControlAnswer::Done)
     }
 
+    async fn replace_disk(self: &Rc<Self>, id: DiskId, by: &DiskSpec, force: bool) -> Answered {
+        let lost = {
+            let members = self.members.borrow();
+            let member = members.get(id).ok_or(BlockError::NoDisk { disk: id })?;
+            !member.is_usable()
+        };
+        let new = self.claim_disks(std::slice::from_ref(by), force).await?;
+        let states = [DiskState::Online, DiskState::Missing, DiskState::Maintenance];
+        let leaves = |state| state == DiskState::Leaving || states.contains(&state);
+        self.set_state(id, DiskState::Leaving, leaves)?;
+        if lost && let Some(member) = self.members.borrow_mut().get_mut(id) {
+            member.handle = None;
+        }
+        // One change: the new disk takes the places of the old one, and no other shard moves.
+        self.change_table();
+        self.join(&new).await?;
+        if lost {
+            self.rebuilt().await?;
+            return self.one_cycle().await.map(|()| ControlAnswer::Done);
+        }
+        self.empty(id).await?;
+        self.dismiss(id).await
+    }
+
     async fn forget_disk(self: &Rc<Self>, id: DiskId) -> Answered {
         self.set_state(id, DiskState::Leaving, |state| {
             matches!(state, DiskState::Missing | DiskState::Maintenance)
@@ -183,23 +328,20 @@ impl Core {
         if let Some(member) = self.members.borrow_mut().get_mut(id) {
             member.handle = None;
         }
-        self.wanted.rebuild.set(true);
+        self.change_table();
+        self.begin_anew();
         self.one_cycle().await.map(|()| ControlAnswer::Done)
     }
 
     async fn set_maintenance(self: &Rc<Self>, id: DiskId, on: bool) -> Answered {
         if !on {
             self.set_state(id, DiskState::Joining, |state| state == DiskState::Maintenance)?;
-            self.join(id).await?;
+            self.join(&[id]).await?;
             return Ok(ControlAnswer::Done);
         }
         let domains = {
-            let members = self.members.borrow();
-            let away = members.iter().filter(|member| !member.is_usable() || member.id == id);
-            let mut domains: Vec<_> = away.map(super::members::Member::domain).collect();
-            domains.sort_unstable();
-            domains.dedup();
-            domains.len()
+            let away = |member: &Member| !member.is_usable() || member.id == id;
+            self.domains(&self.members.borrow(), away)
         };
         let most = self.policy.get().failures();
         if domains > most {

@@ -137,8 +137,10 @@ impl Entry {
             return None;
         }
         let present = reader.u64()?;
-        let places = (0..shape.shards()).map(|_| reader.u64().map(Place)).collect::<Option<_>>()?;
-        let checksums = (0..shape.checksums()).map(|_| reader.u32()).collect::<Option<_>>()?;
+        let places = reader.raw(shape.shards() * 8)?.as_chunks().0;
+        let places = places.iter().map(|bytes| Place(u64::from_le_bytes(*bytes))).collect();
+        let checksums = reader.raw(shape.checksums() * 4)?.as_chunks().0;
+        let checksums = checksums.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
         Some(Self { birth, shape, present, places, checksums })
     }
 

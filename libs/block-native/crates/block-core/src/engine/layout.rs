@@ -6,7 +6,7 @@
 //!          rest         shards, map pages, pool state
 //! superblock, one block
 //!   0  8  magic "PURLNBLK"       8  4  format      12  4  CRC-32C of the block, this field 0
-//!  16 16  pool                  32  2  disk        34  6  0
+//!  16 16  pool                  32  2  disk        34  1  1 if the log is empty   35  5  0
 //!  40  8  generation            48  8  first block of the log   56  8  blocks of the log
 //!  64  8  sequence number from which on the log is needed
 //!  72  8  bytes of the pool state, 80 4 their CRC-32C, 84 4 0, 88 8 each of six places of it
@@ -25,8 +25,9 @@ use crate::control::{DiskId, PoolId};
 use crate::policy::COPIES_MAX;
 
 /// The newest on-disk format, the only one written.
-pub const FORMAT: u32 = 2;
-/// The oldest that is read: 1 had no limits and no recovery speed in the pool state.
+pub const FORMAT: u32 = 3;
+/// The oldest that is read: 1 had no limits and no recovery speed in the pool state, 2 no placement
+/// table.
 pub const FORMAT_OLDEST: u32 = 1;
 
 /// The format that is written: the newest, but in tests of the upgrade.
@@ -59,6 +60,8 @@ pub struct Superblock {
     pub format: u32,
     pub pool: PoolId,
     pub disk: DiskId,
+    /// Nothing is in the log from `tail` on, and nobody may write there before the next superblock.
+    pub log_is_empty: bool,
     pub generation: u64,
     pub log_start: u64,
     pub log_blocks: u64,
@@ -85,7 +88,8 @@ impl Superblock {
         writer.u32(0);
         writer.raw(&self.pool.0);
         writer.u16(self.disk.0);
-        writer.raw(&[0; 6]);
+        writer.u8(u8::from(self.log_is_empty));
+        writer.raw(&[0; 5]);
         writer.u64(self.generation);
         writer.u64(self.log_start);
         writer.u64(self.log_blocks);
@@ -121,7 +125,8 @@ impl Superblock {
         reader.u32()?;
         let pool = PoolId(reader.raw(16)?.try_into().ok()?);
         let disk = DiskId(reader.u16()?);
-        reader.raw(6)?;
+        let log_is_empty = reader.u8()? == 1;
+        reader.raw(5)?;
         let generation = reader.u64()?;
         let (log_start, log_blocks) = (reader.u64()?, reader.u64()?);
         let tail = reader.u64()?;
@@ -139,6 +144,7 @@ impl Superblock {
             format,
             pool,
             disk,
+            log_is_empty,
             generation,
             log_start,
             log_blocks,
@@ -227,6 +233,7 @@ mod tests {
             format: FORMAT,
             pool: PoolId([7; 16]),
             disk: DiskId(3),
+            log_is_empty: true,
             generation: 12,
             log_start: 2,
             log_blocks: 64,

@@ -23,6 +23,9 @@ const RECORD_BYTES_MAX: usize = 12 * BLOCK_BYTES;
 /// How often a batch is tried again on the disks that are left.
 const TRIES_MAX: usize = 4;
 
+/// What a batch takes in memory: its places in a B-tree and in the rings of its disks.
+const BATCH_BYTES: u64 = 120;
+
 type Outcome = Result<(), BlockError>;
 
 /// A record on its way, with its data.
@@ -43,6 +46,8 @@ struct Batch {
 pub struct BatchPlaces {
     pub places: Vec<Place>,
     pub header_blocks: u64,
+    /// With the header's.
+    pub blocks: u64,
 }
 
 #[derive(Default)]
@@ -81,12 +86,18 @@ impl Log {
         self.epochs.drain(..needed.unwrap_or(0));
     }
 
+    /// Whether every batch there ever was is home.
+    pub fn is_empty(&self) -> bool {
+        self.in_flight == 0 && self.tail == self.next
+    }
+
     pub fn forget_before(&mut self, tail: u64) {
         self.batches = self.batches.split_off(&tail);
     }
 
-    pub fn memory_bytes(&self) -> u64 {
-        self.batches.len() as u64 * 96
+    /// Memory of what is known of batches, with their part of the disks' rings.
+    fn memory_bytes(&self) -> u64 {
+        self.batches.len() as u64 * BATCH_BYTES
     }
 }
 
@@ -105,7 +116,8 @@ impl Core {
         loop {
             {
                 let log = self.log.borrow();
-                if log.pending.is_empty() || log.in_flight >= IN_FLIGHT_MAX {
+                let is_held = self.closing.get() || log.in_flight >= IN_FLIGHT_MAX;
+                if log.pending.is_empty() || is_held {
                     return formed;
                 }
             }
@@ -191,7 +203,7 @@ impl Core {
             }
         }
         let header_blocks = header.header_blocks as u64;
-        let places = BatchPlaces { places: written, header_blocks };
+        let places = BatchPlaces { places: written, header_blocks, blocks };
         self.log.borrow_mut().found(header.sequence, places);
         Ok(())
     }
@@ -215,7 +227,8 @@ impl Core {
                 .filter(|disk| written.iter().all(|place| place.disk() != *disk))
                 .take(copies.saturating_sub(written.len()))
                 .collect();
-            if let Some(places) = self.take_rings(&missing, sequence, blocks) {
+            let is_indexable = self.log_index_bytes() < self.options.log_index_bytes as u64;
+            if is_indexable && let Some(places) = self.take_rings(&missing, sequence, blocks) {
                 if !self.cycling.get() && self.log_is_half_full() {
                     self.want_cycle();
                 }
@@ -250,9 +263,25 @@ impl Core {
         quarter.clamp(1, BATCH_BLOCKS_MAX)
     }
 
-    /// Whether a disk's log is half full, so that the other half lasts while the first goes home.
+    /// Whether a disk's log or the memory for its index is half full, so that the other half lasts
+    /// while the first goes home.
     pub fn log_is_half_full(&self) -> bool {
-        self.members.borrow().iter().any(|m| m.log.span_blocks() * 2 > m.log.blocks)
+        self.log_is_filled(1, 2)
+    }
+
+    /// Whether a disk's log, or what is known of the log in memory, is filled to this part.
+    pub fn log_is_filled(&self, part: u64, whole: u64) -> bool {
+        self.log_index_bytes() * whole > self.options.log_index_bytes as u64 * part
+            || self
+                .members
+                .borrow()
+                .iter()
+                .any(|m| m.log.span_blocks() * whole > m.log.blocks * part)
+    }
+
+    /// Memory of what is known of the log: layers, batches, and room promised to go home to.
+    pub fn log_index_bytes(&self) -> u64 {
+        self.catalogue.borrow().layer_bytes + self.log.borrow().memory_bytes()
     }
 
     /// Applies and answers every batch whose turn it is.

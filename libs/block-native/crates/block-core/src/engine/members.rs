@@ -27,6 +27,8 @@ pub struct Member {
     pub flushed: u64,
     /// Reads given to it, for the balance.
     pub reads: u64,
+    /// Bytes read and written to move and rebuild stripes.
+    pub moved_bytes: u64,
 }
 
 impl Member {
@@ -49,7 +51,8 @@ impl Member {
 
     /// Whether a shard of `blocks` fits beside what is reserved.
     pub fn has_room(&self, blocks: u64) -> bool {
-        self.space.available_blocks() >= blocks + self.map_reserve_blocks()
+        let kept = self.space.slots_for(self.map_reserve_blocks());
+        self.space.available_slots() >= self.space.slots_for(blocks) + kept
     }
 }
 
@@ -109,7 +112,7 @@ impl Core {
             return Err(DiskError::Gone);
         }
         let at = place.block() * BLOCK_BYTES as u64;
-        let op = DiskOp::Read { at, buffer: Buffer::zeroed(blocks) };
+        let op = DiskOp::Read { at, buffer: Buffer::of_any_bytes(blocks) };
         match self.io(disk, class, op).await {
             Ok(buffer) => buffer.ok_or(DiskError::Io),
             Err(error) => {

@@ -12,6 +12,7 @@ use crate::buffer::{BLOCK_BYTES, Buffer};
 use crate::control::{DiskId, DiskSpec, DiskState};
 use crate::disk::{DiskHandle, DiskOp, IoClass};
 use crate::error::BlockError;
+use crate::placement::{Level, PlacementTable};
 
 impl Core {
     /// Opens the pool that is on `disks`.
@@ -45,7 +46,13 @@ impl Core {
         let blocks = blocks_of(newest.state_bytes) as u64;
         self.state.set((newest.state, blocks));
         self.stored_state.set((newest.state_bytes, newest.state_crc));
+        let level = self.options.level;
+        *self.table.borrow_mut() = match &stored.table {
+            Some(table) => table.clone(),
+            None => PlacementTable::loose(stored.policy, level.unwrap_or(Level::Server), &[], 0),
+        };
         self.attach(&found, newest.generation)?;
+        self.open_table(stored.table, level);
         {
             let mut log = self.log.borrow_mut();
             log.epochs.clone_from(&newest.epochs);
@@ -58,7 +65,7 @@ impl Core {
         }
         self.queue.borrow_mut().set_recovery_speed(self.catalogue.borrow().recovery_speed);
         self.walk().await?;
-        self.replay(stored.changes_through).await?;
+        self.replay(stored.changes_through, newest.log_is_empty).await?;
         self.begin_epoch().await
     }
 
@@ -146,22 +153,21 @@ impl Core {
                 member.state = DiskState::Online;
             }
         }
-        let mut lost_domains = Vec::new();
+        let mut lost = Vec::new();
         let mut missing = Vec::new();
         for member in members.iter_mut().filter(|member| member.handle.is_none()) {
             // A disk that was missing at the last checkpoint has no part of the log.
             if member.state != DiskState::Missing {
-                lost_domains.push(member.domain());
+                lost.push(member.id);
                 missing.push(member.id.0);
             }
             if member.state != DiskState::Maintenance {
                 member.state = DiskState::Missing;
             }
         }
-        lost_domains.sort_unstable();
-        lost_domains.dedup();
         let refused = !missing.is_empty() && !self.options.degraded;
-        if refused || lost_domains.len() > self.policy.get().failures() {
+        let lost_domains = self.domains(&members, |member| lost.contains(&member.id));
+        if refused || lost_domains > self.policy.get().failures() {
             return Err(BlockError::DisksMissing { missing });
         }
         Ok(())

@@ -9,18 +9,22 @@
 //! A page that changed since the last checkpoint is dirty: it has no place yet, and the first
 //! place of its pointers is a number that no disk has.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 
 use super::core::{Core, Guard};
 use super::entry::Place;
+use super::references::References;
 use super::wire::{Reader, Writer};
 use crate::buffer::{BLOCK_BYTES, Buffer};
 use crate::disk::IoClass;
 use crate::error::BlockError;
+use crate::keys::KeyMap;
 use crate::policy::COPIES_MAX;
 
 pub const POINTER_BYTES: usize = 64;
+/// What a page takes in memory, with what leads to it.
+const PAGE_BYTES: usize = BLOCK_BYTES + 96;
 const DIRTY: u64 = 0xffff << 48;
 const MAGIC: &[u8; 8] = b"PURLNMAP";
 
@@ -99,39 +103,63 @@ pub fn empty_page(level: u8) -> Buffer {
 struct Cached {
     page: Rc<Buffer>,
     used: bool,
+    /// Which of the hand's entries is this one's; others of the same key are of the past.
+    entry: u64,
 }
 
 /// The pages in memory: dirty ones until the checkpoint, clean ones as long as there is room
 /// (a clock: a page that was used since the hand passed stays).
 pub struct Pages {
     capacity: usize,
-    clean: HashMap<u64, Cached>,
-    hand: VecDeque<u64>,
-    dirty: HashMap<u64, Rc<Buffer>>,
+    clean: KeyMap<u64, Cached>,
+    hand: VecDeque<(u64, u64)>,
+    next_entry: u64,
+    dirty: KeyMap<u64, Rc<Buffer>>,
     next_dirty: u64,
     /// References beyond the first, of pages and stripes by key.
-    extra: HashMap<u64, u32>,
+    extra: References,
     /// Keys that lost a reference since the last checkpoint, which still has it: after a crash they
     /// are shared again, so they must not be overwritten in place yet.
     lately_shared: HashSet<u64>,
+    #[cfg(test)]
+    pub evicted: u64,
 }
 
 impl Pages {
     pub fn new(capacity_bytes: usize) -> Self {
         Self {
-            capacity: (capacity_bytes / BLOCK_BYTES).max(8),
-            clean: HashMap::new(),
+            capacity: (capacity_bytes / 2 / PAGE_BYTES).max(1),
+            clean: KeyMap::default(),
             hand: VecDeque::new(),
-            dirty: HashMap::new(),
+            next_entry: 0,
+            dirty: KeyMap::default(),
             next_dirty: 1,
-            extra: HashMap::new(),
+            extra: References::default(),
             lately_shared: HashSet::new(),
+            #[cfg(test)]
+            evicted: 0,
         }
     }
 
+    /// Memory of the pages; at most [`Self::memory_bytes_max`].
     pub fn memory_bytes(&self) -> u64 {
-        let pages = self.clean.len() + self.dirty.len();
-        (pages * (BLOCK_BYTES + 96) + self.extra.len() * 24) as u64
+        ((self.clean.len() + self.dirty.len()) * PAGE_BYTES) as u64
+    }
+
+    /// What pages may take: the clean ones, and as many dirty ones before they are written early,
+    /// with those of the stripes that go home at once.
+    pub fn memory_bytes_max(&self) -> u64 {
+        (2 * self.capacity * PAGE_BYTES) as u64
+    }
+
+    /// Memory of what is known of things that are shared.
+    pub fn reference_bytes(&self) -> u64 {
+        self.extra.memory_bytes() + self.lately_shared.capacity() as u64 * 9
+    }
+
+    /// Whether so many pages are dirty that they are to be written before the checkpoint.
+    pub fn has_many_dirty(&self) -> bool {
+        self.dirty.len() >= self.capacity
     }
 
     pub fn cached(&mut self, key: u64) -> Option<Rc<Buffer>> {
@@ -145,17 +173,29 @@ impl Pages {
     }
 
     pub fn keep(&mut self, key: u64, page: Rc<Buffer>) {
-        if self.clean.insert(key, Cached { page, used: false }).is_none() {
-            self.hand.push_back(key);
+        let entry = self.next_entry;
+        self.next_entry += 1;
+        self.clean.insert(key, Cached { page, used: false, entry });
+        self.hand.push_back((key, entry));
+        // Pages that were let go of left entries behind.
+        if self.hand.len() > 2 * self.clean.len() + 64 {
+            self.hand.retain(|(key, entry)| self.clean.get(key).is_some_and(|c| c.entry == *entry));
         }
         while self.clean.len() > self.capacity {
-            let Some(oldest) = self.hand.pop_front() else { return };
-            match self.clean.get_mut(&oldest) {
+            let Some((oldest, entry)) = self.hand.pop_front() else { return };
+            match self.clean.get_mut(&oldest).filter(|cached| cached.entry == entry) {
+                None => {}
                 Some(cached) if cached.used => {
                     cached.used = false;
-                    self.hand.push_back(oldest);
+                    self.hand.push_back((oldest, entry));
                 }
-                _ => drop(self.clean.remove(&oldest)),
+                Some(_) => {
+                    self.clean.remove(&oldest);
+                    #[cfg(test)]
+                    {
+                        self.evicted += 1;
+                    }
+                }
             }
         }
     }
@@ -192,9 +232,7 @@ impl Pages {
     pub fn make_clean(&mut self, dirty: u64, clean: u64, page: Rc<Buffer>) {
         self.dirty.remove(&dirty);
         self.keep(clean, page);
-        if let Some(extra) = self.extra.remove(&dirty) {
-            self.extra.insert(clean, extra);
-        }
+        self.extra.rename(dirty, clean);
     }
 
     /// Forgets the dirty pages that no tree has any more.
@@ -207,7 +245,7 @@ impl Pages {
     }
 
     pub fn is_shared(&self, key: u64) -> bool {
-        self.extra.contains_key(&key)
+        self.extra.has(key)
     }
 
     /// Whether something is shared, or was at the last checkpoint.
@@ -217,25 +255,23 @@ impl Pages {
 
     /// A checkpoint has what lost a reference without it.
     pub fn end_cycle(&mut self) {
-        self.lately_shared.clear();
+        self.lately_shared = HashSet::new();
     }
 
     pub fn add_reference(&mut self, key: u64) {
         if key != 0 {
-            *self.extra.entry(key).or_default() += 1;
+            self.extra.add(key, 1);
         }
     }
 
     /// Takes a reference beyond the first away; false if there was none, so that the caller lets
     /// go of the thing itself.
     pub fn drop_reference(&mut self, key: u64) -> bool {
-        let Some(extra) = self.extra.get_mut(&key) else { return false };
-        self.lately_shared.insert(key);
-        *extra -= 1;
-        if *extra == 0 {
-            self.extra.remove(&key);
+        let taken = self.extra.take_one(key);
+        if taken {
+            self.lately_shared.insert(key);
         }
-        true
+        taken
     }
 }
 

@@ -1,10 +1,13 @@
 //! Which disks new shards, pages and batches go to, and in what shape a stripe is written.
 
+use std::collections::BTreeSet;
+
 use super::core::Core;
 use super::entry::{Place, Shape};
 use super::members::{Member, Members};
 use crate::control::DiskId;
 use crate::error::BlockError;
+use crate::place::Placer;
 use crate::policy::Policy;
 
 /// A key for what is spread over disks without being a stripe.
@@ -34,14 +37,14 @@ impl Core {
     /// Disks for a batch, best first.
     pub fn log_disks(&self, sequence: u64) -> Vec<DiskId> {
         let copies = self.policy.get().copies();
-        choose(&self.members.borrow(), &Key::Batch(sequence), copies, 1, Member::takes_new)
+        self.choose(&self.members.borrow(), &Key::Batch(sequence), copies, 1, Member::takes_new)
     }
 
     /// Disks for a map page or the pool state, each with room for `blocks`.
     pub fn page_disks(&self, number: u64, blocks: u64) -> Vec<DiskId> {
         let room = |member: &Member| member.takes_new() && member.space.free_blocks() >= blocks;
         let copies = self.policy.get().copies();
-        choose(&self.members.borrow(), &Key::Page(number), copies, 1, room)
+        self.choose(&self.members.borrow(), &Key::Page(number), copies, 1, room)
     }
 
     /// How `stripe` is to be written now.
@@ -59,9 +62,10 @@ impl Core {
         let wanted = policy.shards();
         let choose_in = |shards, per_domain, blocks: u64| {
             let fits = |member: &Member| member.takes_new() && room(member, blocks);
-            choose(&members, &key, shards, per_domain, fits)
+            self.choose(&members, &key, shards, per_domain, fits)
         };
-        let live = choose(&members, &key, wanted, policy.shards_per_domain(), Member::takes_new);
+        let most = policy.shards_per_domain();
+        let live = self.choose(&members, &key, wanted, most, Member::takes_new);
         let (shape, per_domain) = match policy {
             Policy::Replicas { copies } => {
                 if live.is_empty() {
@@ -80,7 +84,7 @@ impl Core {
             }
             Policy::Folded { data, parity, .. } => {
                 let shape = geometry.shape(usize::from(data), usize::from(parity));
-                let domains = domains(&members);
+                let domains = self.domains(&members, Member::takes_new);
                 let needed = shape.data.div_ceil(policy.shards_per_domain());
                 if domains < needed {
                     return Err(BlockError::TooFewDisks { found: domains, needed });
@@ -105,7 +109,27 @@ impl Core {
 
     /// Fault domains that take new shards.
     pub fn live_domains(&self) -> usize {
-        domains(&self.members.borrow())
+        self.domains(&self.members.borrow(), Member::takes_new)
+    }
+
+    /// Fault domains of the members that `counts` names.
+    pub fn domains(&self, members: &Members, counts: impl Fn(&Member) -> bool) -> usize {
+        let level = self.table.borrow().level();
+        let counted = members.iter().filter(|member| counts(member));
+        let names: BTreeSet<u64> = counted.map(|member| level.domain(&member.place())).collect();
+        names.len()
+    }
+
+    fn choose(
+        &self,
+        members: &Members,
+        key: &Key,
+        shards: usize,
+        per_domain: usize,
+        fits: impl Fn(&Member) -> bool,
+    ) -> Vec<DiskId> {
+        let usable = |id| members.get(id).is_some_and(&fits);
+        self.table.borrow().place(key.number(), shards, per_domain, &usable)
     }
 
     /// Takes `blocks` on each disk, or on none.
@@ -133,62 +157,4 @@ impl Core {
         }
         Some(places)
     }
-}
-
-fn domains(members: &Members) -> usize {
-    let mut names: Vec<_> =
-        members.iter().filter(|member| member.takes_new()).map(Member::domain).collect();
-    names.sort_unstable();
-    names.dedup();
-    names.len()
-}
-
-impl Member {
-    /// The fault domain: the named ones, or the disk itself where none is named.
-    pub fn domain(&self) -> (u16, String) {
-        if self.domains.is_empty() {
-            (self.id.0 + 1, String::new())
-        } else {
-            (0, self.domains.join("/"))
-        }
-    }
-}
-
-/// Weighted rendezvous: every disk draws a number from the key, larger disks draw better ones, and
-/// the best are taken. A disk that comes or goes changes only the places it wins or had.
-fn choose(
-    members: &Members,
-    key: &Key,
-    shards: usize,
-    per_domain: usize,
-    fits: impl Fn(&Member) -> bool,
-) -> Vec<DiskId> {
-    let mut ranked: Vec<_> = members
-        .iter()
-        .filter(|member| fits(member))
-        .map(|member| (draw(key.number(), member), member))
-        .collect();
-    ranked.sort_by(|one, other| one.0.total_cmp(&other.0));
-    let mut chosen: Vec<(DiskId, (u16, String))> = Vec::with_capacity(shards);
-    // A domain with fewer disks than its share of shards uses a disk again in a later round.
-    for _ in 0..per_domain {
-        for (_, member) in &ranked {
-            let domain = member.domain();
-            let there = chosen.iter().filter(|(_, other)| *other == domain).count();
-            if chosen.len() < shards && there < per_domain {
-                chosen.push((member.id, domain));
-            }
-        }
-    }
-    chosen.into_iter().map(|(disk, _)| disk).collect()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a draw needs no more than 53 bits")]
-fn draw(key: u64, member: &Member) -> f64 {
-    let mut mixed = key.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(member.id.0) << 17;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^= mixed >> 31;
-    let unit = ((mixed >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
-    -unit.ln() / member.size_blocks.max(1) as f64
 }

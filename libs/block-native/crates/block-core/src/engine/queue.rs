@@ -1,9 +1,10 @@
 //! The one place where operations enter a disk.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::control::RecoverySpeed;
-use crate::disk::{DiskHandle, DiskIo, IoClass, IoId};
+use crate::disk::{DiskHandle, DiskIo, IoClass};
+use crate::keys::KeyMap;
 
 const CLASSES: usize = IoClass::ALL.len();
 /// Operations on their way to one disk; the rest waits here, where the classes keep their shares.
@@ -13,14 +14,14 @@ const IN_FLIGHT_MAX: usize = 64;
 struct DiskQueue {
     classes: [VecDeque<DiskIo>; CLASSES],
     in_flight: usize,
+    waiting: usize,
 }
 
 /// Operations that wait to be given out.
 #[derive(Default)]
 pub struct Queue {
-    disks: HashMap<DiskHandle, DiskQueue>,
+    disks: KeyMap<DiskHandle, DiskQueue>,
     order: VecDeque<DiskHandle>,
-    given: HashMap<IoId, DiskHandle>,
     pub weights: Weights,
     draw: u64,
 }
@@ -49,17 +50,18 @@ impl Queue {
     pub fn push(&mut self, io: DiskIo) {
         let disk = io.disk;
         let queue = self.disks.entry(disk).or_default();
+        queue.waiting += 1;
         queue.classes[class_index(io.class)].push_back(io);
         self.order.push_back(disk);
     }
 
-    /// An operation was answered.
-    pub fn ended(&mut self, id: IoId) {
-        if let Some(disk) = self.given.remove(&id)
-            && let Some(queue) = self.disks.get_mut(&disk)
-        {
+    /// An operation of a disk was answered.
+    pub fn ended(&mut self, disk: DiskHandle) {
+        if let Some(queue) = self.disks.get_mut(&disk) {
             queue.in_flight -= 1;
-            self.order.push_back(disk);
+            if queue.waiting > 0 {
+                self.order.push_back(disk);
+            }
         }
     }
 
@@ -72,7 +74,7 @@ impl Queue {
                 && let Some(io) = queue.classes[class].pop_front()
             {
                 queue.in_flight += 1;
-                self.given.insert(io.id, disk);
+                queue.waiting -= 1;
                 return Some(io);
             }
             self.order.pop_front();
@@ -82,7 +84,7 @@ impl Queue {
 }
 
 fn class_index(class: IoClass) -> usize {
-    IoClass::ALL.iter().position(|&other| other == class).unwrap_or(0)
+    class as usize
 }
 
 /// Picks a class at random, in proportion to its weight over the size of its first operation, so
@@ -115,7 +117,7 @@ fn pick(queues: &[VecDeque<DiskIo>; CLASSES], weights: &Weights, draw: &mut u64)
 mod tests {
     use super::*;
     use crate::buffer::Buffer;
-    use crate::disk::DiskOp;
+    use crate::disk::{DiskOp, IoId};
 
     /// Recovery's share of the bytes while both classes always have something waiting.
     fn recovery_share(speed: RecoverySpeed, client_blocks: usize, recovery_blocks: usize) -> f64 {
@@ -137,7 +139,7 @@ mod tests {
             let recovery = io.class == IoClass::Recovery;
             let blocks = if recovery { recovery_blocks } else { client_blocks };
             bytes[usize::from(recovery)] += f64::from(u32::try_from(blocks).expect("small"));
-            queue.ended(io.id);
+            queue.ended(io.disk);
             push(&mut queue, io.class, blocks);
         }
         bytes[1] / (bytes[0] + bytes[1])

@@ -8,7 +8,6 @@ use super::entry::Entry;
 use super::layers::{LogBlock, Source};
 use super::read_stripe::Found;
 use super::tasks;
-use super::tree::{Lookup, Root};
 use crate::buffer::Slice;
 use crate::disk::IoClass;
 use crate::error::BlockError;
@@ -22,12 +21,6 @@ enum Piece {
     Zero(usize),
     Log(Vec<LogBlock>),
     Stripe { entry: Rc<Entry>, stripe: u64, first: usize, count: usize },
-}
-
-/// Remembers the last stripe looked up, since neighbouring blocks ask again.
-struct LookupMemo {
-    root: Option<(Root, u64)>,
-    lookup: Lookup,
 }
 
 impl Core {
@@ -75,30 +68,50 @@ impl Core {
     ) -> Result<Vec<Piece>, BlockError> {
         let stripe_blocks = self.geometry.get().stripe_blocks as u64;
         let mut pieces = Vec::new();
-        let mut memo = LookupMemo { root: None, lookup: Lookup::default() };
-        for block in first..first + count as u64 {
+        let end = first + count as u64;
+        let mut block = first;
+        while block < end {
             let stripe = block / stripe_blocks;
             let within = usize::try_from(block % stripe_blocks).unwrap_or_default();
-            let resolved = self.catalogue.borrow().resolve(head, stripe, within);
-            match resolved {
-                None => return Err(BlockError::NoVolume { volume: VolumeId(head) }),
-                Some(Resolved::Here(source)) => push_source(&mut pieces, source, stripe, within),
-                Some(Resolved::Map(root)) => {
-                    if memo.root != Some((root, stripe)) {
-                        memo.lookup = self.look_up(root, stripe, class).await?;
-                        memo.root = Some((root, stripe));
-                    }
-                    let entry = memo.lookup.entry.clone();
-                    push_source(
-                        &mut pieces,
-                        entry.map_or(Source::Zero, Source::Stripe),
-                        stripe,
-                        within,
-                    );
-                }
+            let part = (stripe_blocks - block % stripe_blocks).min(end - block);
+            // All blocks of a stripe are resolved at one moment, and then the map is read, which
+            // may wait for a disk. Meanwhile a cycle may take the stripe home: what was a layer's
+            // is the tree's then, and the entry that was being read does not have it.
+            let resolved = self.resolve_run(head, stripe, within, part)?;
+            let root = resolved.iter().find_map(|resolved| match resolved {
+                Resolved::Map(root) => Some(*root),
+                Resolved::Here(_) => None,
+            });
+            let entry = match root {
+                Some(root) => self.look_up(root, stripe, class).await?.entry,
+                None => None,
+            };
+            for (within, resolved) in (within..).zip(resolved) {
+                let source = match resolved {
+                    Resolved::Here(source) => source,
+                    Resolved::Map(_) => entry.clone().map_or(Source::Zero, Source::Stripe),
+                };
+                push_source(&mut pieces, source, stripe, within);
             }
+            block += part;
         }
         Ok(pieces)
+    }
+
+    /// What `count` blocks of a stripe from `within` on are read from. All that are in the map are
+    /// in the same tree.
+    fn resolve_run(
+        &self,
+        head: u64,
+        stripe: u64,
+        within: usize,
+        count: u64,
+    ) -> Result<Vec<Resolved>, BlockError> {
+        let catalogue = self.catalogue.borrow();
+        let each = (within..).zip(0..count);
+        each.map(|(within, _)| catalogue.resolve(head, stripe, within))
+            .collect::<Option<_>>()
+            .ok_or(BlockError::NoVolume { volume: VolumeId(head) })
     }
 
     async fn read_piece(
@@ -119,9 +132,8 @@ impl Core {
                     self.want_repair(head, stripe);
                 }
                 let offset = stripe * self.geometry.get().stripe_blocks as u64 * 4096;
-                let volume = VolumeId(self.catalogue.borrow().volume_of(head).unwrap_or(0));
                 result.map_err(|short| BlockError::Lost {
-                    volume,
+                    volume: VolumeId(self.catalogue.borrow().volume_of(head).unwrap_or(0)),
                     offset,
                     found: short.found,
                     needed: short.needed,

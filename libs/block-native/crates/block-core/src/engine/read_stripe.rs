@@ -10,6 +10,7 @@ use super::tasks;
 use crate::buffer::{BLOCK_BYTES, Buffer, Slice};
 use crate::control::DiskState;
 use crate::disk::IoClass;
+use crate::policy::COPIES_MAX;
 
 /// Too few good shards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +82,9 @@ impl Core {
         class: IoClass,
         found: &mut Found,
     ) -> Result<Slice, TooFew> {
-        let mut order: Vec<usize> = (0..entry.places.len()).collect();
+        let mut order = [0; COPIES_MAX];
+        let order = &mut order[..entry.places.len().min(COPIES_MAX)];
+        order.iter_mut().enumerate().for_each(|(shard, slot)| *slot = shard);
         if order.len() > 1 {
             let members = self.members.borrow();
             let reads = |shard: &usize| {
@@ -89,8 +92,8 @@ impl Core {
             };
             order.sort_by_key(reads);
         }
-        let mut pieces: Vec<Option<Slice>> = vec![None; rows];
-        for shard in order {
+        let mut pieces: Vec<Option<Slice>> = Vec::new();
+        for &shard in &*order {
             let Some(buffer) = self.read_shard(entry, shard, row, rows, class).await else {
                 found.bad |= self.should_have(entry.places[shard]);
                 continue;
@@ -100,6 +103,7 @@ impl Core {
                 return Ok(slice);
             }
             found.bad = true;
+            pieces.resize(rows, None);
             // Different copies may be bad in different blocks.
             for (at, piece) in pieces.iter_mut().enumerate() {
                 let block = slice.blocks_at(at, 1);

@@ -7,8 +7,9 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::core::{Core, Counters};
+use super::core::Core;
 use super::entry::Entry;
+use super::exchange::Verdict;
 use super::tree::Root;
 use super::write_stripe::Blocks;
 use crate::control::DiskState;
@@ -30,6 +31,10 @@ pub struct Rebuild {
     moved: u64,
     /// A stripe should have moved and could not.
     unfinished: bool,
+    /// Stripes the pass has found that lack something and cannot be made whole now.
+    pub short: u64,
+    /// Whether it is known how much there is to move.
+    surveyed: bool,
     pub passes: u64,
 }
 
@@ -39,6 +44,7 @@ impl Core {
         if !self.wanted.rebuild.get() {
             return Ok(false);
         }
+        self.plan_progress().await?;
         let (mut head, mut stripe) = self.rebuild.borrow().cursor.unwrap_or((0, 0));
         let (mut moved, mut looks) = (0, 0);
         loop {
@@ -75,6 +81,7 @@ impl Core {
     fn end_pass(&self, moved: u64) {
         let mut rebuild = self.rebuild.borrow_mut();
         let all = rebuild.moved + moved;
+        self.counters.short_stripes.set(std::mem::take(&mut rebuild.short));
         rebuild.cursor = None;
         rebuild.moved = 0;
         rebuild.passes += 1;
@@ -87,6 +94,11 @@ impl Core {
         // Trees that came to be behind the cursor are seen by the next pass.
         if all == 0 {
             self.wanted.rebuild.set(false);
+            self.rebuild.borrow_mut().surveyed = false;
+            if self.wanted.rebalance.get() && !self.wanted.paused.get() {
+                self.wanted.rebalance.set(false);
+                self.table.borrow_mut().settle_all();
+            }
             if !unfinished {
                 self.forget_empty();
             }
@@ -97,6 +109,35 @@ impl Core {
         }
     }
 
+    /// Before the first pass since something has changed: how much there is to move.
+    async fn plan_progress(self: &Rc<Self>) -> Result<(), BlockError> {
+        let due = {
+            let rebuild = self.rebuild.borrow();
+            rebuild.cursor.is_none() && !rebuild.surveyed
+        };
+        if due {
+            let survey = self.survey().await?;
+            let rebalances = self.wanted.rebalance.get() && !self.wanted.paused.get();
+            let mut moving = self.moving.get();
+            let misplaced = if rebalances { survey.misplaced_bytes } else { 0 };
+            moving.planned_bytes = survey.homeless_bytes + survey.lost_bytes + misplaced;
+            moving.least_bytes = survey.least_bytes;
+            self.moving.set(moving);
+            self.rebuild.borrow_mut().surveyed = true;
+        }
+        Ok(())
+    }
+
+    /// From here on something else is to be moved than before.
+    pub fn begin_anew(&self) {
+        let mut rebuild = self.rebuild.borrow_mut();
+        rebuild.surveyed = false;
+        // What was found by a pass that has begun is found again by the next.
+        drop(rebuild);
+        self.wanted.rebuild.set(true);
+        self.want_cycle();
+    }
+
     /// Writes one stripe anew if it is not as it should be. Tells whether it did.
     async fn rebuild_stripe(
         self: &Rc<Self>,
@@ -104,14 +145,27 @@ impl Core {
         root: Root,
         stripe: u64,
     ) -> Result<bool, BlockError> {
-        let class = IoClass::Recovery;
-        let Some(entry) = self.look_up(root, stripe, class).await?.entry else { return Ok(false) };
-        if !self.should_move(&entry, stripe) {
-            if self.path_should_move(root, stripe).await? {
-                self.set_entry(head, stripe, Some(&entry)).await?;
-                return Ok(true);
+        let found = self.look_up(root, stripe, IoClass::Recovery).await?;
+        let Some(entry) = found.entry else { return Ok(false) };
+        let mut class = IoClass::Recovery;
+        match self.judge(&entry, stripe) {
+            Verdict::Stay => {
+                if self.path_should_move(root, stripe).await? {
+                    self.set_entry(head, stripe, Some(&entry)).await?;
+                    return Ok(true);
+                }
+                return Ok(false);
             }
-            return Ok(false);
+            Verdict::Exchange(exchange) => {
+                if !exchange.rebuilds {
+                    class = IoClass::Migration;
+                }
+                let alone = !found.shared && !self.pages.borrow().is_shared(entry.key());
+                if alone && self.exchange(head, stripe, &entry, exchange, class).await? {
+                    return Ok(true);
+                }
+            }
+            Verdict::Anew => {}
         }
         // The place of a stripe that is gone may have become another's: the whole must be equal.
         let known = self.rebuild.borrow().shared.get(&entry.key()).cloned();
@@ -124,6 +178,11 @@ impl Core {
                 self.rebuild.borrow_mut().unfinished = true;
                 return Ok(false);
             };
+            if !self.must_leave(&entry) && !self.stays(&new, stripe) {
+                // There is no better place for it now: writing it over and over gains nothing.
+                self.let_go(&new.places, new.shape.shard_blocks as u64);
+                return Ok(false);
+            }
             if self.pages.borrow().is_shared(entry.key())
                 || self.is_path_shared(root, stripe).await?
             {
@@ -135,6 +194,14 @@ impl Core {
         };
         self.set_entry(head, stripe, Some(&new)).await?;
         Ok(true)
+    }
+
+    /// Whether a stripe would be left as it is.
+    fn stays(&self, entry: &Entry, stripe: u64) -> bool {
+        let short = self.rebuild.borrow().short;
+        let verdict = self.judge(entry, stripe);
+        self.rebuild.borrow_mut().short = short;
+        matches!(verdict, Verdict::Stay)
     }
 
     async fn is_path_shared(self: &Rc<Self>, root: Root, stripe: u64) -> Result<bool, BlockError> {
@@ -155,51 +222,15 @@ impl Core {
             Err(BlockError::Lost { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
-        match self.write_stripe(stripe, &blocks, class).await {
+        match self.write_stripe(None, stripe, &blocks, class).await {
             Ok(mut new) => {
                 super::destage::poison(&mut new, lost);
+                self.note_rewritten(&new);
                 Ok(Some(new))
             }
             Err(BlockError::NoSpace | BlockError::TooFewDisks { .. }) => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    /// Whether a stripe lacks shards that it could have, has another shape than the policy wants
-    /// and could get, or is on a disk that is to be emptied or was given up.
-    fn should_move(&self, entry: &Entry, stripe: u64) -> bool {
-        let members = self.members.borrow();
-        let leave = entry.places.iter().filter(|place| place.is_somewhere()).any(|place| {
-            members.get(place.disk()).is_none_or(|member| member.state == DiskState::Leaving)
-        });
-        if leave {
-            return true;
-        }
-        drop(members);
-        let policy = self.policy.get();
-        let wanted = self.geometry.get().shape(policy.data_shards(), policy.parity_shards());
-        if entry.shape == wanted && entry.shards_there() == wanted.shards() {
-            return self.is_misplaced(entry, stripe);
-        }
-        Counters::add(&self.counters.short_stripes, 1);
-        let room = super::members::Member::has_room;
-        self.plan_stripe(stripe, room).is_ok_and(|plan| {
-            plan.shape == wanted && plan.disks.iter().flatten().count() >= wanted.shards()
-        })
-    }
-
-    /// Whether a rebalance wants the stripe elsewhere: only while one runs.
-    fn is_misplaced(&self, entry: &Entry, stripe: u64) -> bool {
-        if !self.wanted.rebalance.get() {
-            return false;
-        }
-        let room = super::members::Member::has_room;
-        let Ok(plan) = self.plan_stripe(stripe, room) else { return false };
-        let mut now: Vec<_> = entry.places.iter().map(|place| Some(place.disk())).collect();
-        let mut wanted = plan.disks;
-        now.sort_unstable();
-        wanted.sort_unstable();
-        plan.shape == entry.shape && now != wanted
     }
 
     /// Whether a page on the way to the stripe has fewer copies than it could have, or one on a

@@ -74,7 +74,8 @@ impl Core {
         Some(repaired)
     }
 
-    /// What must be in some shards: runs of rows that have bytes.
+    /// What must be in some shards, row by row. Rows without bytes get zeros, so that one that
+    /// cannot be read does not have its shard found bad for ever.
     fn shard_bytes(
         &self,
         entry: &Entry,
@@ -84,8 +85,9 @@ impl Core {
         let shape = entry.shape;
         if shape.is_replicated() {
             let rows = blocks.iter().enumerate();
+            let zero = Slice::zero_block;
             let runs: Vec<_> =
-                rows.filter_map(|(row, block)| block.clone().map(|slice| (row, slice))).collect();
+                rows.map(|(row, block)| (row, block.clone().unwrap_or_else(zero))).collect();
             return wanted.iter().map(|&shard| (shard, runs.clone())).collect();
         }
         let mut whole = Buffer::zeroed(shape.shards() * shape.shard_blocks);

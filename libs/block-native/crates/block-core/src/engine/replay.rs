@@ -28,13 +28,18 @@ struct Found {
 }
 
 impl Core {
-    /// Applies the longest run of whole batches from the tail on.
+    /// Applies the longest run of whole batches from the tail on; none if the pool was closed,
+    /// which leaves nothing in the log.
     ///
     /// # Errors
     /// [`BlockError::Damaged`] if a batch that was durable is not there.
-    pub async fn replay(self: &Rc<Self>, changes_through: u64) -> Result<(), BlockError> {
+    pub async fn replay(
+        self: &Rc<Self>,
+        changes_through: u64,
+        log_is_empty: bool,
+    ) -> Result<(), BlockError> {
         let mut found = BTreeMap::new();
-        let disks = self.members.borrow().usable();
+        let disks = if log_is_empty { Vec::new() } else { self.members.borrow().usable() };
         for disk in disks {
             self.scan_log(disk, &mut found).await;
         }
@@ -68,7 +73,8 @@ impl Core {
             let records = self.records_that_count(&batch, sequence, durable, changes_through).await;
             let good = batch.copies.iter().filter(|(_, is_right)| *is_right || right == 0);
             let places = good.map(|&(place, _)| place).collect();
-            let places = BatchPlaces { places, header_blocks: batch.header_blocks };
+            let (header_blocks, blocks) = (batch.header_blocks, batch.blocks);
+            let places = BatchPlaces { places, header_blocks, blocks };
             self.log.borrow_mut().found(sequence, places);
             self.apply(sequence, records);
             end = end.max(sequence);

@@ -14,6 +14,7 @@ use super::tree::Root;
 use super::wire::{Reader, Writer};
 use crate::control::{DiskId, DiskState, Limits, RecoverySpeed};
 use crate::disk::Media;
+use crate::placement::PlacementTable;
 use crate::policy::Policy;
 
 /// What the state says beside the catalogue and the members.
@@ -22,6 +23,8 @@ pub struct Stored {
     pub geometry: Geometry,
     /// Changes up to here are in the catalogue.
     pub changes_through: u64,
+    /// Formats 1 and 2 had none.
+    pub table: Option<PlacementTable>,
 }
 
 impl Core {
@@ -36,6 +39,13 @@ impl Core {
         writer.u64(changes_through);
         write_members(&mut writer, &self.members.borrow());
         write_catalogue(&mut writer, &self.catalogue.borrow(), self.state_format.get());
+        if self.state_format.get() > 2 {
+            let (rebalance, paused) = (self.wanted.rebalance.get(), self.wanted.paused.get());
+            writer.u8(u8::from(rebalance) | u8::from(paused) << 1);
+            let table = self.table.borrow().encode();
+            writer.count(table.len());
+            writer.raw(&table);
+        }
         writer.bytes
     }
 
@@ -49,9 +59,19 @@ impl Core {
             leaf_entries: reader.u64()?,
         };
         let changes_through = reader.u64()?;
-        *self.members.borrow_mut() = read_members(&mut reader)?;
+        let shape = geometry.shape(policy.data_shards(), policy.parity_shards());
+        *self.members.borrow_mut() = read_members(&mut reader, shape.shard_blocks as u64)?;
         *self.catalogue.borrow_mut() = read_catalogue(&mut reader, format)?;
-        Some(Stored { policy, geometry, changes_through })
+        let table = if format > 2 {
+            let moving = reader.u8()?;
+            self.wanted.rebalance.set(moving & 1 > 0);
+            self.wanted.paused.set(moving & 2 > 0);
+            let length = reader.count(1)?;
+            Some(PlacementTable::decode(reader.raw(length)?).ok()?)
+        } else {
+            None
+        };
+        Some(Stored { policy, geometry, changes_through, table })
     }
 }
 
@@ -80,7 +100,7 @@ fn write_members(writer: &mut Writer, members: &Members) {
     }
 }
 
-fn read_members(reader: &mut Reader<'_>) -> Option<Members> {
+fn read_members(reader: &mut Reader<'_>, slot_blocks: u64) -> Option<Members> {
     let mut members = Members::default();
     for _ in 0..reader.count(32)? {
         let id = DiskId(reader.u16()?);
@@ -105,11 +125,12 @@ fn read_members(reader: &mut Reader<'_>) -> Option<Members> {
             domains,
             state,
             log: Ring::new(start, blocks),
-            space: Space::new(start + blocks..size_blocks),
+            space: Space::with_slots(start + blocks..size_blocks, slot_blocks),
             errors: 0,
             written: 0,
             flushed: 0,
             reads: 0,
+            moved_bytes: 0,
         });
     }
     Some(members)

@@ -2,7 +2,7 @@
 
 use super::core::Core;
 use crate::buffer::BLOCK_BYTES;
-use crate::control::{DiskStatus, PoolStatus, VolumeStatus};
+use crate::control::{DiskStatus, MemoryStatus, Moving, PoolStatus, VolumeStatus};
 use crate::request::VolumeId;
 
 const BLOCK: u64 = BLOCK_BYTES as u64;
@@ -10,7 +10,7 @@ const BLOCK: u64 = BLOCK_BYTES as u64;
 impl Core {
     pub fn status(&self) -> PoolStatus {
         let (members, catalogue) = (self.members.borrow(), self.catalogue.borrow());
-        let (log, pages) = (self.log.borrow(), self.pages.borrow());
+        let pages = self.pages.borrow();
         let disks = members.iter().map(|member| DiskStatus {
             id: member.id,
             handle: member.handle,
@@ -19,6 +19,8 @@ impl Core {
             size_bytes: member.space.size_blocks() * BLOCK,
             used_bytes: member.space.used_blocks() * BLOCK,
             errors: member.errors,
+            media: member.media,
+            moved_bytes: member.moved_bytes,
         });
         let volumes = catalogue.volumes.iter().map(|(&id, volume)| VolumeStatus {
             id: VolumeId(id),
@@ -30,7 +32,6 @@ impl Core {
             limits: volume.limits,
         });
         let volumes: Vec<_> = volumes.collect();
-        let space: u64 = members.iter().map(|member| member.space.memory_bytes()).sum();
         PoolStatus {
             id: self.pool.get(),
             policy: self.policy.get(),
@@ -42,12 +43,22 @@ impl Core {
             log_bytes: members.iter().map(|m| m.log.blocks).min().unwrap_or(0) * BLOCK,
             short_stripes: self.counters.short_stripes.get(),
             repaired_chunks: self.counters.repaired.get(),
-            memory_bytes: pages.memory_bytes()
-                + catalogue.memory_bytes()
-                + log.memory_bytes()
-                + space,
+            memory: MemoryStatus {
+                cache_bytes: pages.memory_bytes(),
+                cache_bytes_max: pages.memory_bytes_max(),
+                log_bytes: self.log_index_bytes(),
+                log_bytes_max: self.options.log_index_bytes as u64,
+                space_bytes: members.iter().map(|member| member.space.memory_bytes()).sum(),
+                reference_bytes: pages.reference_bytes(),
+            },
             written_bytes: self.counters.written_bytes.get(),
             client_written_bytes: self.counters.client_written_bytes.get(),
+            level: self.table.borrow().level(),
+            moving: Moving {
+                rebalancing: self.wanted.rebalance.get(),
+                paused: self.wanted.paused.get(),
+                ..self.moving.get()
+            },
         }
     }
 }

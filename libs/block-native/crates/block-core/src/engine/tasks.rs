@@ -1,9 +1,9 @@
-//! The executor: futures that wait for disks, polled when the answers come. One thread, no clock,
-//! the order of everything given by the order of what comes in.
+//! The executor of the pool and of the SSD cache: futures that wait for disks, polled when the
+//! answers come. One thread, no clock, the order of everything given by the order of what comes in.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,7 +32,7 @@ struct Task {
     waker: Waker,
 }
 
-/// All tasks of one pool.
+/// All tasks of one pool, or of one cache.
 #[derive(Default)]
 pub struct Tasks {
     all: RefCell<Vec<Task>>,
@@ -94,6 +94,7 @@ pub struct Promise<T>(Rc<RefCell<Cell1<T>>>);
 pub struct Awaited<T>(Rc<RefCell<Cell1<T>>>);
 
 /// Both ends of a value that comes once.
+#[must_use]
 pub fn promise<T>() -> (Promise<T>, Awaited<T>) {
     let cell = Rc::new(RefCell::new(Cell1 { value: None, waker: None }));
     (Promise(Rc::clone(&cell)), Awaited(cell))
@@ -146,6 +147,18 @@ impl Bell {
     pub fn next(&self) -> NextRing<'_> {
         NextRing { bell: self, since: self.rung.get() }
     }
+
+    /// Waits until `holds` gives a value; it is asked at once and again after each ring.
+    pub async fn until<T>(&self, mut holds: impl FnMut() -> Option<T>) -> T {
+        poll_fn(|context| {
+            if let Some(value) = holds() {
+                return Poll::Ready(value);
+            }
+            self.waiters.borrow_mut().push(context.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
 }
 
 /// Waits for a ring of a [`Bell`].
@@ -170,7 +183,7 @@ impl Future for NextRing<'_> {
 pub async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     let mut waiting: Vec<_> = futures.into_iter().map(|future| Some(Box::pin(future))).collect();
     let mut values: Vec<Option<F::Output>> = waiting.iter().map(|_| None).collect();
-    std::future::poll_fn(move |context| {
+    poll_fn(move |context| {
         let mut pending = false;
         for (future, value) in waiting.iter_mut().zip(&mut values) {
             let Some(work) = future else { continue };

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use super::core::Core;
-use super::entry::Entry;
+use super::entry::{Entry, Place};
 use super::geometry::{FAN_OUT, Geometry};
 use super::pages::{Pointer, child, empty_page, set_child};
 use super::wire::{Reader, Writer};
@@ -145,12 +145,66 @@ impl Core {
         new: Option<&Entry>,
     ) -> Result<(), BlockError> {
         let geometry = self.geometry.get();
-        let Some(mut root) = self.catalogue.borrow().root(head) else { return Ok(()) };
-        while stripe >= geometry.reach(root.height - 1) {
-            self.raise(&mut root);
-        }
+        let Some(root) = self.catalogue.borrow().root(head) else { return Ok(()) };
         if new.is_none() && self.look_up(root, stripe, IoClass::Destage).await?.entry.is_none() {
             return Ok(());
+        }
+        let owned = self.own_leaf(head, root, stripe).await?;
+        let at = leaf_slot(geometry, stripe);
+        let page = self.page(&owned, IoClass::Destage).await?;
+        let old = leaf_entry(geometry, &page, at);
+        drop(page);
+        self.pages.borrow_mut().change(owned.key(), |page| set_leaf_entry(geometry, page, at, new));
+        if let Some(old) = old
+            && new.is_none_or(|new| new.key() != old.key())
+        {
+            self.drop_entry(&old);
+        }
+        Ok(())
+    }
+
+    /// Puts `new`, which has some of the places of `old`, in the place of it, and lets go of the
+    /// other ones. False, and nothing has changed, where the tree of `head` has something else at
+    /// `stripe` or others have it too. Called by the cycle alone.
+    ///
+    /// # Errors
+    /// [`BlockError::Damaged`].
+    pub async fn exchange_entry(
+        self: &Rc<Self>,
+        head: u64,
+        stripe: u64,
+        old: &Entry,
+        new: &Entry,
+    ) -> Result<bool, BlockError> {
+        let geometry = self.geometry.get();
+        let Some(root) = self.catalogue.borrow().root(head) else { return Ok(false) };
+        let owned = self.own_leaf(head, root, stripe).await?;
+        let at = leaf_slot(geometry, stripe);
+        // A dirty page is in memory: nobody comes to share the stripe from here on.
+        let page = self.page(&owned, IoClass::Destage).await?;
+        let found = leaf_entry(geometry, &page, at);
+        drop(page);
+        if found.as_ref() != Some(old) || self.pages.borrow().is_shared(old.key()) {
+            return Ok(false);
+        }
+        let change = |page: &mut Buffer| set_leaf_entry(geometry, page, at, Some(new));
+        self.pages.borrow_mut().change(owned.key(), change);
+        let gone: Vec<Place> =
+            old.places.iter().filter(|place| !new.places.contains(place)).copied().collect();
+        self.let_go(&gone, old.shape.shard_blocks as u64);
+        Ok(true)
+    }
+
+    /// The leaf that has `stripe`, as a page that the tree of `head` alone has.
+    async fn own_leaf(
+        self: &Rc<Self>,
+        head: u64,
+        mut root: Root,
+        stripe: u64,
+    ) -> Result<Pointer, BlockError> {
+        let geometry = self.geometry.get();
+        while stripe >= geometry.reach(root.height - 1) {
+            self.raise(&mut root);
         }
         let mut level = root.height - 1;
         let mut owned = self.own(&root.pointer, level, IoClass::Destage).await?;
@@ -165,17 +219,7 @@ impl Core {
             owned = below;
             level -= 1;
         }
-        let at = leaf_slot(geometry, stripe);
-        let page = self.page(&owned, IoClass::Destage).await?;
-        let old = leaf_entry(geometry, &page, at);
-        drop(page);
-        self.pages.borrow_mut().change(owned.key(), |page| set_leaf_entry(geometry, page, at, new));
-        if let Some(old) = old
-            && new.is_none_or(|new| new.key() != old.key())
-        {
-            self.drop_entry(&old);
-        }
-        Ok(())
+        Ok(owned)
     }
 
     /// The pages on the way to `stripe`, the topmost first.

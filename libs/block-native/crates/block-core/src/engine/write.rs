@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::core::{Core, Counters};
 use super::members::Member;
 use super::records::Record;
+use super::reserve::Promised;
 use super::tasks::Awaited;
 use super::write_stripe::Blocks;
 use crate::buffer::{BLOCK_BYTES, Slice};
@@ -19,6 +20,12 @@ const ROOM_CYCLES_MAX: usize = 3;
 const TRIES_MAX: usize = 4;
 /// Most zero records of one request on their way.
 const ZEROES_IN_FLIGHT_MAX: usize = 1024;
+
+/// A record on its way, and the room that was promised to it.
+struct Waiting {
+    outcome: Awaited<Result<(), BlockError>>,
+    room: Option<Promised>,
+}
 
 impl Core {
     /// Replaces blocks from `first` on. Whole stripes skip the log.
@@ -37,7 +44,7 @@ impl Core {
             blocks.extend((0..slice.blocks()).map(|at| slice.blocks_at(at, 1)));
         }
         Counters::add(&self.counters.client_written_bytes, (blocks.len() * BLOCK_BYTES) as u64);
-        let mut waiting: Vec<Awaited<Result<(), BlockError>>> = Vec::new();
+        let mut waiting: Vec<Waiting> = Vec::new();
         let mut failed = None;
         let mut at = 0;
         while at < blocks.len() && failed.is_none() {
@@ -54,8 +61,9 @@ impl Core {
             failed = outcome.err();
             at += count;
         }
-        for outcome in waiting {
+        for Waiting { outcome, room } in waiting {
             failed = failed.or(outcome.await.err());
+            drop(room);
         }
         failed.map_or(Ok(()), Err)
     }
@@ -67,14 +75,19 @@ impl Core {
         stripe: u64,
         block: u64,
         part: &[Slice],
-        waiting: &mut Vec<Awaited<Result<(), BlockError>>>,
+        waiting: &mut Vec<Waiting>,
     ) -> Result<(), BlockError> {
-        self.make_room(head, stripe).await?;
+        let mut room = self.make_room(head, stripe).await?;
         let mut block = block;
-        for part in part.chunks(RECORD_BLOCKS_MAX.min(self.batch_blocks_max())) {
+        let chunks = part.chunks(RECORD_BLOCKS_MAX.min(self.batch_blocks_max()));
+        let last = chunks.len() - 1;
+        for (at, part) in chunks.enumerate() {
             let checksums = part.iter().map(|slice| crc32c::crc32c(slice.as_bytes())).collect();
             let record = Record::Write { head, block, checksums };
-            waiting.push(self.append(record, part.to_vec()));
+            let outcome = self.append(record, part.to_vec());
+            // Records are applied in their order, so the last one's holds as long as it has to.
+            let room = if at == last { room.take() } else { None };
+            waiting.push(Waiting { outcome, room });
             block += part.len() as u64;
         }
         Ok(())
@@ -89,20 +102,24 @@ impl Core {
     ) -> Result<(), BlockError> {
         self.wait_for_room(|| self.plan_stripe(stripe, Member::has_room).map(|_| ())).await?;
         let blocks: Blocks = part.iter().cloned().map(Some).collect();
-        let entry = self.write_stripe(stripe, &blocks, IoClass::Client).await?;
+        let entry = self.write_stripe(None, stripe, &blocks, IoClass::Client).await?;
         self.append(Record::Stripe { head, stripe, entry }, Vec::new()).await
     }
 
     /// Reserves room for a stripe, or finds that none is needed because it is overwritten in place.
-    async fn make_room(self: &Rc<Self>, head: u64, stripe: u64) -> Result<(), BlockError> {
+    async fn make_room(
+        self: &Rc<Self>,
+        head: u64,
+        stripe: u64,
+    ) -> Result<Option<Promised>, BlockError> {
         match self.reserve(head, stripe) {
             Err(BlockError::NoSpace) => {}
-            other => return other,
+            other => return other.map(Some),
         }
         if self.is_in_place(head, stripe).await? {
-            return Ok(());
+            return Ok(None);
         }
-        self.wait_for_room(|| self.reserve(head, stripe)).await
+        self.wait_for_room(|| self.reserve(head, stripe)).await.map(Some)
     }
 
     /// Whether the stripe is in the map, this head's alone, and on all its disks.
@@ -118,10 +135,10 @@ impl Core {
         Ok(lookup.entry.is_some_and(|entry| !lookup.shared && self.can_overwrite(&entry)))
     }
 
-    async fn wait_for_room(
+    async fn wait_for_room<T>(
         self: &Rc<Self>,
-        mut try_it: impl FnMut() -> Result<(), BlockError>,
-    ) -> Result<(), BlockError> {
+        mut try_it: impl FnMut() -> Result<T, BlockError>,
+    ) -> Result<T, BlockError> {
         for _ in 0..ROOM_CYCLES_MAX {
             match try_it() {
                 Err(BlockError::NoSpace) => {}
@@ -154,12 +171,13 @@ impl Core {
         while let Some(stripe) = self.next_used(head, block.div_euclid(stripe_blocks), end).await? {
             let from = block.max(stripe * stripe_blocks);
             let to = end.min((stripe + 1) * stripe_blocks);
-            self.zero_room(head, stripe, to - from < stripe_blocks).await?;
+            let room = self.zero_room(head, stripe, to - from < stripe_blocks).await?;
             let record = Record::Zero { head, block: from, count: to - from };
-            waiting.push(self.append(record, Vec::new()));
+            waiting.push(Waiting { outcome: self.append(record, Vec::new()), room });
             if waiting.len() == ZEROES_IN_FLIGHT_MAX {
-                for outcome in waiting.drain(..) {
+                for Waiting { outcome, room } in waiting.drain(..) {
                     outcome.await?;
+                    drop(room);
                 }
             }
             block = to;
@@ -167,8 +185,9 @@ impl Core {
                 break;
             }
         }
-        for outcome in waiting {
+        for Waiting { outcome, room } in waiting {
             outcome.await?;
+            drop(room);
         }
         Ok(())
     }
@@ -179,8 +198,8 @@ impl Core {
         head: u64,
         stripe: u64,
         part: bool,
-    ) -> Result<(), BlockError> {
-        if part { self.make_room(head, stripe).await } else { Ok(()) }
+    ) -> Result<Option<Promised>, BlockError> {
+        if part { self.make_room(head, stripe).await } else { Ok(None) }
     }
 
     /// The first stripe from `stripe` on, before block `end`, that may hold something.

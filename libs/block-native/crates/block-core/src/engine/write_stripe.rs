@@ -19,19 +19,20 @@ const TRIES_MAX: usize = 8;
 
 impl Core {
     /// Writes a stripe with these blocks where placement wants it now. A disk that fails is left
-    /// out of the next try.
+    /// out of the next try. `head` is whose log it comes from, if it does: that has room promised.
     ///
     /// # Errors
     /// [`BlockError::TooFewDisks`] and [`BlockError::NoSpace`].
     pub async fn write_stripe(
         self: &Rc<Self>,
+        head: Option<u64>,
         stripe: u64,
         blocks: &Blocks,
         class: IoClass,
     ) -> Result<Entry, BlockError> {
         let mut tries = 0;
         loop {
-            let (shape, places) = self.take_stripe(stripe)?;
+            let (shape, places) = self.take_stripe(head, stripe)?;
             let shard_blocks = shape.shard_blocks as u64;
             let mut entry = Entry {
                 birth: self.generation.get() + 1,
@@ -62,21 +63,26 @@ impl Core {
         }
     }
 
-    /// Takes room for a stripe. A disk that has only what is kept for the map, or no run of
-    /// neighbouring blocks that is long enough, is left out where others will do.
-    fn take_stripe(&self, stripe: u64) -> Result<(Shape, Vec<Place>), BlockError> {
-        let kept = |member: &Member, blocks: u64| {
-            member.space.free_blocks() >= blocks + member.map_reserve_blocks()
+    /// Takes room for a stripe: what was promised to it, or what nobody was promised. What is in
+    /// the log already and finds neither may have what is kept for the map.
+    fn take_stripe(
+        &self,
+        head: Option<u64>,
+        stripe: u64,
+    ) -> Result<(Shape, Vec<Place>), BlockError> {
+        if let Some(taken) = head.and_then(|head| self.take_promised(head, stripe)) {
+            return Ok(taken);
+        }
+        let take = |Plan { shape, disks }| {
+            let places = self.take_space(&disks, shape.shard_blocks as u64);
+            places.map(|places| (shape, places)).ok_or(BlockError::NoSpace)
         };
-        if let Ok(Plan { shape, disks }) = self.plan_stripe(stripe, kept)
-            && let Some(places) = self.take_space(&disks, shape.shard_blocks as u64)
-        {
-            return Ok((shape, places));
+        match self.plan_stripe(stripe, Member::has_room).and_then(take) {
+            Err(BlockError::NoSpace) if head.is_some() => {}
+            outcome => return outcome,
         }
         let run = |member: &Member, blocks: u64| member.space.has_run(blocks);
-        let Plan { shape, disks } = self.plan_stripe(stripe, run)?;
-        let places = self.take_space(&disks, shape.shard_blocks as u64);
-        places.map(|places| (shape, places)).ok_or(BlockError::NoSpace)
+        self.plan_stripe(stripe, run).and_then(take)
     }
 
     /// The writes of a coded stripe; fills in its checksums.

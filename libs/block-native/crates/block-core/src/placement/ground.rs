@@ -35,7 +35,7 @@ impl Level {
     }
 
     /// What tells the domain of `disk` from others of this level.
-    pub(super) fn domain(self, disk: &TableDisk) -> u64 {
+    pub(crate) fn domain(self, disk: &TableDisk) -> u64 {
         match self {
             Self::Disk => u64::from(disk.id.0),
             Self::Server => disk.location.server,

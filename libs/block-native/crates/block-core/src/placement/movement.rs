@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::placement::{Location, TableDisk};
+use crate::placement::ground::Ground;
+use crate::placement::shares::shares;
+use crate::placement::{Location, PlacementTable, TableDisk};
 
 /// How far a shard moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -69,6 +71,40 @@ impl Movement {
         }
         self.created_bytes += other.created_bytes;
         self.stored_bytes += other.stored_bytes;
+    }
+}
+
+impl PlacementTable {
+    /// What has to move in any case for each disk to hold its share of what is stored now, by
+    /// [`Distance::ALL`]: `stored` tells what each disk has, those that are to be emptied as well,
+    /// and `lost_bytes` are made anew wherever there is room for them.
+    #[must_use]
+    pub fn least_to_share(&self, stored: &[(TableDisk, u64)], lost_bytes: u64) -> [u64; 4] {
+        let disks: Vec<TableDisk> = stored.iter().map(|(disk, _)| *disk).collect();
+        let before: Vec<u64> = stored.iter().map(|(_, bytes)| *bytes).collect();
+        let mut after: Vec<u64> = vec![0; disks.len()];
+        let mut strange: u64 = lost_bytes + {
+            let known = |disk: &TableDisk| {
+                self.groups().any(|members| members.binary_search(&disk.id).is_ok())
+            };
+            stored.iter().filter(|(disk, _)| !known(disk)).map(|(_, bytes)| bytes).sum::<u64>()
+        };
+        for members in self.groups() {
+            let of_group: Vec<TableDisk> =
+                members.iter().filter_map(|&id| self.disk(id)).copied().collect();
+            let Ok(ground) = Ground::new(&of_group, self.policy, self.level) else { continue };
+            let shares = shares(&ground);
+            let at = |id| disks.iter().position(|disk: &TableDisk| disk.id == id);
+            // What is on disks that no group has goes to the first.
+            let here: u64 = members.iter().filter_map(|&id| at(id)).map(|at| before[at]).sum();
+            let all = here + std::mem::take(&mut strange);
+            for (number, disk) in of_group.iter().enumerate() {
+                if let Some(at) = at(disk.id) {
+                    after[at] = shares.due(number, all);
+                }
+            }
+        }
+        least(&disks, &before, &after)
     }
 }
 

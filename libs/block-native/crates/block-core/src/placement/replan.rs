@@ -80,7 +80,9 @@ impl PlacementTable {
             };
             movement.add(&self.replan_group(group, &members, wanted, &bytes)?);
         }
-        if !joined && !added.is_empty() {
+        if next.groups.is_empty() {
+            next.groups.push(new_group(wanted.policy, wanted.level, &disks, self.seed)?);
+        } else if !joined && !added.is_empty() {
             let seed = self.seed ^ u64::from(next.epoch);
             next.groups.push(new_group(wanted.policy, wanted.level, &added, seed)?);
         }

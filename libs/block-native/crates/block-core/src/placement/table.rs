@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use crate::control::DiskId;
 use crate::disk::Media;
-use crate::place::Placer;
 use crate::placement::draw::draw;
 use crate::placement::ground::Ground;
 use crate::placement::groups::{Group, GroupIndex, PgIndex, Transition};
@@ -63,6 +62,25 @@ impl PlacementTable {
         Ok(Self { epoch: 1, seed, policy, level, disks, groups: vec![group] })
     }
 
+    /// A table without placement groups, for disks that cannot hold whole stripes: each shard goes
+    /// where one stands in, and nothing is misplaced. The first change to disks that can makes the
+    /// groups.
+    #[must_use]
+    pub fn loose(policy: Policy, level: Level, disks: &[TableDisk], seed: u64) -> Self {
+        let mut disks = disks.to_vec();
+        disks.sort_by_key(|disk| disk.id);
+        Self { epoch: 1, seed, policy, level, disks, groups: Vec::new() }
+    }
+
+    /// Lets further disks stand in for others, without a place of their own: for disks that come
+    /// while there are too few to make a table of.
+    pub fn admit(&mut self, disks: &[TableDisk]) {
+        let new = |disk: &&TableDisk| self.disk(disk.id).is_none();
+        let new: Vec<TableDisk> = disks.iter().filter(new).copied().collect();
+        self.disks.extend(new);
+        self.disks.sort_by_key(|disk| disk.id);
+    }
+
     /// Grows by one with each change.
     #[must_use]
     pub fn epoch(&self) -> u32 {
@@ -117,15 +135,12 @@ impl PlacementTable {
     }
 
     /// How many shards of a stripe are not on the disks of their places, when `places` are the
-    /// disks they are on, shard 0 first: 0 where it is in place in any group of disks.
+    /// disks they are on, shard 0 first: 0 where it is in place in any group of disks. Replicas are
+    /// equal, so that of them the order is of no account.
     #[must_use]
     pub fn misplaced(&self, key: u64, places: &[DiskId]) -> usize {
-        let amiss = |group| {
-            let wanted = self.wanted_in(group, key);
-            let wrong = wanted.zip(places).filter(|(wanted, place)| wanted != *place).count();
-            wrong + self.policy.shards().saturating_sub(places.len())
-        };
-        (0..self.groups.len()).map(amiss).min().unwrap_or_default()
+        let places: Vec<Option<DiskId>> = places.iter().copied().map(Some).collect();
+        (0..self.groups.len()).map(|group| self.amiss(group, key, &places)).min().unwrap_or(0)
     }
 
     /// Places that have changed since their placement group was last settled.
@@ -141,6 +156,11 @@ impl PlacementTable {
                 })
             })
         })
+    }
+
+    /// Notes that no stripe is elsewhere any more.
+    pub fn settle_all(&mut self) {
+        self.groups.iter_mut().for_each(|group| group.previous.clear());
     }
 
     /// Notes that no stripe of `pg` is elsewhere any more.
@@ -169,7 +189,7 @@ impl PlacementTable {
         self.disks.binary_search_by_key(&id, |disk| disk.id).ok().map(|at| &self.disks[at])
     }
 
-    fn group_of(&self, key: u64) -> usize {
+    pub(super) fn group_of(&self, key: u64) -> usize {
         let total: usize = self.groups.iter().map(|group| group.weight as usize).sum();
         if self.groups.len() < 2 || total == 0 {
             return 0;
@@ -184,84 +204,16 @@ impl PlacementTable {
         0
     }
 
-    fn wanted_in(&self, group: usize, key: u64) -> impl Iterator<Item = DiskId> {
+    pub(super) fn wanted_in(&self, group: usize, key: u64) -> impl Iterator<Item = DiskId> {
         let width = self.policy.shards();
-        let group = &self.groups[group];
         let hash = mix(key);
-        // The count is a power of two: after a split the bits that were used are used again.
-        let pg = usize::try_from(hash).unwrap_or_default() & (group.count(width) - 1);
         let turn = scale(hash, width);
-        let set = group.set(pg, width);
-        (0..width).map(move |shard| set[(shard + turn) % width])
-    }
-
-    /// A disk that stands in for one that cannot be used: by chance of the key, in proportion to
-    /// what disks can hold, one of the stripe's own group of disks as long as there is one.
-    fn stand_in(
-        &self,
-        key: u64,
-        group: usize,
-        fits: &dyn Fn(&TableDisk) -> bool,
-    ) -> Option<DiskId> {
-        let members = &self.groups[group].members;
-        let own = |disk: &&TableDisk| members.binary_search(&disk.id).is_ok();
-        let near: Vec<&TableDisk> =
-            self.disks.iter().filter(own).filter(|disk| fits(disk)).collect();
-        let far = || self.disks.iter().filter(|disk| fits(disk)).collect();
-        let candidates = if near.is_empty() { far() } else { near };
-        // Capacities in units of 1 GiB or more, so that the sum is a number of 32 bits.
-        let units = |disk: &TableDisk| usize::try_from(disk.capacity_bytes >> 20).unwrap_or(0) + 1;
-        let total = candidates.iter().map(|disk| units(disk)).sum::<usize>();
-        let mut point = scale(key, total.max(1));
-        for disk in candidates {
-            match point.checked_sub(units(disk)) {
-                Some(rest) => point = rest,
-                None => return Some(disk.id),
-            }
-        }
-        None
-    }
-}
-
-impl Placer for PlacementTable {
-    /// The disks of [`PlacementTable::wanted`]; where one cannot be used, another stands in its
-    /// place, so that the other shards keep theirs. Where none is left and `per_domain` allows
-    /// more, a disk is named again: a folded stripe goes on with all of its shards on the domains
-    /// that are left. Where that is not allowed either, the list is shorter.
-    fn place(
-        &self,
-        key: u64,
-        shards: usize,
-        per_domain: usize,
-        usable: &dyn Fn(DiskId) -> bool,
-    ) -> Vec<DiskId> {
-        let group = self.group_of(key);
-        let mut chosen: Vec<Option<&TableDisk>> = Vec::with_capacity(shards);
-        let times = |chosen: &[Option<&TableDisk>], id: DiskId| {
-            chosen.iter().flatten().filter(|other| other.id == id).count()
-        };
-        let fits = |chosen: &[Option<&TableDisk>], disk: &TableDisk, named: usize| {
-            let domain = self.level.domain(disk);
-            let taken = |other: &&&TableDisk| self.level.domain(other) == domain;
-            usable(disk.id)
-                && times(chosen, disk.id) == named
-                && chosen.iter().flatten().filter(taken).count() < per_domain
-        };
-        for id in self.wanted_in(group, key).take(shards) {
-            let disk = self.disk(id).filter(|disk| fits(&chosen, disk, 0));
-            chosen.push(disk);
-        }
-        chosen.resize(shards, None);
-        for position in 0..shards {
-            let chance = mix(key ^ (position as u64) << 56);
-            for named in 0..per_domain {
-                if chosen[position].is_none() {
-                    let found = self.stand_in(chance, group, &|disk| fits(&chosen, disk, named));
-                    chosen[position] = found.and_then(|id| self.disk(id));
-                }
-            }
-        }
-        chosen.into_iter().flatten().map(|disk| disk.id).collect()
+        self.groups.get(group).into_iter().flat_map(move |group| {
+            // The count is a power of two: after a split the bits that were used are used again.
+            let pg = usize::try_from(hash).unwrap_or_default() & (group.count(width) - 1);
+            let set = group.set(pg, width);
+            (0..width).map(move |shard| set[(shard + turn) % width])
+        })
     }
 }
 

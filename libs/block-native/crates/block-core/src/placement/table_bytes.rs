@@ -114,9 +114,8 @@ fn read(input: &mut Reader<'_>) -> Option<PlacementTable> {
         (0..groups).map(|_| input.group(policy.shards())).collect::<Option<_>>()?;
     let known = |id: &DiskId| disks.binary_search_by_key(id, |disk| disk.id).is_ok();
     let ascending = disks.windows(2).all(|pair| pair[0].id < pair[1].id);
-    let sound = ascending
-        && !groups.is_empty()
-        && groups.iter().all(|group| group.sets.iter().chain(&group.members).all(known));
+    let sound =
+        ascending && groups.iter().all(|group| group.sets.iter().chain(&group.members).all(known));
     sound.then_some(PlacementTable { epoch, seed, policy, level, disks, groups })
 }
 

@@ -83,6 +83,7 @@ pub struct SimDisk {
     gone: bool,
     lose_writes: u32,
     misdirect_writes: u32,
+    fail_next: u32,
     fail_after: Option<u64>,
 }
 
@@ -105,6 +106,7 @@ impl SimDisk {
             gone: false,
             lose_writes: 0,
             misdirect_writes: 0,
+            fail_next: 0,
             fail_after: None,
         }
     }
@@ -175,6 +177,16 @@ impl SimDisk {
         self.misdirect_writes = count;
     }
 
+    /// The next `count` operations are answered with an error and not carried out.
+    pub fn fail_next(&mut self, count: u32) {
+        self.fail_next = count;
+    }
+
+    /// From now on the disk does what it is told. What is wrong on the medium stays.
+    pub fn obey(&mut self) {
+        (self.lose_writes, self.misdirect_writes, self.fail_next) = (0, 0, 0);
+    }
+
     /// Takes the disk away, or gives it back as it was.
     pub fn set_gone(&mut self, gone: bool) {
         self.gone = gone;
@@ -239,6 +251,10 @@ impl SimDisk {
         }
         if self.gone {
             return Err(DiskError::Gone);
+        }
+        if self.fail_next > 0 {
+            self.fail_next -= 1;
+            return Err(DiskError::Io);
         }
         match op {
             DiskOp::Read { at, mut buffer } => {
@@ -419,6 +435,9 @@ mod tests {
         assert_eq!(first_byte(&mut disk, 2), Err(DiskError::Io));
         write(&mut disk, 2, 6, true);
         disk.rot(2, 0);
+        assert_eq!(first_byte(&mut disk, 2), Ok(7));
+        disk.fail_next(1);
+        assert_eq!(first_byte(&mut disk, 2), Err(DiskError::Io));
         assert_eq!(first_byte(&mut disk, 2), Ok(7));
         disk.set_gone(true);
         assert_eq!(first_byte(&mut disk, 2), Err(DiskError::Gone));

@@ -161,6 +161,13 @@ impl Model {
         }
     }
 
+    /// What a read of `count` blocks that is submitted now may find in each.
+    #[must_use]
+    pub fn readable(&self, name: &str, first: usize, count: usize) -> Vec<Vec<Stamp>> {
+        let cells = self.volumes.get(name).map_or(&[][..], |volume| &volume.cells);
+        cells.iter().skip(first).take(count).map(Cell::live).collect()
+    }
+
     /// Blocks of a volume.
     #[must_use]
     pub fn blocks(&self, name: &str) -> usize {
@@ -268,6 +275,14 @@ pub fn stamped(stamps: &[Stamp]) -> Slice {
         }
     }
     buffer.share()
+}
+
+/// Which write each block is of.
+///
+/// # Errors
+/// A block that is a mix of several.
+pub fn stamps_in(bytes: &[u8]) -> Result<Vec<Stamp>, Wrong> {
+    bytes.chunks(BLOCK_BYTES).map(stamp_of).collect()
 }
 
 fn stamp_of(block: &[u8]) -> Result<Stamp, Wrong> {

@@ -1,11 +1,17 @@
 //! The engine against the simulator.
 
 mod basics;
+mod closing;
 mod coverage;
 mod explore;
 mod extents;
+mod faults;
 mod full;
 mod growth;
 mod losses;
+mod meanwhile;
 mod members;
+mod moving;
+mod readings;
+mod retried;
 mod run;

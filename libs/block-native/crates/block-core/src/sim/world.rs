@@ -9,11 +9,39 @@ use crate::control::{
 };
 use crate::disk::{Disk, DiskHandle};
 use crate::error::BlockError;
+use crate::placement::Level;
 use crate::pool::{Nanoseconds, Phase, Pool};
 use crate::request::{Answer, Request, RequestOp, Tag, VolumeId};
 
 /// Turns after which something that should have ended counts as stuck.
 const TURNS_MAX: usize = 100_000;
+
+/// How a world begins: where the order of things comes from, and how many bytes of the map are
+/// kept in memory. A plain seed keeps all of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Start {
+    /// The first number.
+    pub seed: u64,
+    /// As in [`OpenOptions`].
+    pub page_cache_bytes: usize,
+    /// As in [`OpenOptions`].
+    pub level: Option<Level>,
+}
+
+impl From<u64> for Start {
+    fn from(seed: u64) -> Self {
+        Self { seed, page_cache_bytes: 1 << 20, level: None }
+    }
+}
+
+impl Start {
+    fn random(self) -> (Random, OpenOptions) {
+        let mut random = Random::new(self.seed);
+        let options = OpenOptions::new(random.bits());
+        let Self { page_cache_bytes, level, .. } = self;
+        (random, OpenOptions { page_cache_bytes, level, ..options })
+    }
+}
 
 /// A pool and its disks.
 pub struct World {
@@ -39,10 +67,10 @@ impl World {
         spec: PoolSpec,
         disks: Vec<SimDisk>,
         domains: Vec<Vec<String>>,
-        seed: u64,
+        start: impl Into<Start>,
     ) -> Result<Self, BlockError> {
-        let mut random = Random::new(seed);
-        let pool = Pool::create(spec, specs(&disks, &domains), options(&mut random));
+        let (random, options) = start.into().random();
+        let pool = Pool::create(spec, specs(&disks, &domains), options);
         Self::start(pool, disks, domains, random)
     }
 
@@ -53,10 +81,10 @@ impl World {
     pub fn open(
         disks: Vec<SimDisk>,
         domains: Vec<Vec<String>>,
-        seed: u64,
+        start: impl Into<Start>,
     ) -> Result<Self, BlockError> {
-        let mut random = Random::new(seed);
-        let pool = Pool::open(specs(&disks, &domains), options(&mut random));
+        let (random, options) = start.into().random();
+        let pool = Pool::open(specs(&disks, &domains), options);
         Self::start(pool, disks, domains, random)
     }
 
@@ -65,11 +93,11 @@ impl World {
     pub fn open_partly(
         disks: Vec<SimDisk>,
         domains: Vec<Vec<String>>,
-        seed: u64,
+        start: impl Into<Start>,
         turns: usize,
     ) -> Self {
-        let mut random = Random::new(seed);
-        let pool = Pool::open(specs(&disks, &domains), options(&mut random));
+        let (random, options) = start.into().random();
+        let pool = Pool::open(specs(&disks, &domains), options);
         let mut world = Self::new(pool, disks, domains, random);
         for _ in 0..turns {
             world.turn();
@@ -290,8 +318,4 @@ fn specs(disks: &[SimDisk], domains: &[Vec<String>]) -> Vec<DiskSpec> {
         domains: domains.clone(),
     });
     each.collect()
-}
-
-fn options(random: &mut Random) -> OpenOptions {
-    OpenOptions { page_cache_bytes: 1 << 20, ..OpenOptions::new(random.bits()) }
 }

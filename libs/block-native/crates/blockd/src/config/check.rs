@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 
 use purlin_block_core::Policy;
 use purlin_block_core::control::RecoverySpeed;
+use purlin_block_core::disk::Media;
+use purlin_block_core::placement::{Expand, Level};
 
 use super::resources::{
-    CloneKind, Disk, EngineKind, FaultDomain, PoolSpec, Qos, Redundancy, Speed, VolumeSpec,
+    Cache, CloneKind, Disk, EngineKind, FaultDomain, Medium, PoolSpec, Qos, Redundancy, Speed,
+    VolumeSpec,
 };
-use super::{Config, ConfigError, Named};
-use crate::plan::{DiskPlan, PoolPlan, ServePlan, SourcePlan, VolumePlan};
+use super::{Config, ConfigError, Named, resources};
+use crate::plan::{CachePlan, DiskPlan, PoolPlan, ServePlan, SourcePlan, VolumePlan};
 use crate::qos::limiter::VolumeLimits;
 
 const GIB: f64 = 1_073_741_824.0;
@@ -34,6 +37,16 @@ pub fn plan(config: &Config, folder: &Path) -> Result<ServePlan, ConfigError> {
         Ok(ServePlan { pools, volumes })
     } else {
         Err(ConfigError { problems: check.problems })
+    }
+}
+
+/// What has to survive lies where a service manager says (systemd.exec(5), `StateDirectory=`),
+/// else beside the configuration.
+fn state_folder(folder: &Path) -> PathBuf {
+    let told = std::env::var("STATE_DIRECTORY").unwrap_or_default();
+    match told.split(':').next().filter(|path| !path.is_empty()) {
+        Some(path) => PathBuf::from(path),
+        None => folder.to_owned(),
     }
 }
 
@@ -90,14 +103,20 @@ impl Check {
             .filter_map(|disk| self.disk(name, disk, spec.fault_domain, folder))
             .collect();
         let policy = policy.ok()?;
-        let domains: HashSet<Vec<String>> = disks.iter().map(DiskPlan::domain).collect();
+        let level = match spec.fault_domain {
+            FaultDomain::Disk => Level::Disk,
+            FaultDomain::Server => Level::Server,
+            FaultDomain::Rack => Level::Rack,
+            FaultDomain::Room => Level::Room,
+        };
+        let domains: HashSet<&[String]> =
+            disks.iter().map(|disk| domain(disk, spec.fault_domain)).collect();
+        let domains = if level == Level::Disk { disks.len() } else { domains.len() };
         let needed = policy.shards().div_ceil(policy.shards_per_domain());
-        if domains.len() < needed && disks.len() == spec.disks.len() && !disks.is_empty() {
-            let level = format!("{:?}", spec.fault_domain).to_lowercase();
+        if domains < needed && disks.len() == spec.disks.len() && !disks.is_empty() {
             self.problem(format!(
                 "StoragePool {name}: {policy} needs {needed} fault domains of level {level} and \
-                 its disks are in {}: add disks elsewhere or choose a lower level",
-                domains.len()
+                 its disks are in {domains}: add disks elsewhere or choose a lower level"
             ));
         }
         let recovery = match spec.recovery.speed {
@@ -105,7 +124,14 @@ impl Check {
             Speed::Medium => RecoverySpeed::Medium,
             Speed::High => RecoverySpeed::High,
         };
-        Some(PoolPlan { name: name.clone(), policy, disks, recovery })
+        let cache = spec.cache.as_ref().and_then(|cache| self.cache(name, cache, folder));
+        let locks = state_folder(folder).join("cache-locks");
+        let expand = match spec.expand {
+            resources::Expand::Rebalance => Expand::Rebalance,
+            resources::Expand::NewGroup => Expand::NewGroup,
+        };
+        let name = name.clone();
+        Some(PoolPlan { name, policy, level, expand, disks, recovery, cache, locks })
     }
 
     fn disk(
@@ -125,11 +151,6 @@ impl Check {
                 return None;
             }
         };
-        let depth = match level {
-            FaultDomain::Disk | FaultDomain::Server => way.len(),
-            FaultDomain::Rack => 3,
-            FaultDomain::Room => 2,
-        };
         Some(DiskPlan {
             name: disk.name.clone(),
             path: folder.join(&disk.path),
@@ -137,9 +158,35 @@ impl Check {
                 Some(size) => Some(self.bytes(&place, size)?),
                 None => None,
             },
-            domains: way[..depth.min(way.len())].to_vec(),
-            alone: level == FaultDomain::Disk,
+            domains: way,
+            media: disk.media.map(|media| match media {
+                Medium::Hdd => Media::Hdd,
+                Medium::Ssd => Media::Ssd,
+                Medium::Nvme => Media::Nvme,
+            }),
         })
+    }
+
+    fn cache(&mut self, pool: &str, cache: &Cache, folder: &Path) -> Option<CachePlan> {
+        if !(1..=2).contains(&cache.devices.len()) {
+            self.problem(format!("StoragePool {pool}: a cache has one device, or two that mirror"));
+            return None;
+        }
+        let mut devices = Vec::new();
+        for device in &cache.devices {
+            let place = format!("StoragePool {pool}: cache device {}", device.name);
+            devices.push(DiskPlan {
+                name: device.name.clone(),
+                path: folder.join(&device.path),
+                size_bytes: match device.size_gib {
+                    Some(size) => Some(self.bytes(&place, size)?),
+                    None => None,
+                },
+                domains: Vec::new(),
+                media: None,
+            });
+        }
+        Some(CachePlan { devices, mode: cache.mode.into() })
     }
 
     fn bytes(&mut self, place: &str, size_gib: f64) -> Option<u64> {
@@ -235,7 +282,8 @@ impl Check {
         let mut seen: HashMap<&PathBuf, &str> = HashMap::new();
         let mut problems = Vec::new();
         for pool in pools {
-            for disk in &pool.disks {
+            let cache = pool.cache.iter().flat_map(|cache| &cache.devices);
+            for disk in pool.disks.iter().chain(cache) {
                 if let Some(other) = seen.insert(&disk.path, &disk.name) {
                     let path = disk.path.display();
                     problems.push(format!("disks {other} and {} are both {path}", disk.name));
@@ -244,6 +292,16 @@ impl Check {
         }
         self.problems.append(&mut problems);
     }
+}
+
+/// The part of a disk's place that tells its fault domain.
+fn domain(disk: &DiskPlan, level: FaultDomain) -> &[String] {
+    let depth = match level {
+        FaultDomain::Disk | FaultDomain::Server => disk.domains.len(),
+        FaultDomain::Rack => 3,
+        FaultDomain::Room => 2,
+    };
+    &disk.domains[..depth.min(disk.domains.len())]
 }
 
 /// The policy of a text.

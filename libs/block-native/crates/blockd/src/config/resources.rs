@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 /// Where servers stand.
@@ -54,6 +55,9 @@ pub struct PoolSpec {
     /// What may fail as one.
     #[serde(default)]
     pub fault_domain: FaultDomain,
+    /// What becomes of disks that are added.
+    #[serde(default)]
+    pub expand: Expand,
     /// Files or block devices.
     #[serde(default)]
     pub disks: Vec<Disk>,
@@ -65,6 +69,9 @@ pub struct PoolSpec {
     /// When the pool is read through.
     #[serde(default)]
     pub scrub: Scrub,
+    /// What the agent warns at and refuses; nothing of it is this daemon's.
+    #[serde(default)]
+    pub capacity: IgnoredAny,
 }
 
 /// Who serves a pool.
@@ -103,6 +110,29 @@ pub enum FaultDomain {
     Room,
 }
 
+/// What becomes of disks that are added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Expand {
+    /// All disks share all stripes.
+    #[default]
+    Rebalance,
+    /// They take new stripes alone, and nothing moves.
+    NewGroup,
+}
+
+/// What a disk is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Medium {
+    /// It rotates.
+    Hdd,
+    /// Flash.
+    Ssd,
+    /// Flash on PCI Express.
+    Nvme,
+}
+
 /// A file or block device.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -116,6 +146,8 @@ pub struct Disk {
     /// The size of a file that is to be made.
     #[serde(rename = "sizeGiB")]
     pub size_gib: Option<f64>,
+    /// What it is made of; the kernel is asked where it is left out.
+    pub media: Option<Medium>,
 }
 
 /// Faster devices in front of the disks.
@@ -130,7 +162,7 @@ pub struct Cache {
 }
 
 /// What a cache does with writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CacheMode {
     /// They go to the disks and the cache.
@@ -164,18 +196,20 @@ pub enum Speed {
 }
 
 /// When a pool is read through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Scrub {
     /// Metadata.
     pub every_hours: u32,
     /// Everything.
     pub deep_every_days: u32,
+    /// When the agent asks for none.
+    pub busy: IgnoredAny,
 }
 
 impl Default for Scrub {
     fn default() -> Self {
-        Self { every_hours: 24, deep_every_days: 7 }
+        Self { every_hours: 24, deep_every_days: 7, busy: IgnoredAny }
     }
 }
 

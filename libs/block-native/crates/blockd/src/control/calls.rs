@@ -4,12 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use purlin_block_core::BlockError;
-use purlin_block_core::control::{ControlAnswer, ControlOp, DiskId, RecoverySpeed};
+use purlin_block_core::control::{ControlAnswer, ControlOp, RecoverySpeed};
 use serde_json::{Value, json};
 
 use super::protocol::{Call, Failure, Speed};
-use super::status;
+use super::{disks, status};
+use crate::cache::calls::CacheCall;
+use crate::cache::serve::cache_call;
+use crate::cache::status::of_answer;
 use crate::config;
+use crate::daemon::copy::set_ranges;
 use crate::daemon::pool_thread::PoolThread;
 use crate::daemon::serve::Daemon;
 use crate::daemon::upgrade;
@@ -19,7 +23,7 @@ use crate::qos::limiter::VolumeLimits;
 use crate::reactor::mailbox::Mail;
 
 /// For what walks a whole pool.
-const WALK_TIMEOUT: Duration = Duration::from_hours(24);
+pub(super) const WALK_TIMEOUT: Duration = Duration::from_hours(24);
 
 impl From<BlockError> for Failure {
     fn from(error: BlockError) -> Self {
@@ -42,12 +46,35 @@ pub(super) fn perform(daemon: &Arc<Daemon>, call: Call) -> Result<Value, Failure
             .map(|process| json!({ "process": process }))
             .map_err(|error| Failure::new("PUR_BLOCK_UPGRADE", error.to_string())),
         Call::VolumeLimit { name, limits } => limit(daemon, &name, &limits),
+        Call::VolumeExtents { name, since, offset } => extents(daemon, &name, since, offset),
         Call::PoolScrub { pool, deep } => walk(daemon, &pool, ControlOp::Scrub { deep }),
-        Call::PoolRebalance { pool } => walk(daemon, &pool, ControlOp::Rebalance),
         Call::PoolCheckpoint { pool } => walk(daemon, &pool, ControlOp::Checkpoint),
-        Call::DiskRemove { pool, disk } => walk(daemon, &pool, ControlOp::RemoveDisk(DiskId(disk))),
-        change => change_volumes(daemon, change),
+        change => match cache_call(change) {
+            Ok((name, call, timeout)) => of_caches(daemon, &name, call, timeout),
+            Err(change) => match disks::perform(daemon, *change) {
+                Ok(done) => done,
+                Err(change) => change_volumes(daemon, *change),
+            },
+        },
     }
+}
+
+/// Calls of a pool's caches; those of recordings name a volume.
+fn of_caches(
+    daemon: &Daemon,
+    name: &str,
+    call: CacheCall,
+    timeout: Duration,
+) -> Result<Value, Failure> {
+    let (pool, call) = match call {
+        CacheCall::RecordStart(_) => {
+            let (pool, found) = locate(daemon, name)?;
+            (pool, CacheCall::RecordStart(found.id))
+        }
+        CacheCall::RecordTake | CacheCall::RecordStop => (locate(daemon, name)?.0, call),
+        _ => (of_pool(daemon, name)?, call),
+    };
+    Ok(of_answer(pool.desk.ask(call, timeout)?))
 }
 
 /// Calls after which there may be other volumes, one at a time.
@@ -70,9 +97,13 @@ fn change_volumes(daemon: &Arc<Daemon>, call: Call) -> Result<Value, Failure> {
                 from.call(ControlOp::Clone { snapshot: found.id, name, linked })?
             }
         }
-        Call::VolumeGrow { name, size_bytes } => {
+        Call::VolumeGrow { name, size_bytes, reconnect } => {
             let (pool, found) = locate(daemon, &name)?;
-            pool.call(ControlOp::Grow { volume: found.id, size_bytes })?
+            let made = pool.call(ControlOp::Grow { volume: found.id, size_bytes })?;
+            if reconnect {
+                pool.mailbox.send(Mail::Disconnect(name));
+            }
+            made
         }
         Call::VolumeFlatten { name } => {
             let (pool, found) = locate(daemon, &name)?;
@@ -107,12 +138,6 @@ fn change_volumes(daemon: &Arc<Daemon>, call: Call) -> Result<Value, Failure> {
             let policy = config::policy(&redundancy)
                 .map_err(|reason| Failure::new("PUR_BLOCK_BAD_POLICY", reason))?;
             of_pool(daemon, &pool)?.call(ControlOp::SetPolicy(policy))?
-        }
-        Call::DiskMaintenance { pool, disk, on } => {
-            of_pool(daemon, &pool)?.call(ControlOp::SetMaintenance { disk: DiskId(disk), on })?
-        }
-        Call::DiskForget { pool, disk } => {
-            of_pool(daemon, &pool)?.call(ControlOp::ForgetDisk(DiskId(disk)))?
         }
         other => {
             let message = format!("{other:?} changes no volume");
@@ -152,12 +177,36 @@ fn copy(
     Ok(ControlAnswer::Volume(id_of(target, &plan.name)?))
 }
 
+/// The extents from `offset` on; `next` is absent at the end.
+fn extents(
+    daemon: &Daemon,
+    name: &str,
+    since: Option<String>,
+    offset: u64,
+) -> Result<Value, Failure> {
+    let (pool, found) = locate(daemon, name)?;
+    let base = match since {
+        None => None,
+        Some(since) => {
+            let (other, base) = locate(daemon, &since)?;
+            if other.plan.name != pool.plan.name || !base.snapshot {
+                let message = format!("{since} is no snapshot in {}, as {name} is", pool.plan.name);
+                return Err(Failure::new("PUR_BLOCK_INVALID", message));
+            }
+            Some(base.id)
+        }
+    };
+    let (ranges, next) = set_ranges((pool, found.id), base, offset, found.size_bytes)?;
+    let listed: Vec<_> = ranges.iter().map(|it| json!([it.start, it.end - it.start])).collect();
+    Ok(json!({ "sizeBytes": found.size_bytes, "extents": listed, "next": next }))
+}
+
 fn walk(daemon: &Daemon, pool: &str, op: ControlOp) -> Result<Value, Failure> {
     let made = of_pool(daemon, pool)?.call_within(op, WALK_TIMEOUT)?;
     Ok(result_of(&made))
 }
 
-fn result_of(answer: &ControlAnswer) -> Value {
+pub(super) fn result_of(answer: &ControlAnswer) -> Value {
     match answer {
         ControlAnswer::Volume(id) => json!({ "volume": id.0 }),
         ControlAnswer::Disk(id) => json!({ "disk": id.0 }),
@@ -167,7 +216,10 @@ fn result_of(answer: &ControlAnswer) -> Value {
             "repaired": report.repaired,
             "lost": report.lost,
         }),
-        ControlAnswer::Done | ControlAnswer::Status(_) => json!({}),
+        ControlAnswer::Disks(ids) => {
+            json!({ "disks": ids.iter().map(|id| id.0).collect::<Vec<_>>() })
+        }
+        ControlAnswer::Done | ControlAnswer::Status(_) | ControlAnswer::Surveyed(_) => json!({}),
     }
 }
 
@@ -177,7 +229,7 @@ fn limit(daemon: &Daemon, name: &str, limits: &VolumeLimits) -> Result<Value, Fa
     Ok(json!({}))
 }
 
-fn of_pool<'a>(daemon: &'a Daemon, name: &str) -> Result<&'a PoolThread, Failure> {
+pub(super) fn of_pool<'a>(daemon: &'a Daemon, name: &str) -> Result<&'a PoolThread, Failure> {
     Ok(find_pool(&daemon.pools, name)?)
 }
 

@@ -61,6 +61,21 @@ pub enum Call {
         name: String,
         /// A multiple of 4096, not less than now.
         size_bytes: u64,
+        /// Ends its clients' connections, since NBD tells a size only to who connects.
+        #[serde(default)]
+        reconnect: bool,
+    },
+    /// The parts of a volume or snapshot that hold written bytes, or that may differ from an older
+    /// snapshot of it; some of them, and where to go on.
+    VolumeExtents {
+        /// Which.
+        name: String,
+        /// The older snapshot.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<String>,
+        /// Where to begin, a multiple of 4096.
+        #[serde(default)]
+        offset: u64,
     },
     /// Changes what a volume may use.
     VolumeLimit {
@@ -112,8 +127,23 @@ pub enum Call {
         /// Chunks too.
         deep: bool,
     },
-    /// Moves stripes to where placement wants them; answered at the end.
+    /// Moves stripes to where placement wants them. It ends a pause.
     PoolRebalance {
+        /// Which pool.
+        pool: String,
+        /// Whether it is answered at the end, or at once.
+        #[serde(default = "yes")]
+        wait: bool,
+    },
+    /// Holds the moving of stripes that are safe where they are, or lets it go on.
+    PoolRebalancePause {
+        /// Which pool.
+        pool: String,
+        /// Whether it is held.
+        on: bool,
+    },
+    /// What is really placed in a pool, and which failures that survives.
+    PoolExplain {
         /// Which pool.
         pool: String,
     },
@@ -133,24 +163,121 @@ pub enum Call {
     DiskMaintenance {
         /// Which pool.
         pool: String,
-        /// The disk's number in its pool.
-        disk: u16,
+        /// The disk.
+        disk: DiskName,
         /// Into or out of it.
         on: bool,
     },
-    /// Empties a disk and lets it go; answered when it is free.
+    /// Makes disks that the configuration file names part of a pool, as its `expand` says; answered
+    /// when they take part.
+    DiskAdd {
+        /// Which pool.
+        pool: String,
+        /// Their names in the file.
+        disks: Vec<String>,
+        /// Write over whatever is on them.
+        #[serde(default)]
+        force: bool,
+    },
+    /// A disk that was missing is back.
+    DiskReturn {
+        /// Which pool.
+        pool: String,
+        /// Its name in the file.
+        disk: String,
+    },
+    /// Puts a disk that the configuration file names in the place of another one, which is emptied
+    /// and let go of, or given up where it is missing.
+    DiskReplace {
+        /// Which pool.
+        pool: String,
+        /// The old one.
+        disk: DiskName,
+        /// The new one's name in the file.
+        by: String,
+        /// Write over whatever is on the new one.
+        #[serde(default)]
+        force: bool,
+        /// Whether it is answered at the end, or at once.
+        #[serde(default = "yes")]
+        wait: bool,
+    },
+    /// Empties a disk, which stays in the pool, or uses it again.
+    DiskEvacuate {
+        /// Which pool.
+        pool: String,
+        /// The disk.
+        disk: DiskName,
+        /// Whether it is to be emptied.
+        on: bool,
+        /// Whether it is answered at the end, or at once.
+        #[serde(default = "yes")]
+        wait: bool,
+    },
+    /// Empties a disk and lets it go.
     DiskRemove {
         /// Which pool.
         pool: String,
-        /// The disk's number in its pool.
-        disk: u16,
+        /// The disk.
+        disk: DiskName,
+        /// Whether it is answered at the end, or at once.
+        #[serde(default = "yes")]
+        wait: bool,
     },
     /// Gives up a missing disk.
     DiskForget {
         /// Which pool.
         pool: String,
-        /// The disk's number in its pool.
-        disk: u16,
+        /// The disk.
+        disk: DiskName,
+    },
+    /// How a pool's caches are. Where a cached device is served, its name stands for the pool's.
+    CacheStatus {
+        /// Which pool.
+        pool: String,
+    },
+    /// Another mode of a pool's caches; answered when nothing is dirty that the new mode does not
+    /// have, while requests go on.
+    CacheMode {
+        /// Which pool.
+        pool: String,
+        /// `writethrough`, `writeback` or `pass-through`.
+        mode: crate::config::CacheMode,
+    },
+    /// Makes everything answered durable; in writeback on the SSDs.
+    CacheFlush {
+        /// Which pool.
+        pool: String,
+    },
+    /// Gives up what was lost with an SSD: those blocks are what the slow disk has.
+    CacheAcceptLoss {
+        /// Which pool.
+        pool: String,
+    },
+    /// Sends what is dirty home and lets the SSDs go; answered at the end.
+    CacheDetach {
+        /// Which pool.
+        pool: String,
+    },
+    /// Takes the SSDs again after they were detached.
+    CacheAttach {
+        /// Which pool.
+        pool: String,
+    },
+    /// Begins to note the requests to a volume.
+    RecordStart {
+        /// Which.
+        volume: String,
+    },
+    /// Gives what was noted since the last time, as lines of a trace.
+    RecordTake {
+        /// Which.
+        volume: String,
+    },
+    /// Ends the noting.
+    RecordStop {
+        /// Which.
+        volume: String,
     },
     /// Hands pools and clients over to a new process of `program`; this one ends.
     Upgrade {
@@ -159,6 +286,20 @@ pub enum Call {
     },
     /// Closes the pools and ends the daemon.
     Stop,
+}
+
+/// A disk by its number in its pool, which it keeps, or by its name in the configuration file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum DiskName {
+    /// The number.
+    Number(u16),
+    /// The name.
+    Name(String),
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Recovery's share where clients want all of a disk.

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use purlin_block_core::control::{DiskState, PoolStatus, VolumeStatus};
+use purlin_block_core::disk::{DiskHandle, Media};
 use serde_json::{Map, Value, json};
 
+use super::explain::by_distance;
 use crate::daemon::pool_thread::{PoolState, PoolThread};
 use crate::daemon::serve::Daemon;
 use crate::reactor::mailbox::{Mail, Report};
@@ -86,11 +88,19 @@ fn of_engine(pool: &PoolThread, status: &PoolStatus) -> Value {
                 "sizeBytes": disk.size_bytes,
                 "usedBytes": disk.used_bytes,
                 "errors": disk.errors,
+                "media": match disk.media {
+                    Media::Hdd => "hdd",
+                    Media::Ssd => "ssd",
+                    Media::Nvme => "nvme",
+                },
+                "movedBytes": disk.moved_bytes,
             })
         })
         .collect();
     json!({
         "policy": status.policy.to_string(),
+        "faultDomain": status.level.name(),
+        "moving": of_moving(status),
         "generation": status.generation,
         "disks": disks,
         "volumes": status.volumes.iter().map(|it| of_volume(status, it)).collect::<Vec<_>>(),
@@ -99,9 +109,35 @@ fn of_engine(pool: &PoolThread, status: &PoolStatus) -> Value {
         "logBytes": status.log_bytes,
         "shortStripes": status.short_stripes,
         "repairedChunks": status.repaired_chunks,
-        "memoryBytes": status.memory_bytes,
+        "memoryBytes": status.memory.total_bytes(),
+        "memory": {
+            "cacheBytes": status.memory.cache_bytes,
+            "cacheBytesMax": status.memory.cache_bytes_max,
+            "logBytes": status.memory.log_bytes,
+            "logBytesMax": status.memory.log_bytes_max,
+            "spaceBytes": status.memory.space_bytes,
+            "referenceBytes": status.memory.reference_bytes,
+        },
         "writtenBytes": status.written_bytes,
         "clientWrittenBytes": status.client_written_bytes,
+    })
+}
+
+/// How the moving of stripes is going, and how evenly the disks take part.
+fn of_moving(status: &PoolStatus) -> Value {
+    let moving = &status.moving;
+    json!({
+        "rebalance": match (moving.rebalancing, moving.paused) {
+            (true, true) => "paused",
+            (true, false) => "running",
+            (false, true) => "held",
+            (false, false) => "idle",
+        },
+        "movedBytes": by_distance(moving.moved_bytes),
+        "leastBytes": by_distance(moving.least_bytes),
+        "rebuiltBytes": moving.rebuilt_bytes,
+        "rewrittenBytes": moving.rewritten_bytes,
+        "plannedBytes": moving.planned_bytes,
     })
 }
 
@@ -118,6 +154,6 @@ fn of_volume(status: &PoolStatus, volume: &VolumeStatus) -> Value {
 
 fn disk_name(pool: &PoolThread, handle: Option<u32>) -> String {
     handle
-        .and_then(|handle| pool.plan.disks.get(usize::try_from(handle).ok()?))
-        .map_or_else(|| "missing".to_owned(), |disk| disk.name.clone())
+        .and_then(|handle| pool.disk_name(DiskHandle(handle)))
+        .unwrap_or_else(|| "missing".to_owned())
 }

@@ -1,5 +1,6 @@
 //! Copying a snapshot into another pool: what it holds, piece by piece, holes left out.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use purlin_block_core::BlockError;
@@ -14,6 +15,8 @@ const PIECE_BYTES: u64 = 1 << 20;
 /// For one request.
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 const EXTENTS_MAX: usize = 256;
+/// Ranges of one answer, which is below 256 KiB with them.
+const RANGES_MAX: usize = 4096;
 
 /// A pool with a volume in it.
 pub type Place<'a> = (&'a PoolThread, VolumeId);
@@ -37,6 +40,40 @@ pub fn copy_volume(from: Place<'_>, to: Place<'_>, size_bytes: u64) -> Result<()
         }
     }
     request(to, RequestOp::Flush).map(drop)
+}
+
+/// Ranges that are set, neighbours joined, and where to go on: absent at the end.
+type Ranges = (Vec<Range<u64>>, Option<u64>);
+
+/// Ranges from `offset` on that hold written bytes, or that may differ from `base`.
+///
+/// # Errors
+/// The engine's.
+pub fn set_ranges(
+    place: Place<'_>,
+    base: Option<VolumeId>,
+    mut offset: u64,
+    size_bytes: u64,
+) -> Result<Ranges, BlockError> {
+    let mut ranges: Vec<Range<u64>> = Vec::new();
+    while offset < size_bytes && ranges.len() < RANGES_MAX {
+        let (length, extents_max) = (size_bytes - offset, EXTENTS_MAX);
+        let asked = match base {
+            None => RequestOp::BlockStatus { offset, length, extents_max },
+            Some(base) => RequestOp::Difference { base, offset, length, extents_max },
+        };
+        let Answer::Extents(extents) = request(place, asked)? else { return Err(odd()) };
+        for extent in extents {
+            let end = (offset + extent.length).min(size_bytes);
+            match ranges.last_mut() {
+                Some(last) if extent.set && last.end == offset => last.end = end,
+                _ if extent.set => ranges.push(offset..end),
+                _ => {}
+            }
+            offset = end;
+        }
+    }
+    Ok((ranges, (offset < size_bytes).then_some(offset)))
 }
 
 fn copy_range(from: Place<'_>, to: Place<'_>, start: u64, end: u64) -> Result<(), BlockError> {

@@ -96,8 +96,25 @@ pub fn open_disk(plan: &DiskPlan) -> Result<OpenDisk, DiskOpenError> {
         Err(Errno::WOULDBLOCK) => return Err(DiskOpenError::InUse { name, path }),
         Err(error) => return Err(unusable(error.into())),
     }
-    let facts = facts_of(&file).map_err(unusable)?;
+    let mut facts = facts_of(&file).map_err(unusable)?;
+    facts.media = plan.media.unwrap_or(facts.media);
     Ok(OpenDisk { file: Arc::new(file), facts, fresh, direct })
+}
+
+/// What a disk is that this process has open already.
+///
+/// # Errors
+/// [`DiskOpenError`].
+pub fn look_at(plan: &DiskPlan) -> Result<DiskFacts, DiskOpenError> {
+    let unusable = |cause: io::Error| DiskOpenError::Unusable {
+        name: plan.name.clone(),
+        path: plan.path.display().to_string(),
+        cause,
+    };
+    let file = open(&plan.path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|error| unusable(error.into()))?;
+    let facts = facts_of(&file).map_err(unusable)?;
+    Ok(DiskFacts { media: plan.media.unwrap_or(facts.media), ..facts })
 }
 
 /// A process that was killed holds its disks until the kernel has ended what it had under way.

@@ -1,6 +1,8 @@
 //! A pool in its thread, from its disks to its end.
 
+use std::collections::BTreeMap;
 use std::io;
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -9,13 +11,18 @@ use purlin_block_core::control::{
     ControlAnswer, ControlOp, DiskSpec, OpenOptions, PoolId, PoolSpec, PoolStatus, VolumeStatus,
 };
 use purlin_block_core::disk::DiskHandle;
+use purlin_block_core::placement::Level;
 use purlin_block_core::{BlockError, Pool};
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use super::disks::{OpenDisk, open_disk};
+use super::disks::{DiskOpenError, OpenDisk, look_at, open_disk};
+use crate::cache;
+use crate::cache::cached::{Cached, Parts};
+use crate::cache::desk::Desk;
+use crate::cache::pool::Devices;
 use crate::directory::Directory;
 use crate::disk_gate::DiskGate;
-use crate::plan::PoolPlan;
+use crate::plan::{DiskPlan, PoolPlan};
 use crate::port::{self, PortChoice};
 use crate::qos::weighted_queue::Weights;
 use crate::reactor::mailbox::{Mail, Mailbox};
@@ -23,6 +30,8 @@ use crate::reactor::{Gates, Reactor, Watcher};
 
 /// For calls that answer when something is durable.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// For a reactor to tell which disks it has.
+const ATTACH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where a pool is in its life, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,8 +55,12 @@ pub enum PoolState {
 pub struct PoolThread {
     /// What it was started with.
     pub plan: PoolPlan,
+    /// Its disks as they are now; a disk's handle is its place.
+    disks: Mutex<Vec<Option<DiskPlan>>>,
     /// The way in.
     pub mailbox: Mailbox,
+    /// The way to its caches.
+    pub desk: Desk,
     directory: Arc<Directory>,
     choice: PortChoice,
     shared: Arc<Shared>,
@@ -83,8 +96,10 @@ impl PoolThread {
         let shared =
             Arc::new(Shared { state: Mutex::new(PoolState::Starting), changed: Condvar::new() });
         let mailbox = Mailbox::new()?;
+        let desk = Desk::new(mailbox.clone());
         let thread = Mutex::new(None);
-        let pool = Self { plan, mailbox, directory, choice, shared, thread };
+        let disks = Mutex::new(plan.disks.iter().cloned().map(Some).collect());
+        let pool = Self { plan, disks, mailbox, desk, directory, choice, shared, thread };
         pool.restart()?;
         Ok(pool)
     }
@@ -94,13 +109,20 @@ impl PoolThread {
     /// # Errors
     /// No thread can be had.
     pub fn restart(&self) -> io::Result<()> {
+        let disks = {
+            let mut disks = self.disks();
+            disks.retain(Option::is_some);
+            disks.iter().flatten().cloned().collect()
+        };
         let run = PoolRun {
-            plan: self.plan.clone(),
+            plan: PoolPlan { disks, ..self.plan.clone() },
             mailbox: self.mailbox.clone(),
+            desk: self.desk.clone(),
             directory: Arc::clone(&self.directory),
             choice: self.choice,
             shared: Arc::clone(&self.shared),
         };
+        self.mailbox.forget_all();
         self.shared.set(PoolState::Starting);
         let thread = std::thread::Builder::new()
             .name(format!("pool-{}", self.plan.name))
@@ -152,6 +174,74 @@ impl PoolThread {
         }
     }
 
+    fn disks(&self) -> MutexGuard<'_, Vec<Option<DiskPlan>>> {
+        self.disks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the configuration file calls a disk.
+    #[must_use]
+    pub fn disk_name(&self, handle: DiskHandle) -> Option<String> {
+        let disks = self.disks();
+        disks.get(handle.0 as usize)?.as_ref().map(|disk| disk.name.clone())
+    }
+
+    /// Opens a disk and gives it to the reactor; one that is open already is looked at.
+    ///
+    /// # Errors
+    /// It cannot be used.
+    pub fn attach(&self, plan: &DiskPlan) -> Result<DiskSpec, DiskOpenError> {
+        let mut disks = self.disks();
+        let known = disks.iter().position(|it| it.as_ref().is_some_and(|it| it.name == plan.name));
+        let place = known.unwrap_or(disks.len());
+        let handle = DiskHandle(u32::try_from(place).unwrap_or(u32::MAX));
+        let report = self.mailbox.ask(ATTACH_TIMEOUT, Mail::Report);
+        let open = report.is_some_and(|it| it.moved_bytes.iter().any(|(at, _)| *at == handle.0));
+        let facts = if open {
+            look_at(plan)?
+        } else {
+            let disk = open_disk(plan)?;
+            let weights = Weights::of(self.plan.recovery);
+            let seed = u64::from_ne_bytes(random().unwrap_or_default());
+            let gate = DiskGate::new(handle, Arc::clone(&disk.file), weights, seed);
+            self.mailbox.send(Mail::Attach(handle, Box::new(gate)));
+            disk.facts
+        };
+        match known {
+            Some(place) => disks[place] = Some(plan.clone()),
+            None => disks.push(Some(plan.clone())),
+        }
+        Ok(DiskSpec { handle, facts, domains: plan.domains.clone() })
+    }
+
+    /// Lets go of a disk that the pool does not use.
+    pub fn detach(&self, handle: DiskHandle) {
+        self.mailbox.send(Mail::Detach(handle));
+        if let Some(disk) = self.disks().get_mut(handle.0 as usize) {
+            *disk = None;
+        }
+    }
+
+    /// Begins a call that nobody waits for.
+    ///
+    /// # Errors
+    /// `Closed` when it does not serve.
+    pub fn begin(&self, op: ControlOp) -> Result<(), BlockError> {
+        if self.state() != PoolState::Running {
+            return self.call_within(op, CALL_TIMEOUT).map(drop);
+        }
+        let pool = self.plan.name.clone();
+        let (sender, receiver) = channel();
+        self.mailbox.send(Mail::Control(op, sender));
+        let tell = move || {
+            if let Ok(Err(error)) = receiver.recv() {
+                eprintln!("purlin-blockd: pool {pool}: {error}");
+            }
+        };
+        // Without a thread nobody tells; the call is done all the same.
+        let _ = std::thread::Builder::new().name("call".to_owned()).spawn(tell);
+        Ok(())
+    }
+
     /// Passes a call to the engine.
     ///
     /// # Errors
@@ -192,6 +282,7 @@ impl PoolThread {
 struct PoolRun {
     plan: PoolPlan,
     mailbox: Mailbox,
+    desk: Desk,
     directory: Arc<Directory>,
     choice: PortChoice,
     shared: Arc<Shared>,
@@ -227,36 +318,72 @@ impl PoolRun {
     }
 
     fn serve(&self) -> Result<(), StartError> {
-        let disks: Vec<OpenDisk> =
-            self.plan.disks.iter().map(open_disk).collect::<Result<_, _>>()?;
-        let all_fresh = disks.iter().all(|disk| disk.fresh);
+        let (disks, away) = self.open_disks()?;
+        let devices = Devices::open(&self.plan);
+        let all_fresh = disks.iter().flatten().all(|disk| disk.fresh);
         if !all_fresh {
             let known = |disk: &OpenDisk| !disk.fresh;
-            let pool = Pool::open(self.specs(&disks, known), options()?);
-            match self.react(pool, &disks)? {
+            let pool = Pool::open(self.specs(&disks, known), options(self.plan.level)?);
+            match self.react(pool, &disks, &devices)? {
                 Err(BlockError::NoSuperblock) => {}
                 ended => return Ok(ended?),
             }
         }
+        // A pool that lacks disks is opened on the others, but never made.
+        if let Some(error) = away {
+            return Err(error.into());
+        }
         let spec = PoolSpec {
             id: PoolId(random()?),
             policy: self.plan.policy,
+            level: self.plan.level,
             log_bytes: None,
             shard_bytes: None,
             force: false,
         };
-        let pool = Pool::create(spec, self.specs(&disks, |_| true), options()?);
-        Ok(self.react(pool, &disks)??)
+        let pool = Pool::create(spec, self.specs(&disks, |_| true), options(self.plan.level)?);
+        Ok(self.react(pool, &disks, &devices)??)
     }
 
-    fn react(&self, pool: Pool, disks: &[OpenDisk]) -> io::Result<Result<(), BlockError>> {
+    /// The disks that are there, in the order of the plan, and why the first of the others is not.
+    fn open_disks(&self) -> Result<(Vec<Option<OpenDisk>>, Option<DiskOpenError>), DiskOpenError> {
+        let mut disks = Vec::new();
+        let mut away = None;
+        for plan in &self.plan.disks {
+            match open_disk(plan) {
+                Ok(disk) => disks.push(Some(disk)),
+                // Another process may be serving this very pool.
+                Err(error @ DiskOpenError::InUse { .. }) => return Err(error),
+                Err(error) => {
+                    eprintln!("purlin-blockd: pool {}: {error}", self.plan.name);
+                    away.get_or_insert(error);
+                    disks.push(None);
+                }
+            }
+        }
+        Ok((disks, away))
+    }
+
+    fn react(
+        &self,
+        pool: Pool,
+        disks: &[Option<OpenDisk>],
+        devices: &Devices,
+    ) -> io::Result<Result<(), BlockError>> {
         let weights = Weights::of(self.plan.recovery);
         let mut gates = Gates::new();
-        for (handle, disk) in (0..).map(DiskHandle).zip(disks) {
+        let files = (0..).map(DiskHandle).zip(disks);
+        let files = files.filter_map(|(handle, disk)| Some((handle, &disk.as_ref()?.file)));
+        for (handle, file) in files.chain(devices.files()) {
             let seed = u64::from_ne_bytes(random()?);
-            let gate = DiskGate::new(handle, Arc::clone(&disk.file), weights, seed);
-            gates.insert(handle, gate);
+            gates.insert(handle, DiskGate::new(handle, Arc::clone(file), weights, seed));
         }
+        let parts = Parts {
+            layers: cache::pool::layers(&self.plan, disks, devices)?,
+            remote: BTreeMap::new(),
+            desk: self.desk.clone(),
+            ends_with_cache: false,
+        };
         let watcher = PoolWatcher {
             pool: self.plan.name.clone(),
             mailbox: self.mailbox.clone(),
@@ -264,24 +391,31 @@ impl PoolRun {
             shared: Arc::clone(&self.shared),
         };
         let port = port::open(self.choice)?;
+        let pool = Cached::new(pool, parts);
         Reactor::new(port, pool, gates, self.mailbox.clone(), Box::new(watcher)).run()
     }
 
-    fn specs(&self, disks: &[OpenDisk], which: impl Fn(&OpenDisk) -> bool) -> Vec<DiskSpec> {
+    fn specs(
+        &self,
+        disks: &[Option<OpenDisk>],
+        which: impl Fn(&OpenDisk) -> bool,
+    ) -> Vec<DiskSpec> {
         (0..)
             .zip(self.plan.disks.iter().zip(disks))
+            .filter_map(|(number, (plan, disk))| Some((number, (plan, disk.as_ref()?))))
             .filter(|(_, (_, disk))| which(disk))
             .map(|(number, (plan, disk))| DiskSpec {
                 handle: DiskHandle(number),
                 facts: disk.facts,
-                domains: plan.domain(),
+                domains: plan.domains.clone(),
             })
             .collect()
     }
 }
 
-fn options() -> io::Result<OpenOptions> {
-    Ok(OpenOptions::new(u64::from_ne_bytes(random()?)))
+fn options(level: Level) -> io::Result<OpenOptions> {
+    let options = OpenOptions::new(u64::from_ne_bytes(random()?));
+    Ok(OpenOptions { level: Some(level), ..options })
 }
 
 fn random<const BYTES: usize>() -> io::Result<[u8; BYTES]> {

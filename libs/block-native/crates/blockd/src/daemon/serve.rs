@@ -18,7 +18,7 @@ use super::volumes::ensure_volume;
 use crate::config::{self, ConfigError};
 use crate::control::serve_control;
 use crate::directory::Directory;
-use crate::plan::ServePlan;
+use crate::plan::{ServePlan, VolumePlan};
 use crate::port::PortChoice;
 use crate::reactor::mailbox::{Mail, Travelling};
 use crate::server::greet::Service;
@@ -159,7 +159,7 @@ pub fn start(options: ServeOptions, heir: Option<OwnedFd>) -> Result<Arc<Daemon>
     });
     match inheritance {
         None => {
-            daemon.bring_about(&plan)?;
+            daemon.bring_about(&plan, |_| true)?;
             daemon.open_sockets().map_err(system("sockets"))?;
         }
         Some(inheritance) => daemon.take_over(&plan, inheritance)?,
@@ -224,8 +224,12 @@ impl ServeOptions {
 }
 
 impl Daemon {
-    fn bring_about(&self, plan: &ServePlan) -> Result<(), ServeError> {
-        for volume in &plan.volumes {
+    fn bring_about(
+        &self,
+        plan: &ServePlan,
+        which: impl Fn(&VolumePlan) -> bool,
+    ) -> Result<(), ServeError> {
+        for volume in plan.volumes.iter().filter(|volume| which(volume)) {
             let pool = self.pools.iter().find(|pool| pool.plan.name == volume.pool);
             if pool.is_none_or(|pool| pool.state() != PoolState::Running) {
                 continue;
@@ -236,22 +240,32 @@ impl Daemon {
         Ok(())
     }
 
-    /// What an old daemon has handed over comes first, so that its clients wait the shortest.
+    /// What can fail comes first: until a client is taken, the old daemon can take everything up
+    /// again. What comes after is told of, and ends nothing: the old daemon may be gone by then.
+    /// Copies from other pools take their time, and are made while clients are served.
     fn take_over(
         self: &Arc<Self>,
         plan: &ServePlan,
         mut inheritance: Inheritance,
     ) -> Result<(), ServeError> {
+        self.bring_about(plan, |volume| !volume.is_copied())?;
         self.adopt(std::mem::take(&mut inheritance.clients));
+        let mut troubles: Vec<String> = Vec::new();
         for (name, socket) in std::mem::take(&mut inheritance.listening) {
             self.listen_on(&name, socket);
             if name != TCP {
-                self.folder.write_process_id(&name).map_err(system("sockets"))?;
+                let written = self.folder.write_process_id(&name);
+                troubles.extend(written.err().map(|error| format!("{name}: {error}")));
             }
         }
         inheritance.acknowledge().map_err(system("handover"))?;
-        self.bring_about(plan)?;
-        self.match_sockets().map_err(system("sockets"))
+        let copied = self.bring_about(plan, VolumePlan::is_copied);
+        troubles.extend(copied.err().map(|error| error.to_string()));
+        troubles.extend(self.match_sockets().err().map(|error| format!("sockets: {error}")));
+        for trouble in troubles {
+            eprintln!("purlin-blockd: after the upgrade: {trouble}");
+        }
+        Ok(())
     }
 
     /// Gives clients to the reactors of their volumes; one whose volume is gone is closed.

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use purlin_block_core::control::ControlOp;
 
 use super::handover::{Item, READY, SERVING, send_item};
-use super::pool_thread::PoolState;
+use super::pool_thread::{PoolState, PoolThread};
 use super::serve::Daemon;
 use crate::reactor::mailbox::{Mail, Travelling};
 
@@ -34,6 +34,13 @@ const GIVE_AWAY_TIMEOUT: Duration = Duration::from_secs(2);
 /// For operations of disks that are under way.
 const HALT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// For a log to go home while clients are served.
+const CHECKPOINT_TIMEOUT: Duration = Duration::from_mins(2);
+/// How often what has come meanwhile goes home as well.
+const CHECKPOINTS_MAX: usize = 8;
+/// So much of a log goes home in a moment.
+const LITTLE_LOG_BYTES: u64 = 4 << 20;
+
 type Listening = Vec<(String, Arc<OwnedFd>)>;
 
 /// Hands everything over to a new process and gives its id; this one is told to stop.
@@ -44,7 +51,7 @@ pub fn begin(daemon: &Arc<Daemon>, program: Option<PathBuf>) -> io::Result<u32> 
     let _changing = daemon.change();
     let (mut ours, theirs) = UnixStream::pair()?;
     let mut successor = spawn(daemon, program, theirs)?;
-    match hand_over(daemon, &mut ours) {
+    match hand_over(daemon, &mut ours, &mut successor) {
         Ok(()) => {
             daemon.depart();
             Ok(successor.id())
@@ -73,11 +80,15 @@ fn spawn(daemon: &Daemon, program: Option<PathBuf>, theirs: UnixStream) -> io::R
         })
 }
 
-fn hand_over(daemon: &Arc<Daemon>, successor: &mut UnixStream) -> io::Result<()> {
+fn hand_over(
+    daemon: &Arc<Daemon>,
+    successor: &mut UnixStream,
+    process: &mut Child,
+) -> io::Result<()> {
     expect(successor, READY, READY_TIMEOUT)?;
-    // What is in the log now needs not be replayed while clients wait.
+    // What is in the log now needs not go home while clients wait.
     for pool in daemon.pools.iter().filter(|pool| pool.state() == PoolState::Running) {
-        pool.call(ControlOp::Checkpoint).map_err(io::Error::other)?;
+        shorten_log(pool)?;
     }
     let listening = daemon.listeners.take_all();
     daemon.listeners.wait_for_handshakes(HANDSHAKES_TIMEOUT);
@@ -96,13 +107,28 @@ fn hand_over(daemon: &Arc<Daemon>, successor: &mut UnixStream) -> io::Result<()>
             Ok(())
         }
         Err((clients, error)) => {
+            // It may have ended by itself; its disks are free once it has.
+            let _ = process.kill();
+            let _ = process.wait();
             take_up_again(daemon, listening, clients);
             Err(error)
         }
     }
 }
 
-/// Takes the connections out of all reactors and halts the pools.
+/// Sends a pool's log home, and again what has come meanwhile, until it is little.
+fn shorten_log(pool: &PoolThread) -> io::Result<()> {
+    for _ in 0..CHECKPOINTS_MAX {
+        pool.call_within(ControlOp::Checkpoint, CHECKPOINT_TIMEOUT).map_err(io::Error::other)?;
+        if pool.status().map_err(io::Error::other)?.log_used_bytes <= LITTLE_LOG_BYTES {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Takes the connections out of all reactors and closes the pools, so that the successor has no log
+/// to read.
 fn give_away(daemon: &Daemon) -> Result<Vec<Travelling>, (Vec<Travelling>, io::Error)> {
     let running = || daemon.pools.iter().filter(|pool| pool.state() == PoolState::Running);
     let asked: Vec<_> = running()
@@ -125,8 +151,10 @@ fn give_away(daemon: &Daemon) -> Result<Vec<Travelling>, (Vec<Travelling>, io::E
         return Err((clients, io::Error::new(io::ErrorKind::TimedOut, message)));
     }
     for pool in running() {
-        if !pool.halt(HALT_TIMEOUT) {
-            let message = format!("the disks of pool {} do not answer", pool.plan.name);
+        let closed = pool.close(HALT_TIMEOUT);
+        if closed.is_err() || !pool.halt(HALT_TIMEOUT) {
+            let reason = closed.map_or_else(|error| error.to_string(), |()| "it hangs".to_owned());
+            let message = format!("pool {} cannot be closed: {reason}", pool.plan.name);
             return Err((clients, io::Error::new(io::ErrorKind::TimedOut, message)));
         }
     }
@@ -157,6 +185,10 @@ fn take_up_again(daemon: &Arc<Daemon>, listening: Listening, clients: Vec<Travel
         if let Err(error) = pool.restart() {
             eprintln!("purlin-blockd: pool {} cannot be taken up: {error}", pool.plan.name);
         }
+    }
+    // A client whose volume is not known yet would be hung up on.
+    for pool in &daemon.pools {
+        pool.wait_started(SERVING_TIMEOUT);
     }
     daemon.adopt(clients);
     for (name, socket) in listening {

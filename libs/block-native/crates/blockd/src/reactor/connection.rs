@@ -190,7 +190,7 @@ impl Connection {
             if bytes == 0 {
                 return Some(self.count(head, None));
             }
-            let buffer = Buffer::zeroed(bytes.div_ceil(BLOCK_BYTES));
+            let buffer = Buffer::of_any_bytes(bytes.div_ceil(BLOCK_BYTES));
             self.payload = Some(Payload { head, buffer, filled: 0 });
         }
         None

@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use purlin_block_core::BlockError;
 use purlin_block_core::control::{ControlAnswer, ControlOp};
+use purlin_block_core::disk::DiskHandle;
 use purlin_block_core::request::{Answer, RequestOp, VolumeId};
 use rustix::event::{EventfdFlags, eventfd};
 
+use crate::disk_gate::DiskGate;
 use crate::nbd::handshake::Session;
 use crate::port::operation::Handle;
 use crate::qos::limiter::VolumeLimits;
@@ -43,6 +45,12 @@ pub enum Mail {
     /// Read no more requests, answer those that were read, and give the connections away; `None`
     /// when the disks did not answer in time, and then the clients are served on.
     GiveAway(Sender<Option<Vec<Travelling>>>),
+    /// Look again: there is something where the engine looks by itself.
+    Nudge,
+    /// Use a further disk.
+    Attach(DiskHandle, Box<DiskGate>),
+    /// Let go of a disk, once nothing is under way in it.
+    Detach(DiskHandle),
     /// End; what is under way is left as it is.
     Stop,
 }
@@ -101,6 +109,11 @@ impl Mailbox {
         let reason = || format!("it did not answer within {} s", timeout.as_secs());
         self.ask(timeout, |sender| Mail::Control(op, sender))
             .unwrap_or_else(|| Err(BlockError::Closed { reason: reason() }))
+    }
+
+    /// Drops what a reactor that has ended did not take; who waits for an answer is told so.
+    pub fn forget_all(&self) {
+        drop(self.take());
     }
 
     pub(super) fn counter(&self) -> Handle {

@@ -12,6 +12,7 @@ use purlin_block_core::{BlockError, Nanoseconds};
 use super::connection::Connection;
 use super::mailbox::{Mail, Report, Travelling};
 use super::{Reactor, nanoseconds};
+use crate::disk_gate::DiskGate;
 use crate::engine::Engine;
 use crate::nbd::protocol::NbdError;
 use crate::port::token::{ConnectionKey, Token};
@@ -67,6 +68,13 @@ impl<E: Engine> Reactor<E> {
                 }
             }
             Mail::GiveAway(sender) => self.begin_to_give_away(sender, now),
+            Mail::Nudge => {}
+            Mail::Attach(disk, gate) => drop(self.gates.insert(disk, *gate)),
+            Mail::Detach(disk) => {
+                if self.gates.get(&disk).is_some_and(DiskGate::is_idle) {
+                    self.gates.remove(&disk);
+                }
+            }
             Mail::Stop => self.stopped = true,
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use purlin_block_core::Nanoseconds;
 use purlin_block_core::control::VolumeStatus;
+use purlin_block_core::keys::KeyMap;
 use purlin_block_core::request::VolumeId;
 
 use super::pending::Arrived;
@@ -25,7 +26,7 @@ pub struct Volume {
 /// Those of a pool.
 #[derive(Default)]
 pub struct Volumes {
-    by_id: HashMap<VolumeId, Volume>,
+    by_id: KeyMap<VolumeId, Volume>,
     ids: HashMap<String, VolumeId>,
     /// When the first of those that wait may go.
     next_at: Option<Nanoseconds>,

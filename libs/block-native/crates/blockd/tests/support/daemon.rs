@@ -91,6 +91,18 @@ impl Daemon {
         Command::new(PROGRAM).arg(verb).arg("--sockets").arg(sockets).output().unwrap()
     }
 
+    /// Tries to serve its configuration, to the end.
+    pub fn try_to_serve(&self) -> Output {
+        let folder = self.folder.path();
+        Command::new(PROGRAM)
+            .args(["serve", "--config"])
+            .arg(folder.join("config.yaml"))
+            .arg("--sockets")
+            .arg(folder.join("sockets"))
+            .output()
+            .unwrap()
+    }
+
     /// Ends it and waits for that.
     pub fn stop(mut self) {
         assert!(self.verb("stop").status.success());

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+pub mod cached;
 pub mod daemon;
 
 use std::io::{Read, Write};
@@ -60,7 +61,7 @@ impl RawServer {
             path: folder.path().join("disk.img"),
             size_bytes: Some(size_bytes),
             domains: Vec::new(),
-            alone: true,
+            media: None,
         };
         let disk = open_disk(&plan).unwrap();
         let mailbox = Mailbox::new().unwrap();

@@ -1,27 +1,34 @@
 use crate::control::{ControlAnswer, ControlOp, PoolId, PoolSpec};
 use crate::error::BlockError;
+use crate::placement::Level;
 use crate::policy::Policy;
 use crate::request::{Answer, RequestOp, VolumeId};
 use crate::sim::model::stamped;
-use crate::sim::{CrashMode, Random, SimDisk, World};
+use crate::sim::{CrashMode, Random, SimDisk, Start, World};
 
 /// A pool with small disks, a small log and small stripes.
-pub fn small(policy: Policy, disks: usize, blocks: usize, seed: u64) -> World {
-    small_in(policy, vec![Vec::new(); disks], blocks, seed)
+pub fn small(policy: Policy, disks: usize, blocks: usize, start: impl Into<Start>) -> World {
+    small_in(policy, vec![Vec::new(); disks], blocks, start)
 }
 
 /// As [`small`], with a disk in each of these fault domains.
-pub fn small_in(policy: Policy, domains: Vec<Vec<String>>, blocks: usize, seed: u64) -> World {
+pub fn small_in(
+    policy: Policy,
+    domains: Vec<Vec<String>>,
+    blocks: usize,
+    start: impl Into<Start>,
+) -> World {
     let disks: Vec<_> = domains.iter().map(|_| SimDisk::new(blocks)).collect();
     let shard_bytes = if policy.data_shards() == 1 { 4 * 4096 } else { 2 * 4096 };
     let spec = PoolSpec {
         id: PoolId([9; 16]),
         policy,
+        level: Level::Server,
         log_bytes: Some(32 * 4096),
         shard_bytes: Some(shard_bytes),
         force: false,
     };
-    World::create(spec, disks, domains, seed).expect("a pool")
+    World::create(spec, disks, domains, start).expect("a pool")
 }
 
 pub fn volume(world: &mut World, name: &str, blocks: u64) -> VolumeId {

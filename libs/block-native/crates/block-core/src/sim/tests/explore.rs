@@ -3,9 +3,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::coverage::{Coverage, Operation};
+use super::faults::hurt;
 use super::run::{Plan, Run, flush_point};
 use crate::BlockError;
-use crate::control::ControlOp;
+use crate::control::{ControlAnswer, ControlOp};
 use crate::mutation::{Mutation, set_format, set_mutation};
 use crate::policy::Policy;
 use crate::request::{RequestOp, VolumeId};
@@ -25,6 +26,7 @@ fn plan(policy: Policy, disks: usize, snapshots: bool, failures: bool) -> Plan {
         disk_blocks: 512,
         volume_blocks: 40,
         spread: Spread::Dense,
+        page_cache_bytes: 1 << 20,
         snapshots,
         failures,
         members: false,
@@ -34,9 +36,10 @@ fn plan(policy: Policy, disks: usize, snapshots: bool, failures: bool) -> Plan {
 }
 
 /// Enough of a state that was tried to find it again.
-fn story(plan: &Plan, seed: u64, step: usize, mode: CrashMode) -> String {
-    let Plan { policy, disks, spread, .. } = plan;
-    format!("{policy} on {disks} disks, {spread:?}, seed {seed}, step {step}, {mode:?}")
+fn told(plan: &Plan, seed: u64, step: usize) -> String {
+    let Plan { policy, disks, spread, page_cache_bytes, .. } = plan;
+    let cache = format!("{page_cache_bytes} bytes of map");
+    format!("{policy} on {disks} disks, {spread:?}, {cache}, seed {seed}, step {step}")
 }
 
 /// Opens the pool on what a crash left and compares everything. Sometimes goes on from there.
@@ -53,16 +56,18 @@ fn try_state(
     if random.one_in(6) {
         // A crash while the pool is opened.
         let turns = random.below(60);
-        let world = World::open_partly(disks, domains.clone(), random.bits(), turns);
+        let world =
+            World::open_partly(disks, domains.clone(), run.plan.start(random.bits()), turns);
         let second = CrashMode::ALL[random.below(CrashMode::ALL.len())];
         disks = world.crash(second, random);
         coverage.add(Operation::Recovery, flush_point(&world), fingerprint(&disks, run.seed));
         // What arrived the first time and was opened may count as it was, and no less.
         mode = if mode == CrashMode::EverythingArrived { second } else { mode };
     }
-    let opened = World::open(disks, domains.clone(), random.bits());
+    let opened = World::open(disks, domains.clone(), run.plan.start(random.bits()));
     let mut world = opened.map_err(|error| format!("cannot be opened: {error}"))?;
     let seen = run.model.check(&mut world, mode != CrashMode::EverythingArrived)?;
+    coverage.add_opened(world.pool.pages_evicted() > 0, world.status().repaired_chunks);
     if !random.one_in(4) {
         return Ok(());
     }
@@ -89,27 +94,10 @@ fn try_state(
     }
     let mode = CrashMode::ALL[random.below(CrashMode::ALL.len())];
     let disks = world.crash(mode, random);
-    let mut world = World::open(disks, domains, random.bits())
+    let mut world = World::open(disks, domains, run.plan.start(random.bits()))
         .map_err(|error| format!("cannot be opened a second time: {error}"))?;
     seen.check(&mut world, true).map_err(|why| format!("the second time, {mode:?}: {why}"))?;
     Ok(())
-}
-
-/// Faults of the disks that may have some: gone, or rotten.
-fn hurt(run: &Run, disks: &mut [SimDisk], random: &mut Random) {
-    for &disk in &run.faulty {
-        match random.below(4) {
-            0 => disks[disk].set_gone(true),
-            1 => {
-                for _ in 0..8 {
-                    let block = random.below(run.plan.disk_blocks);
-                    disks[disk].rot(block, random.below(4096 * 8));
-                }
-            }
-            2 => (0..4).for_each(|_| disks[disk].make_bad(random.below(run.plan.disk_blocks))),
-            _ => {}
-        }
-    }
 }
 
 fn fingerprint(disks: &[SimDisk], seed: u64) -> u64 {
@@ -129,6 +117,9 @@ fn explore(plan: Plan, seed: u64, steps: usize, coverage: &mut Coverage) -> Resu
         set_format(plan.upgrade.then_some(1));
         run.step();
         set_format(None);
+        if let Some(why) = &run.readings.wrong {
+            return Err(format!("{}: {why}", told(&plan, seed, step)));
+        }
         let now = run.world.pool.map_height();
         if height > 0 && now > height {
             coverage.add_rise(now);
@@ -142,18 +133,51 @@ fn explore(plan: Plan, seed: u64, steps: usize, coverage: &mut Coverage) -> Resu
         for _ in 0..if rare { 16 } else { 2 } {
             let mode = CrashMode::ALL[random.below(CrashMode::ALL.len())];
             let mut disks = run.world.crash(mode, &mut random);
-            hurt(&run, &mut disks, &mut random);
+            let faults = hurt(&run, &mut disks, &mut random);
             if coverage.add(operation, point, fingerprint(&disks, seed)) {
                 coverage.add_height(now);
+                let gone = disks.iter().filter(|disk| disk.is_gone()).count();
+                coverage.add_faults(&faults, run.plan.policy, gone);
                 try_state(&run, disks, mode, &mut random, coverage)
-                    .map_err(|why| format!("{}: {why}", story(&plan, seed, step, mode)))?;
+                    .map_err(|why| format!("{}, {mode:?}: {why}", told(&plan, seed, step)))?;
             }
+        }
+    }
+    end(&mut run, coverage).map_err(|why| format!("{}, alive: {why}", told(&plan, seed, steps)))
+}
+
+/// The end of a run: its disks obey and are all there, everything is as it should be, and after a
+/// scrub nothing is left that is not.
+fn end(run: &mut Run, coverage: &mut Coverage) -> Result<(), String> {
+    for disk in &mut run.world.disks {
+        disk.obey();
+    }
+    run.world.settle();
+    run.turn();
+    for disk in run.faulty.clone() {
+        run.world.disks[disk].set_gone(false);
+        if run.is_missing(disk) {
+            let op = ControlOp::ReturnDisk(run.world.spec(disk));
+            run.world.control(op).map_err(|error| format!("disk {disk}: {error}"))?;
         }
     }
     run.world.settle();
     run.turn();
-    run.model.check(&mut run.world, false).map_err(|why| format!("seed {seed}, alive: {why}"))?;
-    Ok(())
+    run.model.check(&mut run.world, false)?;
+    coverage.add_readings(run.readings.right);
+    run.readings.wrong.take().map_or(Ok(()), Err)?;
+    let scrub = |run: &mut Run| match run.world.control(ControlOp::Scrub { deep: true }) {
+        Ok(ControlAnswer::Scrubbed(report)) => Ok(report),
+        other => Err(format!("a scrub: {other:?}")),
+    };
+    let first = scrub(run)?;
+    run.model.check(&mut run.world, false)?;
+    let second = scrub(run)?;
+    if (first.lost, second.lost, second.repaired) == (0, 0, 0) {
+        Ok(())
+    } else {
+        Err(format!("after {first:?} {second:?}"))
+    }
 }
 
 /// The plans of the whole run, each with seeds of its own.
@@ -168,14 +192,18 @@ fn plans() -> Vec<Plan> {
         plan(EC_4_2, 6, true, true),
         Plan { members: true, ..plan(REPLICAS_2, 3, true, false) },
         Plan { members: true, ..plan(EC_2_1, 3, false, false) },
-        Plan { other: Some(REPLICAS_3), ..plan(REPLICAS_2, 4, true, false) },
-        Plan { other: Some(EC_4_2), ..plan(folded, 6, true, false) },
+        Plan { other: Some(REPLICAS_3), ..plan(REPLICAS_2, 4, true, true) },
+        Plan { other: Some(EC_4_2), ..plan(folded, 6, true, true) },
         Plan { upgrade: true, ..plan(REPLICAS_2, 2, true, false) },
     ]
 }
 
-/// Plans take turns with where their blocks are. What is wide needs room for more pages.
+/// Plans take turns with where their blocks are and how much of the map is kept in memory. What is
+/// wide needs room for more pages.
 fn spread(plan: Plan, turn: u64) -> Plan {
+    let few_pages = (turn / 3).is_multiple_of(2);
+    let page_cache_bytes = if few_pages { FEW_PAGES_BYTES } else { plan.page_cache_bytes };
+    let plan = Plan { page_cache_bytes, ..plan };
     match turn % 3 {
         0 => plan,
         1 => Plan { spread: Spread::Rising, disk_blocks: 768, ..plan },
@@ -200,6 +228,8 @@ fn explore_until(states: usize, first_seed: u64) -> Result<Coverage, String> {
     Ok(coverage)
 }
 
+/// So little that no path through a map stays in memory.
+const FEW_PAGES_BYTES: usize = 8192;
 const STATES_MIN: usize = 100_000;
 const CELL_STATES_MIN: u64 = 200;
 const HEIGHT_STATES_MIN: u64 = 1000;
@@ -227,6 +257,7 @@ fn no_crash_loses_a_flushed_write_or_shows_an_older_or_a_mixed_one() {
         assert!(all.rises(height) >= RISES_MIN, "too few maps rose to {height} levels");
     }
     assert_eq!(all.thin(CELL_STATES_MIN), []);
+    all.assert_faults();
 }
 
 /// The first seed at which a fault of the engine is noticed.

@@ -3,6 +3,7 @@
 use super::basics::{reopened, small, stamps, volume, write};
 use crate::control::{ControlAnswer, ControlOp, DiskId, DiskState, DiskStatus};
 use crate::error::BlockError;
+use crate::placement::Expand;
 use crate::policy::Policy;
 use crate::request::VolumeId;
 use crate::sim::{SimDisk, World};
@@ -86,10 +87,12 @@ fn a_rebalance_moves_a_share_of_the_stripes_to_an_added_disk() {
     let before: u64 = used(&mut world).iter().sum();
     world.disks.push(SimDisk::new(512));
     world.domains.push(Vec::new());
-    let op = ControlOp::AddDisk { disk: world.spec(3), force: false };
-    assert!(matches!(world.control(op), Ok(ControlAnswer::Disk(DiskId(3)))));
+    world.control(ControlOp::PauseRebalance(true)).expect("a pause");
+    let (disks, expand) = (vec![world.spec(3)], Expand::Rebalance);
+    let op = ControlOp::AddDisks { disks, expand, force: false };
+    assert!(matches!(world.control(op), Ok(ControlAnswer::Disks(ids)) if ids == [DiskId(3)]));
     world.settle();
-    assert!(used(&mut world)[3] < 8, "nothing moves because a disk came");
+    assert!(used(&mut world)[3] < 8, "nothing moves while it is paused");
     world.control(ControlOp::Rebalance).expect("a rebalance");
     world.control(ControlOp::Checkpoint).expect("a checkpoint");
     world.settle();
@@ -101,5 +104,29 @@ fn a_rebalance_moves_a_share_of_the_stripes_to_an_added_disk() {
     for gone in 0..4 {
         let mut world = reopened(&world, &[gone], 2).expect("opens without one");
         assert_eq!(stamps(&mut world, id, 0, BLOCKS), [1; BLOCKS], "without disk {gone}");
+    }
+}
+
+/// Shards that were two on a disk, and had no better place, were once moved for ever.
+#[test]
+fn a_folded_pool_rests_when_disks_are_given_up_until_each_has_two_shards_of_a_stripe() {
+    let policy = Policy::Folded { data: 4, parity: 2, failures: 1 };
+    let mut world = small(policy, 6, 512, 1);
+    let id = volume(&mut world, "v", BLOCKS as u64);
+    write(&mut world, id, 0, &[1; BLOCKS]);
+    world.control(ControlOp::Checkpoint).expect("a checkpoint");
+    for gone in [5, 4, 3_u16] {
+        world.disks[usize::from(gone)].set_gone(true);
+        write(&mut world, id, 0, &[u32::from(gone); BLOCKS]);
+        world.control(ControlOp::Checkpoint).expect("a checkpoint without a disk");
+        world.control(ControlOp::ForgetDisk(DiskId(gone))).expect("given up");
+        world.settle();
+        let expected = [u32::from(gone); BLOCKS];
+        assert_eq!(stamps(&mut world, id, 0, BLOCKS), expected, "without disk {gone}");
+        assert!(disk(&mut world, gone).is_none(), "disk {gone} is no member");
+    }
+    for gone in 0..3 {
+        let mut world = reopened(&world, &[gone], 2).expect("opens without one");
+        assert_eq!(stamps(&mut world, id, 0, BLOCKS), [3; BLOCKS], "without disk {gone}");
     }
 }

@@ -1,14 +1,17 @@
 //! One run: a pool under random requests and calls, with a model beside it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::basics::{small, volume};
 use super::coverage::{FlushPoint, Operation};
+use super::faults::{Fault, hurt_live};
+use super::readings::Readings;
 use crate::control::{ControlAnswer, ControlOp, DiskState};
+use crate::placement::Expand;
 use crate::policy::Policy;
 use crate::request::{RequestOp, Tag, VolumeId};
 use crate::sim::model::{Model, stamped};
-use crate::sim::{Random, SimDisk, Sites, Spread, World};
+use crate::sim::{Random, SimDisk, Sites, Spread, Start, World};
 
 const LOG_BLOCKS: usize = 32;
 
@@ -22,9 +25,11 @@ pub struct Plan {
     pub volume_blocks: usize,
     /// Where in the volumes those blocks are.
     pub spread: Spread,
+    /// Bytes of the map kept in memory: all of it, or so little that pages come and go.
+    pub page_cache_bytes: usize,
     /// Calls about snapshots and clones.
     pub snapshots: bool,
-    /// Disks that fail and come back, up to the policy's limit.
+    /// Disks that fail, lie and come back, up to the policy's limit.
     pub failures: bool,
     /// Disks that are added and removed.
     pub members: bool,
@@ -32,6 +37,13 @@ pub struct Plan {
     pub other: Option<Policy>,
     /// The pool is written in the oldest format and opened by this program.
     pub upgrade: bool,
+}
+
+impl Plan {
+    /// How its worlds begin.
+    pub fn start(&self, seed: u64) -> Start {
+        Start { page_cache_bytes: self.page_cache_bytes, ..Start::from(seed) }
+    }
 }
 
 /// A call on its way: what it is, and what it makes of a name.
@@ -59,6 +71,9 @@ pub struct Run {
     pub sites: Sites,
     /// Disks that may fail: as many as the policy survives.
     pub faulty: Vec<usize>,
+    /// What they did so far.
+    pub faults: BTreeSet<Fault>,
+    pub readings: Readings,
     writes: Vec<(Tag, String, Operation)>,
     flushes: Vec<(Tag, BTreeMap<String, Vec<u64>>)>,
     call: Option<Call>,
@@ -69,7 +84,8 @@ pub struct Run {
 impl Run {
     pub fn new(plan: Plan, seed: u64) -> Self {
         let mut random = Random::new(seed);
-        let mut world = small(plan.policy, plan.disks, plan.disk_blocks, random.bits());
+        let start = plan.start(random.bits());
+        let mut world = small(plan.policy, plan.disks, plan.disk_blocks, start);
         let mut model = Model::default();
         let stripe_blocks = stripe_blocks(plan.policy) as u64;
         let leaf_blocks = world.pool.leaf_blocks();
@@ -92,6 +108,8 @@ impl Run {
             seed,
             sites,
             faulty,
+            faults: BTreeSet::new(),
+            readings: Readings::default(),
             writes,
             flushes,
             call: None,
@@ -111,6 +129,8 @@ impl Run {
             10 if self.plan.failures => self.toggle_disk(),
             11 if self.plan.members => self.change_members(),
             12 => self.change_policy(),
+            13..=15 => self.read(),
+            16 if self.plan.failures && self.random.one_in(3) => hurt_live(self),
             _ => {}
         }
         self.turn();
@@ -124,6 +144,7 @@ impl Run {
     fn collect(&mut self) {
         let world = &mut self.world;
         let model = &mut self.model;
+        self.readings.collect(world);
         self.writes.retain(|(tag, name, _)| {
             let Some(answer) = world.answer(*tag) else { return true };
             model.answered(name, tag.0, answer.is_ok());
@@ -202,8 +223,22 @@ impl Run {
         let op = RequestOp::Write { offset, slices, fua: false };
         let tag = self.world.submit(self.id(&name), op);
         self.model.write(&name, tag.0, first, &stamps);
+        self.readings.wrote(&name, first, &stamps);
         let operation = if whole { Operation::WholeStripe } else { Operation::Write };
         self.writes.push((tag, name, operation));
+    }
+
+    /// Reads some blocks of a volume or a snapshot that no call is about.
+    fn read(&mut self) {
+        let locked = self.call.as_ref().map_or(&[][..], |call| &call.locks);
+        let all = self.model.volumes.keys().filter(|name| !locked.contains(name));
+        let names: Vec<_> = all.cloned().collect();
+        let Some(name) = self.pick(&names).filter(|_| !self.readings.is_full()) else { return };
+        let first = self.random.below(self.model.blocks(&name) - 8);
+        let count = self.sites.run(first, 1 + self.random.below(8));
+        let (offset, length) = (self.sites.address(first) * 4096, count * 4096);
+        let tag = self.world.submit(self.id(&name), RequestOp::Read { offset, length });
+        self.readings.begin(tag, name.clone(), first, self.model.readable(&name, first, count));
     }
 
     fn stamp(&mut self) -> u32 {
@@ -225,6 +260,7 @@ impl Run {
         let op = RequestOp::Zero { offset, length, fua: false };
         let tag = self.world.submit(self.id(&name), op);
         self.model.write(&name, tag.0, first, &vec![0; count]);
+        self.readings.wrote(&name, first, &vec![0; count]);
         self.writes.push((tag, name, Operation::Trim));
     }
 
@@ -243,6 +279,7 @@ impl Run {
 
     fn begin(&mut self, op: ControlOp, operation: Operation, locks: Vec<String>, after: After) {
         let tag = self.world.call(op);
+        self.readings.forget(&locks);
         self.call = Some(Call { tag, operation, locks, after });
     }
 
@@ -358,19 +395,22 @@ impl Run {
             return;
         }
         let disk = self.faulty[self.random.below(self.faulty.len())];
-        if !self.world.disks[disk].is_gone() {
-            self.world.disks[disk].set_gone(true);
-            return;
-        }
-        let missing = self.world.status().disks.iter().any(|found| {
-            found.handle.is_some_and(|handle| handle.0 as usize == disk)
-                && found.state == DiskState::Missing
-        });
-        if missing {
+        if self.is_missing(disk) {
             self.world.disks[disk].set_gone(false);
             let op = ControlOp::ReturnDisk(self.world.spec(disk));
             self.begin(op, Operation::ReturnDisk, vec![], After::Nothing);
+        } else {
+            self.world.disks[disk].set_gone(true);
+            self.faults.insert(Fault::Gone);
         }
+    }
+
+    /// Whether the pool does without a disk.
+    pub fn is_missing(&mut self, disk: usize) -> bool {
+        self.world.status().disks.iter().any(|found| {
+            found.handle.is_some_and(|handle| handle.0 as usize == disk)
+                && found.state == DiskState::Missing
+        })
     }
 
     /// Begins to change the policy, there or back.
@@ -380,7 +420,11 @@ impl Run {
         }
         if let Some(other) = self.plan.other {
             let after = After::Policy(other);
-            self.begin(ControlOp::SetPolicy(other), Operation::ChangePolicy, vec![], after);
+            let operation = match other {
+                Policy::Replicas { .. } => Operation::ChangeReplicas,
+                _ => Operation::Convert,
+            };
+            self.begin(ControlOp::SetPolicy(other), operation, vec![], after);
         }
     }
 
@@ -394,7 +438,8 @@ impl Run {
             self.world.disks.push(SimDisk::new(self.plan.disk_blocks));
             self.world.domains.push(Vec::new());
             let disk = self.world.spec(self.world.disks.len() - 1);
-            let op = ControlOp::AddDisk { disk, force: false };
+            let op =
+                ControlOp::AddDisks { disks: vec![disk], expand: Expand::Rebalance, force: false };
             self.begin(op, Operation::AddDisk, vec![], After::Nothing);
         } else if members.len() > self.plan.disks
             && let Some(first) = members.iter().find(|disk| disk.state == DiskState::Online)

@@ -1,0 +1,353 @@
+//! A disk that is an export of an NBD server: two threads, one that sends and one that receives.
+//!
+//! The server's answers are simple replies. A connection that breaks, or that answers nothing for a
+//! minute, answers everything as gone: what it had taken and not flushed may be lost, so that
+//! connecting anew in silence could turn a lost write into a flushed one.
+//! Source: the NBD project's `doc/proto.md`.
+
+use std::collections::{HashMap, VecDeque};
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use purlin_block_core::buffer::{BLOCK_BYTES, Buffer};
+use purlin_block_core::disk::{Disk, DiskDone, DiskError, DiskFacts, DiskIo, DiskOp, IoId, Media};
+
+use super::nbd_address::{NbdAddress, Server};
+use crate::nbd::protocol::{
+    REQUEST_MAGIC, SIMPLE_REPLY_MAGIC, command, command_flag, export_flag, option, option_reply,
+    property,
+};
+use crate::reactor::mailbox::{Mail, Mailbox};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
+/// How often the receiver looks whether something takes too long.
+const LOOK_PERIOD: Duration = Duration::from_secs(5);
+/// A server that haggles longer is none.
+const REPLIES_MAX: usize = 64;
+const REPLY_BYTES_MAX: u32 = 64 << 10;
+
+struct InFlight {
+    id: IoId,
+    buffer: Option<Buffer>,
+    since: Instant,
+}
+
+#[derive(Default)]
+struct State {
+    in_flight: HashMap<u64, InFlight>,
+    done: VecDeque<DiskDone>,
+    broken: bool,
+}
+
+#[derive(Clone)]
+struct Shared {
+    state: Arc<Mutex<State>>,
+    mailbox: Mailbox,
+}
+
+/// A connected export.
+pub struct NbdDisk {
+    facts: DiskFacts,
+    flags: u16,
+    shared: Shared,
+    sender: Sender<Vec<u8>>,
+    next_cookie: u64,
+}
+
+trait Connection: Read + Write + Send + Sized + 'static {
+    fn again(&self) -> io::Result<Self>;
+    fn limit(&self, timeout: Option<Duration>) -> io::Result<()>;
+    fn end(&self);
+}
+
+impl Connection for UnixStream {
+    fn again(&self) -> io::Result<Self> {
+        self.try_clone()
+    }
+    fn limit(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.set_read_timeout(timeout)?;
+        self.set_write_timeout(Some(ANSWER_TIMEOUT))
+    }
+    fn end(&self) {
+        let _ = self.shutdown(Shutdown::Both);
+    }
+}
+
+impl Connection for TcpStream {
+    fn again(&self) -> io::Result<Self> {
+        self.try_clone()
+    }
+    fn limit(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.set_nodelay(true)?;
+        self.set_read_timeout(timeout)?;
+        self.set_write_timeout(Some(ANSWER_TIMEOUT))
+    }
+    fn end(&self) {
+        let _ = self.shutdown(Shutdown::Both);
+    }
+}
+
+impl NbdDisk {
+    /// Connects and agrees with the server; the reactor of `mailbox` is woken by answers.
+    ///
+    /// # Errors
+    /// It cannot be reached, or its export cannot be used.
+    pub fn connect(address: &NbdAddress, mailbox: Mailbox) -> io::Result<Self> {
+        match &address.server {
+            Server::Unix(path) => Self::over(UnixStream::connect(path)?, address, mailbox),
+            Server::Tcp(host, port) => {
+                let place = (host.as_str(), *port).to_socket_addrs()?.next();
+                let place = place.ok_or_else(|| io::Error::other("its host has no address"))?;
+                let stream = TcpStream::connect_timeout(&place, CONNECT_TIMEOUT)?;
+                Self::over(stream, address, mailbox)
+            }
+        }
+    }
+
+    fn over<C: Connection>(
+        mut connection: C,
+        address: &NbdAddress,
+        mailbox: Mailbox,
+    ) -> io::Result<Self> {
+        connection.limit(Some(CONNECT_TIMEOUT))?;
+        let (size_bytes, flags) = negotiate(&mut connection, &address.export)?;
+        if flags & export_flag::READ_ONLY != 0 {
+            return Err(io::Error::other("its export is read-only"));
+        }
+        connection.limit(Some(LOOK_PERIOD))?;
+        let shared = Shared { state: Arc::default(), mailbox };
+        let (sender, requests) = channel();
+        let (out, sending) = (connection.again()?, shared.clone());
+        let (coming, receiving) = (connection, shared.clone());
+        std::thread::Builder::new()
+            .name("nbd-send".to_owned())
+            .spawn(move || send(out, &requests, &sending))?;
+        std::thread::Builder::new()
+            .name("nbd-receive".to_owned())
+            .spawn(move || receive(coming, &receiving))?;
+        let block = BLOCK_BYTES as u64;
+        let facts = DiskFacts {
+            size_bytes: size_bytes / block * block,
+            sector_bytes: 4096,
+            media: Media::Hdd,
+        };
+        Ok(Self { facts, flags, shared, sender, next_cookie: 0 })
+    }
+}
+
+impl Disk for NbdDisk {
+    fn facts(&self) -> DiskFacts {
+        self.facts
+    }
+
+    fn submit(&mut self, io: DiskIo) {
+        let (kind, flags, at, length, buffer, slices) = match io.op {
+            DiskOp::Read { at, buffer } => {
+                (command::READ, 0, at, buffer.len(), Some(buffer), Vec::new())
+            }
+            DiskOp::Write { at, slices, fua } => {
+                if fua && self.flags & export_flag::FUA == 0 {
+                    return self.shared.answer(io.id, Err(DiskError::Io));
+                }
+                let length = slices.iter().map(purlin_block_core::buffer::Slice::len).sum();
+                (command::WRITE, if fua { command_flag::FUA } else { 0 }, at, length, None, slices)
+            }
+            // A server without the command keeps nothing that a flush would make durable.
+            DiskOp::Flush if self.flags & export_flag::FLUSH == 0 => {
+                return self.shared.answer(io.id, Ok(None));
+            }
+            DiskOp::Flush => (command::FLUSH, 0, 0, 0, None, Vec::new()),
+            DiskOp::Discard { .. } => return self.shared.answer(io.id, Ok(None)),
+        };
+        let cookie = self.next_cookie;
+        self.next_cookie += 1;
+        let mut message = Vec::with_capacity(28);
+        message.extend(REQUEST_MAGIC.to_be_bytes());
+        message.extend(flags.to_be_bytes());
+        message.extend(kind.to_be_bytes());
+        message.extend(cookie.to_be_bytes());
+        message.extend(at.to_be_bytes());
+        message.extend(u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
+        for slice in &slices {
+            message.extend(slice.as_bytes());
+        }
+        {
+            let mut state = self.shared.lock();
+            if !state.broken {
+                let flight = InFlight { id: io.id, buffer, since: Instant::now() };
+                state.in_flight.insert(cookie, flight);
+                drop(state);
+                if self.sender.send(message).is_err() {
+                    self.shared.break_off();
+                }
+                return;
+            }
+        }
+        self.shared.answer(io.id, Err(DiskError::Gone));
+    }
+
+    fn poll(&mut self) -> Option<DiskDone> {
+        self.shared.lock().done.pop_front()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer(&self, id: IoId, result: Result<Option<Buffer>, DiskError>) {
+        self.lock().done.push_back(DiskDone { id, result });
+        self.mailbox.send(Mail::Nudge);
+    }
+
+    fn break_off(&self) {
+        let mut state = self.lock();
+        state.broken = true;
+        let ended: Vec<InFlight> = state.in_flight.drain().map(|(_, flight)| flight).collect();
+        let gone = |flight: InFlight| DiskDone { id: flight.id, result: Err(DiskError::Gone) };
+        state.done.extend(ended.into_iter().map(gone));
+        drop(state);
+        self.mailbox.send(Mail::Nudge);
+    }
+}
+
+fn send<C: Connection>(mut out: C, requests: &Receiver<Vec<u8>>, shared: &Shared) {
+    while let Ok(message) = requests.recv() {
+        if out.write_all(&message).is_err() {
+            break;
+        }
+    }
+    // The disk was dropped, or the server is gone.
+    out.end();
+    shared.break_off();
+}
+
+fn receive<C: Connection>(mut coming: C, shared: &Shared) {
+    let ended = take_replies(&mut coming, shared);
+    if let Err(error) = ended
+        && !shared.lock().in_flight.is_empty()
+    {
+        eprintln!("purlin-blockd: the NBD server of a cached device is gone: {error}");
+    }
+    coming.end();
+    shared.break_off();
+}
+
+fn take_replies<C: Connection>(coming: &mut C, shared: &Shared) -> io::Result<()> {
+    let mut head = [0; 16];
+    loop {
+        read_patiently(coming, &mut head, shared)?;
+        if head[..4] != SIMPLE_REPLY_MAGIC.to_be_bytes() {
+            return Err(io::Error::other("its answer is none of the protocol"));
+        }
+        let error = u32::from_be_bytes([head[4], head[5], head[6], head[7]]);
+        let cookie = u64::from_be_bytes([
+            head[8], head[9], head[10], head[11], head[12], head[13], head[14], head[15],
+        ]);
+        // The buffer is taken out while it is filled; should that fail, the operation still ends.
+        let found = shared.lock().in_flight.get_mut(&cookie).map(|flight| flight.buffer.take());
+        let Some(mut buffer) = found else {
+            return Err(io::Error::other("it answered what was not asked"));
+        };
+        if let Some(buffer) = buffer.as_mut().filter(|_| error == 0) {
+            read_patiently(coming, buffer.as_bytes_mut(), shared)?;
+        }
+        let Some(flight) = shared.lock().in_flight.remove(&cookie) else { return Ok(()) };
+        let result = match error {
+            0 => Ok(buffer),
+            28 => Err(DiskError::NoSpace),
+            108 => Err(DiskError::Gone),
+            _ => Err(DiskError::Io),
+        };
+        shared.answer(flight.id, result);
+    }
+}
+
+/// Reads it whole; a server that owes an answer for too long is gone.
+fn read_patiently<C: Connection>(
+    coming: &mut C,
+    mut room: &mut [u8],
+    shared: &Shared,
+) -> io::Result<()> {
+    while !room.is_empty() {
+        match coming.read(room) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => room = &mut room[count..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) =>
+            {
+                let state = shared.lock();
+                let late = |flight: &InFlight| flight.since.elapsed() > ANSWER_TIMEOUT;
+                if state.broken || state.in_flight.values().any(late) {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// The fixed newstyle handshake up to transmission: size and flags of the export.
+fn negotiate<C: Connection>(connection: &mut C, export: &str) -> io::Result<(u64, u16)> {
+    const FIXED_NO_ZEROES: u16 = 3;
+    let mut greeting = [0; 18];
+    connection.read_exact(&mut greeting)?;
+    let flags = u16::from_be_bytes([greeting[16], greeting[17]]);
+    if greeting[..16] != *b"NBDMAGICIHAVEOPT" || flags & FIXED_NO_ZEROES != FIXED_NO_ZEROES {
+        return Err(io::Error::other("it does not speak NBD's fixed newstyle handshake"));
+    }
+    let name = export.as_bytes();
+    let length = u32::try_from(name.len()).unwrap_or(u32::MAX);
+    let mut option = u32::from(FIXED_NO_ZEROES).to_be_bytes().to_vec();
+    option.extend(b"IHAVEOPT");
+    option.extend(option::GO.to_be_bytes());
+    option.extend(length.saturating_add(6).to_be_bytes());
+    option.extend(length.to_be_bytes());
+    option.extend(name);
+    option.extend([0, 0]);
+    connection.write_all(&option)?;
+    let mut found = None;
+    for _ in 0..REPLIES_MAX {
+        let mut head = [0; 20];
+        connection.read_exact(&mut head)?;
+        let word =
+            |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let (kind, length) = (word(12), word(16));
+        if length > REPLY_BYTES_MAX {
+            break;
+        }
+        let mut body = vec![0; length as usize];
+        connection.read_exact(&mut body)?;
+        let about = body.first_chunk().map(|bytes| u16::from_be_bytes(*bytes));
+        match (kind, about, found) {
+            (option_reply::ACK, _, Some(found)) => return Ok(found),
+            (option_reply::DESCRIPTION, Some(property::EXPORT), _) if body.len() == 12 => {
+                let mut size = [0; 8];
+                size.copy_from_slice(&body[2..10]);
+                found = Some((u64::from_be_bytes(size), u16::from_be_bytes([body[10], body[11]])));
+            }
+            (option_reply::DESCRIPTION, Some(property::BLOCK_SIZE), _) if body.len() == 14 => {
+                let least = u32::from_be_bytes([body[2], body[3], body[4], body[5]]);
+                if least as usize > BLOCK_BYTES {
+                    let message = format!("its smallest request is {least} bytes, more than 4096");
+                    return Err(io::Error::other(message));
+                }
+            }
+            (option_reply::DESCRIPTION, ..) => {}
+            _ => {
+                let said = String::from_utf8_lossy(&body).into_owned();
+                let message = format!("it refuses the export {export:?}: {said}");
+                return Err(io::Error::other(message));
+            }
+        }
+    }
+    Err(io::Error::other("it did not come to an end with the handshake"))
+}
