@@ -45,7 +45,10 @@ const probePart: Part = {
 const blockdPart: Part = {
   name: 'blockd',
   folder: join(repository, 'target/blockd'),
-  inputs: ['libs/block-native/crates', 'libs/ec-native/crates/ec-core', ...sharedInputs],
+  inputs: [
+    ...['libs/block-native/crates', 'libs/ec-native/crates/ec-core'],
+    ...['libs/cache-native/crates/cache-core', ...sharedInputs],
+  ],
 }
 
 /** The key of `part` if it must be built, undefined if what is there was built from the same

@@ -125,6 +125,7 @@ export function packageContents(version: string): readonly PackageContents[] {
       file('purlin-blockd', '/usr/lib/purlin/bin/purlin-blockd', 0o755),
       file('purlin-blockd.service', '/usr/lib/systemd/system/purlin-blockd.service'),
       file('purlin-blockd.path', '/usr/lib/systemd/system/purlin-blockd.path'),
+      file('purlin-map.service', '/usr/lib/systemd/system/purlin-map.service'),
       licence('purlin-blockd'),
     ],
     requires: [
@@ -132,7 +133,10 @@ export function packageContents(version: string): readonly PackageContents[] {
       { deb: 'libc6 (>= 2.34)', rpm: 'glibc >= 2.34' },
       { deb: 'libgcc-s1', rpm: 'libgcc' },
     ],
-    recommends: [],
+    recommends: [
+      { deb: 'nbd-client', rpm: 'nbd' },
+      { deb: 'purlin-cli', rpm: 'purlin-cli' },
+    ],
     service: false,
   }
   return [node, agent, cli, blockDaemon]

@@ -43,6 +43,7 @@ export async function stage(folder: string, version: string): Promise<void> {
     'purlin-blockd.path',
     'purlin-blockd.service',
     'purlin-host-agent.service',
+    'purlin-map.service',
     'purlin-restore.service',
     'host-agent.toml',
     'purlin',

@@ -19,7 +19,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 
 /** What a package may load on demand only, by `import()`, so that its start does not pay for it. */
 const allowedLate: Readonly<Record<string, readonly string[]>> = {
-  cli: ['netfilter', 'placement', 'hardware', ...NATIVE],
+  cli: ['netfilter', 'placement', 'hardware', 'storage', ...NATIVE],
 }
 
 /** What the tests of a package may see beside that: the agent's API is tried by the client that

@@ -5,20 +5,9 @@ import { parse } from 'yaml'
 import { fixedAgent, problem } from '../tests/agent.ts'
 import { run } from '../tests/run.ts'
 import { routes, samples, taskOf } from '../tests/samples.ts'
+import { testLines } from '../tests/shown.ts'
 
-const shown = test.macro({
-  title: (_given, line: string) => `purlin ${line} prints its table`,
-  exec: async (t, line: string) => {
-    await using agent = await fixedAgent(routes)
-    const { exitCode, stdout, stderr } = await run(line.split(' '), {
-      environment: { PURLIN_SOCKET: agent.socketPath },
-    })
-    t.snapshot({ exitCode, stderr })
-    t.snapshot(stdout)
-  },
-})
-
-for (const line of [
+testLines(routes, [
   'get vm',
   'get VirtualMachine web-1',
   'get port',
@@ -39,9 +28,7 @@ for (const line of [
   'alert list',
   'token list',
   'version',
-]) {
-  test(shown, line)
-}
+])
 
 test('json and yaml are the resource or the list exactly as the agent gave it', async (t) => {
   await using agent = await fixedAgent(routes)

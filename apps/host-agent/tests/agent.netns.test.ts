@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises'
+import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { run, systemClock } from '@purlin/base'
@@ -277,3 +277,41 @@ async function post(socketPath: string, path: string, body: unknown, key?: strin
     call.end(JSON.stringify(body))
   })
 }
+
+test.serial('a change of a group does not wait for rules of NICs that nobody wants', async (t) => {
+  const first = await startAgent()
+  const image = join(first.folder, 'images/probe')
+  await mkdir(image, { recursive: true })
+  const files = { kernel: 'kernel', initrd: 'initrd' }
+  for (const file of Object.values(files)) await writeFile(join(image, file), '')
+  await writeFile(join(image, 'image.json'), JSON.stringify({ ...files, cmdline: '' }))
+  const nics = [{ name: 'eth0', portGroup: 'prod', securityGroups: ['web'] }]
+  await first.client.apply([
+    { kind: 'DistributedSwitch', name: 'dvs0', spec: {} },
+    {
+      kind: 'PortGroup',
+      name: 'prod',
+      spec: { switch: 'dvs0', subnets: [{ cidr: '10.0.0.0/24' }] },
+    },
+    group('web'),
+    { kind: 'VirtualMachine', name: 'old', spec: { cpus: 1, memoryMiB: 64, image: 'probe', nics } },
+  ])
+  const proof = () => first.client.enforcement.verify().catch(() => undefined)
+  await eventually(proof, (found) => found?.nics === 1 && found.equal)
+  await first.stop()
+  await removeFolder(first)
+
+  // Another state: nobody wants the NIC, and neither Open vSwitch nor libvirt says who uses it.
+  const second = await startAgent()
+  const task = await second.client.apply([group('app')])
+  t.is((await task.wait({ deadlineMs: 15_000 })).state, 'succeeded')
+  const rules = await run('/usr/sbin/nft', ['list', 'table', 'bridge', 'purlin'], {
+    timeoutMs: 10_000,
+  })
+  t.regex(rules.stdout, /ptap-/, 'what is left of it is closed, and stays')
+  await second.stop()
+  await removeFolder(second)
+  for (const family of ['inet', 'bridge']) {
+    await run('/usr/sbin/nft', ['delete', 'table', family, 'purlin'], { timeoutMs: 10_000 })
+  }
+})

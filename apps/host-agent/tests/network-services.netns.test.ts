@@ -9,7 +9,8 @@ import { routedNetwork } from '../src/desired/routers.ts'
 import { vswitchDesired } from '../src/desired/vswitch.ts'
 import { type Catalogue, catalogueOf } from '../src/resources/catalogue.ts'
 import { resourceKey, type StoredRecord } from '../src/resources/record.ts'
-import { type LabMachine, type SwitchLab, startLab } from './switch-lab.ts'
+import type { LabMachine } from './lab-host.ts'
+import { type SwitchLab, startLab } from './switch-lab.ts'
 
 const support = (file: string): string =>
   fileURLToPath(new URL(`../../../libs/vswitch/tests/support/${file}`, import.meta.url))

@@ -11,7 +11,7 @@ const WAIT = { deadlineMs: 120_000 }
 const MIB = 2 ** 20
 
 test.serial(
-  'one host’s storage: applied, served, grown, limited, refused with dependents, kept while the agent is killed, deleted',
+  'one host’s storage: applied, served, grown, limited, rolled back, flattened, refused with dependents, kept while the agent is killed, deleted',
   async (t) => {
     const daemon = await startBlockDaemon()
     const options = { configuration: daemon.configuration }
@@ -66,13 +66,36 @@ test.serial(
     t.is((refused as PurlinError).code, 'PUR_RESOURCE_IN_USE')
     t.regex(refused?.message ?? '', /Volume vol-d/)
 
+    const { volumes, snapshots } = agent.client
+    const changed = await Array.fromAsync(snapshots.extents('vol-a-tuesday'))
+    t.deepEqual(changed, [{ offset: MIB, length: MIB }])
+    await io(uri('vol-a'), 'write -P 0x5b 2M 64k')
+    t.deepEqual(await Array.fromAsync(volumes.extents('vol-a', { since: 'vol-a-tuesday' })), [
+      { offset: 2 * MIB, length: 65_536 },
+    ])
+    t.deepEqual(await volumes.rollback('vol-a', 'vol-a-tuesday'), {
+      ...{ volume: 'vol-a', snapshot: 'vol-a-tuesday' },
+    })
+    await io(uri('vol-a'), 'read -P 0 2M 64k')
+    await io(uri('vol-a'), 'read -P 0x5a 1M 1M')
+    const foreign = await t.throwsAsync(volumes.rollback('vol-b', 'vol-a-tuesday'))
+    t.regex(foreign?.message ?? '', /no snapshot of volume vol-b/)
+    const held = await t.throwsAsync(volumes.delete('vol-a'))
+    t.regex(held?.message ?? '', /Snapshot vol-a-monday, Snapshot vol-a-tuesday/)
+
+    const alone = { kind: 'Volume', name: 'vol-d', spec: { pool: 'bulk', sizeGiB: 5 } }
+    const flat = await (await agent.client.apply([alone])).wait(WAIT)
+    t.is(flat.state, 'succeeded', agent.output())
+    t.is((await volumes.get('vol-d')).status.parent, undefined)
+    await io(uri('vol-d'), 'read -P 0x5a 1M 1M')
+
     const before = await daemon.status()
     await agent.stop('SIGKILL')
     await io(uri('vol-a'), 'read -P 0x5a 1M 1M')
     agent = await startAgent({ ...options, folder: agent.folder })
     for (const [kind, name] of [
-      ['volumes', 'vol-d'],
       ['snapshots', 'vol-a-tuesday'],
+      ['volumes', 'vol-d'],
     ] as const) {
       const gone = await agent.client[kind].delete(name)
       t.is((await gone.wait(WAIT)).state, 'succeeded', agent.output())

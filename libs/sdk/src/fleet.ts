@@ -1,4 +1,5 @@
 import type {
+  AuthorityAnswer,
   CertificateAnswer,
   CertificateRequest,
   FleetAnswer,
@@ -22,6 +23,8 @@ export interface Fleet {
   init(request: FleetRequest, options?: CallOptions): Promise<FleetAnswer>
   /** A key and a certificate of the fleet’s authority. Errors: PUR_FLEET_NO_AUTHORITY. */
   certificate(request: CertificateRequest, options?: CallOptions): Promise<CertificateAnswer>
+  /** The authority’s certificate and its list of revoked ones. Errors: PUR_FLEET_STATE. */
+  authority(options?: CallOptions): Promise<AuthorityAnswer>
   /** A token by which one host may join, once. Errors: PUR_FLEET_NO_AUTHORITY. */
   token(request?: HostTokenRequest, options?: CallOptions): Promise<HostTokenAnswer>
   /** Makes the agent’s host join the fleet of another. Errors: PUR_FLEET_TOKEN,
@@ -40,6 +43,7 @@ export function fleetOf(transport: Transport): Fleet {
     init: (body, options) => carryOut(transport, 'initFleet', { body, options: once(options) }),
     certificate: (body, options) =>
       carryOut(transport, 'issueCertificate', { body, options: once(options) }),
+    authority: (options) => carryOut(transport, 'showAuthority', { options }),
     token: (body = {}, options) =>
       carryOut(transport, 'createHostToken', { body, options: once(options) }),
     join: (body, options) => carryOut(transport, 'joinFleet', { body, options: once(options) }),

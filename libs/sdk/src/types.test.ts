@@ -17,7 +17,7 @@ test('each kind has its own types under its own name', (t) => {
   t.true(same<Get<'distributedSwitches'>, Resource<'DistributedSwitch'>>(true))
   t.true(same<Get<'bareMetalInstances'>, Resource<'BareMetalInstance'>>(true))
   t.true(same<Client['ports'], ReadCollection<'Port'>>(true))
-  t.true(same<Client['volumes'], Collection<'Volume'>>(true))
+  t.true(same<Client['topologies'], Collection<'Topology'>>(true))
   t.true(same<ReturnType<TaskHandle['wait']>, Promise<Task>>(true))
   t.false(same<Get<'volumes'>, Resource<'Snapshot'>>(false))
 })

@@ -6,7 +6,7 @@ import { writeDurably } from './configuration/write-durably.ts'
 import { type ControlClient, createControlClient, unreachable } from './control/client.ts'
 import { CONTROL_SOCKET, type VolumeLimits } from './control/messages.ts'
 import type { StorageDesired } from './desired.ts'
-import type { StorageObserved } from './observed.ts'
+import { type StorageObserved, storageFacts } from './observed.ts'
 import { planStorage } from './plan/plan.ts'
 import type { StorageStep } from './plan/step.ts'
 
@@ -54,7 +54,7 @@ export function createStorageDriver(options?: StorageDriverOptions): StorageDriv
     execute: async (step, signal) => {
       if (grounds !== undefined) await execute(grounds, step, signal)
     },
-    facts: () => new Set(),
+    facts: storageFacts,
     independent: (failed, later) => {
       const calls = failed.kind === 'call' && later.kind === 'call'
       return calls && failed.subject !== later.subject

@@ -1,4 +1,10 @@
-import type { DiskStatus, PoolStatus, VolumeLimits } from './control/messages.ts'
+import {
+  COPYING,
+  type DiskStatus,
+  type MovingStatus,
+  type PoolStatus,
+  type VolumeLimits,
+} from './control/messages.ts'
 import type { StorageObserved } from './observed.ts'
 
 /** A pool as it is seen on a host. */
@@ -9,12 +15,37 @@ export interface PoolHealth {
   readonly policy?: string
   readonly sizeBytes: number
   readonly usedBytes: number
+  /** What the disks can hold of volumes' bytes, with their redundancy. */
+  readonly usableBytes: number
   /** What volumes may grow to. */
   readonly provisionedBytes: number
   /** Stripes that lack shards, to be made whole by recovery. */
   readonly shortStripes: number
   readonly repairedChunks: number
   readonly disks: readonly Omit<DiskStatus, 'disk'>[]
+  readonly moving?: MovingStatus
+  readonly scrub?: ScrubRecord
+}
+
+/** What is known of a pool's scrubs; times in milliseconds since 1970. */
+export interface ScrubRecord {
+  readonly firstSeenAtMs: number
+  /** When one ended that has read the map. */
+  readonly metadataAtMs?: number
+  /** When one ended that has read everything. */
+  readonly deepAtMs?: number
+  /** When one failed, where none has ended since. */
+  readonly failedAtMs?: number
+  readonly running?: { readonly deep: boolean; readonly startedAtMs: number }
+  /** What the last one found. */
+  readonly last?: {
+    readonly deep: boolean
+    readonly tookMs: number
+    readonly pages: number
+    readonly stripes: number
+    readonly repaired: number
+    readonly lost: number
+  }
 }
 
 /** A volume or snapshot as it is seen on a host. */
@@ -43,11 +74,19 @@ export interface StorageHealth {
 }
 
 /** What is observed, as resources show it. Shape: `sockets` is the daemon's folder. Pure. */
-export function storageHealth(observed: StorageObserved, sockets: string): StorageHealth {
+export function storageHealth(
+  observed: StorageObserved,
+  sockets: string,
+  scrubOf: (pool: string) => ScrubRecord | undefined = () => undefined,
+): StorageHealth {
   const pools = observed.daemon?.pools ?? []
+  const healthOf = (pool: PoolStatus): PoolHealth => {
+    const scrub = scrubOf(pool.name)
+    return { ...poolHealth(pool), ...(scrub !== undefined && { scrub }) }
+  }
   return {
     ...(observed.trouble !== undefined && { trouble: observed.trouble }),
-    pools: new Map(pools.map((pool) => [pool.name, poolHealth(pool)])),
+    pools: new Map(pools.map((pool) => [pool.name, healthOf(pool)])),
     volumes: new Map(pools.flatMap((pool) => volumesOf(pool, sockets, observed.limits))),
   }
 }
@@ -63,12 +102,25 @@ function poolHealth({ state, engine }: PoolStatus): PoolHealth {
     ...(phase === 'failed' && { reason: { code: code ?? '', message: message ?? '' } }),
     ...(engine && { policy: engine.policy }),
     sizeBytes: sum(({ sizeBytes }) => sizeBytes),
+    usableBytes: Math.floor(
+      sum(({ sizeBytes }) => sizeBytes) * (engine === undefined ? 0 : efficiencyOf(engine.policy)),
+    ),
     usedBytes: sum(({ usedBytes }) => usedBytes),
     provisionedBytes: engine?.provisionedBytes ?? 0,
     shortStripes: engine?.shortStripes ?? 0,
     repairedChunks: engine?.repairedChunks ?? 0,
     disks,
+    ...(engine?.moving && { moving: engine.moving }),
   }
+}
+
+/** Which part of the disks a policy leaves to what is stored: `replicas 3` a third, `4+2:1` two
+ *  thirds. Pure. */
+export function efficiencyOf(policy: string): number {
+  const [, replicas] = /^replicas (\d+)$/.exec(policy) ?? []
+  if (replicas !== undefined) return 1 / Number(replicas)
+  const [, data, parity] = /^(\d+)\+(\d+)/.exec(policy) ?? []
+  return data === undefined ? 0 : Number(data) / (Number(data) + Number(parity))
 }
 
 function volumesOf(
@@ -90,7 +142,7 @@ function volumesOf(
         ...(!snapshot && { socket: `${sockets}/${name}.sock` }),
         clients: reactor?.clients[name] ?? 0,
         ...(limited !== undefined && { limits: JSON.parse(limited) as VolumeLimits }),
-        copying: names.has(`copying:${name}`),
+        copying: names.has(`${COPYING}${name}`),
       }
       return [name, health] as const
     })

@@ -1,3 +1,4 @@
+export { type ControlClient, createControlClient } from './control/client.ts'
 export { CONTROL_SOCKET, type DaemonStatus, type VolumeLimits } from './control/messages.ts'
 export {
   NO_STORAGE,
@@ -7,7 +8,14 @@ export {
   type VolumeDesired,
 } from './desired.ts'
 export { createStorageDriver, type StorageDriver, type StorageDriverOptions } from './driver.ts'
-export { type PoolHealth, type StorageHealth, storageHealth, type VolumeHealth } from './health.ts'
+export {
+  type PoolHealth,
+  type ScrubRecord,
+  type StorageHealth,
+  storageHealth,
+  type VolumeHealth,
+} from './health.ts'
+export { mappedVolumes } from './mapping/mapped-volumes.ts'
 export type { StorageObserved } from './observed.ts'
 export { planStorage } from './plan/plan.ts'
 export type { StorageStep } from './plan/step.ts'

@@ -1,4 +1,5 @@
-import type { PoolStatus } from './control/messages.ts'
+import { type Fact, fact, sizeFact } from '@purlin/base'
+import { COPYING, type PoolStatus } from './control/messages.ts'
 
 /** The block daemon and what belongs to Purlin in it. */
 export interface StorageObserved {
@@ -12,4 +13,26 @@ export interface StorageObserved {
   readonly owned: ReadonlySet<string>
   /** The limits that this driver has set in the daemon of this process, as JSON by volume. */
   readonly limits: ReadonlyMap<string, string>
+}
+
+/** A daemon answers: what is planned without one waits for it, and is no failure that would make
+ *  the lane look less often. */
+export const DAEMON_ANSWERS: Fact = fact('daemon', 'blockd', 'answers')
+
+/** What the storage lane tells the others: the volumes that can be used, and their sizes. Pure. */
+export function storageFacts({ daemon }: StorageObserved): ReadonlySet<Fact> {
+  if (daemon === undefined) return new Set()
+  return new Set([
+    DAEMON_ANSWERS,
+    ...daemon.pools.flatMap(({ state, engine }) => {
+      const volumes = state.phase === 'running' ? (engine?.volumes ?? []) : []
+      const names = new Set(volumes.map(({ name }) => name))
+      return volumes
+        .filter(({ name, snapshot }) => !snapshot && !names.has(`${COPYING}${name}`))
+        .flatMap(({ name, sizeBytes }) => [
+          fact('volume', name, 'served'),
+          fact('volume', name, sizeFact(sizeBytes)),
+        ])
+    }),
+  ])
 }

@@ -98,6 +98,12 @@ export class ModelDaemon {
         this.#volumes(pool).set(found.name, { ...found, sizeBytes: step.words.sizeBytes })
         return
       }
+      case 'volume-flatten': {
+        const [pool, found] = this.#find(step.words.name)
+        if (found.parent === null || found.snapshot) throw new Error('it is no linked clone')
+        this.#volumes(pool).set(found.name, { ...found, parent: null })
+        return
+      }
       case 'volume-limit':
         this.#find(step.words.name)
         this.limits.set(step.words.name, JSON.stringify(step.words.limits))

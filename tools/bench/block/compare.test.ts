@@ -2,12 +2,14 @@ import test from 'ava'
 import { judge } from './compare.ts'
 import { figuresOf } from './fio.ts'
 import { fioWords, jobs } from './jobs.ts'
-import { poolText } from './servers.ts'
+import { poolText, shapesOf } from './shapes.ts'
+import { readWords } from './verb.ts'
 
 const figures = (iops: number, p99Us: number, serverCpuUs: number) => ({
   iops,
   p50Us: p99Us / 2,
   p99Us,
+  largestUs: 2 * p99Us,
   serverCpuUs,
 })
 
@@ -27,13 +29,14 @@ test('what fio prints becomes rates, latencies and the server’s time for each 
   const side = (ios: number) => ({
     iops: ios / 2,
     total_ios: ios,
-    clat_ns: { percentile: { '50.000000': 50_000, '99.000000': 90_000 } },
+    clat_ns: { max: 95_000, percentile: { '50.000000': 50_000, '99.000000': 90_000 } },
   })
   const text = JSON.stringify({ jobs: [{ error: 0, read: side(1000), write: side(0) }] })
   t.deepEqual(figuresOf(`fio: connected to NBD server\n${text}`, jobs.read1, 20_000), {
     iops: 500,
     p50Us: 50,
     p99Us: 90,
+    largestUs: 95,
     serverCpuUs: 20,
   })
   const failed = text.replace('"error":0', '"error":5')
@@ -45,9 +48,15 @@ test('a run ends by time or by bytes', (t) => {
   t.true(fioWords(jobs.write1, 'nbd://x', { bytes: 4096 }).includes('--io_size=4096'))
 })
 
-test('the configuration of a benchmark’s pool names every disk', (t) => {
-  const shape = { name: 'x', redundancy: '{ replicas: 2 }', disks: 2, diskGiB: 3, volumeMiB: 512 }
-  const text = poolText(shape)
+test('the configuration of a benchmark’s pool names every disk and every volume', (t) => {
+  const text = poolText(shapesOf(false).two)
   t.regex(text, /name: d1, server: s1, path: \.\/d1\.img, sizeGiB: 3/)
-  t.regex(text, /pool: p, sizeGiB: 0\.5/)
+  t.regex(poolText(shapesOf(true).history), /name: bare\nspec: { pool: p, sizeGiB: 0\.125 }/)
+})
+
+test('a quick run has fewer and shorter rounds, unless it is told otherwise', (t) => {
+  t.like(readWords([]), { rounds: 5, seconds: 3, quick: false })
+  t.like(readWords(['--quick']), { rounds: 2, seconds: 1, quick: true })
+  t.like(readWords(['--quick', '--rounds', '9']), { rounds: 9, seconds: 1 })
+  t.throws(() => readWords(['--rounds', '0']), { code: 'PUR_INVALID' })
 })

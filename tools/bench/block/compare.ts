@@ -1,7 +1,6 @@
 import { quantile } from '../quantile.ts'
-import { control } from './control.ts'
 import { measure } from './fio.ts'
-import type { Figures, Job } from './jobs.ts'
+import type { Figures, Job, Limit } from './jobs.ts'
 import type { Server } from './servers.ts'
 
 /** A goal of one load: how many times the peer's. */
@@ -13,15 +12,18 @@ export interface Goal {
 
 /** A load on Purlin and on its peer. */
 export interface Comparison {
+  readonly title: string
   readonly job: Job
   readonly purlin: Server
   readonly peer: Server
   readonly goal: Goal
+  /** Before each run of Purlin's side. */
+  readonly prepare?: () => Promise<unknown>
 }
 
 /** The medians of both sides, and of the rounds' ratios. */
 export interface Finding {
-  readonly job: string
+  readonly title: string
   readonly purlin: string
   readonly peer: string
   readonly own: Figures
@@ -36,9 +38,9 @@ export interface Finding {
 /** Runs both sides in turn, the order changed each round, so that neither always has the warmer
  *  machine. */
 export async function compare(
-  { job, purlin, peer, goal }: Comparison,
+  { title, job, purlin, peer, goal, prepare }: Comparison,
   rounds: number,
-  seconds: number,
+  limit: Limit,
   signal: AbortSignal,
 ): Promise<Finding> {
   const own: Figures[] = []
@@ -46,13 +48,12 @@ export async function compare(
   for (let round = 0; round < rounds; round++) {
     const sides = round % 2 === 0 ? [purlin, peer] : [peer, purlin]
     for (const side of sides) {
-      // Bursts begin with an empty log.
-      if (side === purlin) await control(purlin, 'pool-checkpoint', { pool: 'p' })
-      const figures = await measure(job, side, { seconds }, signal)
+      if (side === purlin) await prepare?.()
+      const figures = await measure(job, side, limit, signal)
       ;(side === purlin ? own : other).push(figures)
     }
   }
-  return { job: job.title, purlin: purlin.name, peer: peer.name, goal, ...judge(own, other, goal) }
+  return { title, purlin: purlin.name, peer: peer.name, goal, ...judge(own, other, goal) }
 }
 
 /** Sums rounds up: medians of each side, and the medians of the ratios of each round. Pure. */
@@ -60,7 +61,7 @@ export function judge(
   own: readonly Figures[],
   other: readonly Figures[],
   goal: Goal,
-): Omit<Finding, 'job' | 'purlin' | 'peer' | 'goal'> {
+): Omit<Finding, 'title' | 'purlin' | 'peer' | 'goal'> {
   const ratio = (field: keyof Figures): number => {
     const ratios = own.map(
       (figures, round) => figures[field] / (other[round]?.[field] ?? Number.NaN),
@@ -85,6 +86,7 @@ function medians(rounds: readonly Figures[]): Figures {
     iops: median('iops'),
     p50Us: median('p50Us'),
     p99Us: median('p99Us'),
+    largestUs: median('largestUs'),
     serverCpuUs: median('serverCpuUs'),
   }
 }

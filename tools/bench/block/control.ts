@@ -38,7 +38,14 @@ const status = z.object({
         writtenBytes: z.number(),
         clientWrittenBytes: z.number(),
         logBytes: z.number(),
-        memoryBytes: z.number(),
+        memory: z.object({
+          cacheBytes: z.number(),
+          cacheBytesMax: z.number(),
+          logBytes: z.number(),
+          logBytesMax: z.number(),
+          spaceBytes: z.number(),
+          referenceBytes: z.number(),
+        }),
         disks: z.array(z.object({ usedBytes: z.number() })),
       }),
     }),
@@ -46,12 +53,18 @@ const status = z.object({
 })
 
 /** What a daemon's only pool counts. */
-export async function counters(
-  server: Server,
-): Promise<z.infer<typeof status>['pools'][number]['engine']> {
+export type Counters = z.infer<typeof status>['pools'][number]['engine']
+
+/** Asks a daemon for what its only pool counts. Errors: PUR_INVALID without a pool. */
+export async function counters(server: Server): Promise<Counters> {
   const [pool] = status.parse(await control(server, 'status')).pools
   if (pool === undefined) {
     throw new PurlinError('PUR_INVALID', { message: 'the daemon serves no pool' })
   }
   return pool.engine
+}
+
+/** Has everything in the log go home. */
+export async function checkpoint(server: Server): Promise<void> {
+  await control(server, 'pool-checkpoint', { pool: 'p' })
 }

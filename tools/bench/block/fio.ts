@@ -1,10 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { PurlinError, run } from '@purlin/base'
 import { z } from 'zod'
-import { type Figures, fioWords, type Job } from './jobs.ts'
-import type { Server } from './servers.ts'
+import { type Figures, fioWords, type Job, type Limit } from './jobs.ts'
+import { processOf, type Server } from './servers.ts'
 
-const latency = z.object({ percentile: z.record(z.string(), z.number()).optional() })
+const latency = z.object({
+  max: z.number(),
+  percentile: z.record(z.string(), z.number()).optional(),
+})
 const side = z.object({ iops: z.number(), total_ios: z.number(), clat_ns: latency })
 const output = z.object({
   jobs: z.array(z.object({ error: z.number(), read: side, write: side })).min(1),
@@ -19,13 +22,14 @@ const SLACK_MS = 10 * 60_000
 export async function measure(
   job: Job,
   server: Server,
-  limit: { readonly seconds: number } | { readonly bytes: number },
+  limit: Limit,
   signal: AbortSignal,
 ): Promise<Figures> {
-  const before = await processorUs(server.process)
+  const before = await processorUs(server)
   const words = fioWords(job, server.uri, limit)
   const { stdout } = await run('fio', words, { timeoutMs: SLACK_MS, signal })
-  const used = (await processorUs(server.process)) - before
+  // A process that took over meanwhile began at nothing.
+  const used = Math.max((await processorUs(server)) - before, 0)
   return figuresOf(stdout, job, used)
 }
 
@@ -43,12 +47,13 @@ export function figuresOf(text: string, job: Job, usedUs: number): Figures {
     iops: measured.iops,
     p50Us: percentile('50.000000'),
     p99Us: percentile('99.000000'),
+    largestUs: measured.clat_ns.max / 1000,
     serverCpuUs: usedUs / Math.max(measured.total_ios, 1),
   }
 }
 
-async function processorUs(process: number): Promise<number> {
-  const stat = await readFile(`/proc/${process}/stat`, 'utf8')
+async function processorUs(server: Server): Promise<number> {
+  const stat = await readFile(`/proc/${await processOf(server)}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) * TICK_US
 }

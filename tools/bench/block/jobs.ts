@@ -9,36 +9,18 @@ export interface Job {
 
 const KIB = 1024
 
+function random(rw: 'randread' | 'randwrite', depth: number): Job {
+  const word = rw === 'randread' ? 'read' : 'write'
+  const title = `4 KiB random ${word}, depth ${depth}`
+  return { name: `${word}${depth}`, title, rw, blockBytes: 4 * KIB, depth }
+}
+
 /** Every load the goals speak of. */
 export const jobs = {
-  read1: {
-    name: 'read1',
-    title: '4 KiB random read, depth 1',
-    rw: 'randread',
-    blockBytes: 4 * KIB,
-    depth: 1,
-  },
-  read32: {
-    name: 'read32',
-    title: '4 KiB random read, depth 32',
-    rw: 'randread',
-    blockBytes: 4 * KIB,
-    depth: 32,
-  },
-  write1: {
-    name: 'write1',
-    title: '4 KiB random write, depth 1',
-    rw: 'randwrite',
-    blockBytes: 4 * KIB,
-    depth: 1,
-  },
-  write32: {
-    name: 'write32',
-    title: '4 KiB random write, depth 32',
-    rw: 'randwrite',
-    blockBytes: 4 * KIB,
-    depth: 32,
-  },
+  read1: random('randread', 1),
+  read32: random('randread', 32),
+  write1: random('randwrite', 1),
+  write32: random('randwrite', 32),
   sequential: {
     name: 'sequential',
     title: '64 KiB sequential write, depth 8',
@@ -48,21 +30,21 @@ export const jobs = {
   },
 } as const satisfies Readonly<Record<string, Job>>
 
-/** What a run gives: of the client its rate and latencies, of the server its processor time. */
+/** What a run gives: of the client its rate, latencies and length, of the server its processor
+ *  time. */
 export interface Figures {
   readonly iops: number
   readonly p50Us: number
   readonly p99Us: number
+  readonly largestUs: number
   readonly serverCpuUs: number
 }
 
-/** fio's words for a job against an NBD server. Shape: `limit` ends the run by time or by bytes
- *  written. Pure. */
-export function fioWords(
-  job: Job,
-  uri: string,
-  limit: { readonly seconds: number } | { readonly bytes: number },
-): readonly string[] {
+/** What ends a run: time, or bytes moved. */
+export type Limit = { readonly seconds: number } | { readonly bytes: number }
+
+/** fio's words for a job against an NBD server. Pure. */
+export function fioWords(job: Job, uri: string, limit: Limit): readonly string[] {
   const end =
     'seconds' in limit
       ? ['--time_based', `--runtime=${limit.seconds}`]
@@ -75,6 +57,8 @@ export function fioWords(
     `--rw=${job.rw}`,
     `--bs=${job.blockBytes}`,
     `--iodepth=${job.depth}`,
+    // Uniform: a block may come again before all others did.
+    '--norandommap',
     '--randrepeat=0',
     '--percentile_list=50:99',
     '--output-format=json',

@@ -5,6 +5,7 @@ import type { Extra } from './extras.ts'
 export interface BlockFindings {
   readonly rounds: number
   readonly seconds: number
+  readonly quick: boolean
   readonly findings: readonly Finding[]
   readonly extras: readonly Extra[]
 }
@@ -16,7 +17,7 @@ export function reportLines({ findings, extras }: BlockFindings): readonly strin
     const p99 = goal.p99RatioMax === undefined ? '' : `, p99 <= ${goal.p99RatioMax}`
     const cpu = goal.cpuRatioMax === undefined ? '' : `, CPU <= ${goal.cpuRatioMax}`
     return [
-      `${finding.purlin} against ${finding.peer}: ${finding.job}`,
+      `${finding.purlin} against ${finding.peer}: ${finding.title}`,
       `  IOPS    ${round(own.iops)} / ${round(other.iops)} = ${ratio(finding.iopsRatio)}`,
       `  p50, us ${round(own.p50Us)} / ${round(other.p50Us)}`,
       `  p99, us ${round(own.p99Us)} / ${round(other.p99Us)} = ${ratio(finding.p99Ratio)}`,
@@ -25,11 +26,13 @@ export function reportLines({ findings, extras }: BlockFindings): readonly strin
       `  goal: IOPS >= ${goal.iopsRatioMin}${p99}${cpu}: ${finding.met ? 'met' : 'MISSED'}`,
     ]
   })
-  const others = extras.map(
-    ({ name, value, unit, goal, met }) =>
-      `${name}: ${value} ${unit}; goal ${goal}: ${met ? 'met' : 'MISSED'}`,
-  )
-  return [...loads, ...others]
+  const others = extras.map(({ name, value, unit, goal, met }) => {
+    const verdict = goal === undefined ? '' : `; goal ${goal}: ${met === true ? 'met' : 'MISSED'}`
+    return `${name}: ${value} ${unit}${verdict}`
+  })
+  const goals = [...findings, ...extras].filter(({ met }) => met !== undefined)
+  const met = goals.filter((found) => found.met === true).length
+  return [...loads, ...others, `${met} of ${goals.length} goals met`]
 }
 
 function round(value: number): string {

@@ -1,39 +1,32 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PurlinError, run, systemClock } from '@purlin/base'
-import { repository } from '../../repository.ts'
+import { type PoolShape, poolText } from './shapes.ts'
 
-/** The daemon as a clone's set-up builds it. */
-const PROGRAM = join(repository, 'target/release/purlin-blockd')
 const START_MS = 60_000
 const STOP_MS = 90_000
 const TOOL = { timeoutMs: 10 * 60_000 }
 export const MIB = 1024 * 1024
 
-/** A block server that is measured. */
+/** An export of a block server that is measured. */
 export interface Server {
   readonly name: string
   readonly uri: string
-  readonly process: number
+  /** Has the process's id; another one after a planned upgrade. */
+  readonly pidFile: string
   /** The folder of its sockets. */
   readonly sockets: string
   readonly stop: () => Promise<void>
 }
 
-/** A pool of the daemon. */
-export interface PoolShape {
-  readonly name: string
-  readonly redundancy: string
-  readonly disks: number
-  readonly diskGiB: number
-  readonly volumeMiB: number
-}
-
-/** Starts a daemon with one pool and one volume `v`. Errors: PUR_DEADLINE_PASSED when it does not
- *  serve in time. */
-export async function startPurlin(folder: string, shape: PoolShape): Promise<Server> {
+/** Starts a daemon with one pool; its server is that of volume `v`. Errors: PUR_DEADLINE_PASSED
+ *  when it does not serve in time. */
+export async function startPurlin(
+  program: string,
+  folder: string,
+  shape: PoolShape,
+): Promise<Server> {
   // The path becomes part of a URI.
   const home = join(folder, shape.name.replaceAll(/\W+/g, '-'))
   await mkdir(home, { recursive: true })
@@ -41,11 +34,23 @@ export async function startPurlin(folder: string, shape: PoolShape): Promise<Ser
   await prepareDisks(home, shape)
   const sockets = join(home, 'sockets')
   const words = ['serve', '--config', join(home, 'pool.yaml'), '--sockets', sockets]
-  const child = spawn(PROGRAM, words, { stdio: ['ignore', 2, 2] })
-  const socket = join(sockets, 'v.sock')
-  const process = await waitForProcess(join(sockets, 'v.pid'), child)
-  const uri = `nbd+unix:///v?socket=${socket}`
-  return { name: shape.name, uri, process, sockets, stop: () => stopChild(child, home) }
+  const child = spawn(program, words, { stdio: ['ignore', 2, 2] })
+  const pidFile = join(sockets, 'v.pid')
+  await waitForProcess(pidFile, child)
+  const stop = async (): Promise<void> => {
+    await endProcess(pidFile)
+    await rm(home, { recursive: true, force: true })
+  }
+  return { name: shape.name, uri: uriOf(sockets, 'v'), pidFile, sockets, stop }
+}
+
+/** Another volume of a daemon's. Pure. */
+export function otherVolume(server: Server, volume: string): Server {
+  return { ...server, name: volume, uri: uriOf(server.sockets, volume) }
+}
+
+function uriOf(sockets: string, volume: string): string {
+  return `nbd+unix:///${volume}?socket=${join(sockets, `${volume}.sock`)}`
 }
 
 /** Makes disks of files whose blocks have their place, as a block device's have and as the peer's
@@ -53,30 +58,9 @@ export async function startPurlin(folder: string, shape: PoolShape): Promise<Ser
 async function prepareDisks(home: string, shape: PoolShape): Promise<void> {
   for (let index = 0; index < shape.disks; index++) {
     const target = `of=${join(home, `d${index}.img`)}`
-    const size = ['bs=1M', `count=${shape.diskGiB * 1024}`, 'oflag=direct', 'status=none']
+    const size = ['bs=1M', `count=${shape.diskMiB}`, 'oflag=direct', 'status=none']
     await run('dd', ['if=/dev/zero', target, ...size], TOOL)
   }
-}
-
-/** The configuration of one pool with one volume. Pure. */
-export function poolText(shape: PoolShape): string {
-  const disks = Array.from({ length: shape.disks }, (_, index) => {
-    const name = `d${index}`
-    return `    - { name: ${name}, server: s${index}, path: ./${name}.img, sizeGiB: ${shape.diskGiB} }`
-  })
-  return [
-    'kind: StoragePool',
-    'name: p',
-    'spec:',
-    `  redundancy: ${shape.redundancy}`,
-    '  disks:',
-    ...disks,
-    '---',
-    'kind: Volume',
-    'name: v',
-    `spec: { pool: p, sizeGiB: ${shape.volumeMiB / 1024} }`,
-    '',
-  ].join('\n')
 }
 
 /** Starts qemu-storage-daemon over a file of whole data. Errors: PUR_EXEC_FAILED. */
@@ -103,15 +87,14 @@ export async function startQemu(
     ],
     TOOL,
   )
-  const id = Number(await readFile(pidFile, 'utf8'))
   const stop = async (): Promise<void> => {
-    process.kill(id)
+    await endProcess(pidFile)
     await rm(home, { recursive: true, force: true })
   }
   return {
     name: `qemu ${name}`,
     uri: `nbd+unix:///x?socket=${socket}`,
-    process: id,
+    pidFile,
     sockets: home,
     stop,
   }
@@ -123,12 +106,17 @@ export async function fill(server: Server, signal: AbortSignal): Promise<void> {
   await run('fio', [...words, '--bs=1M', '--iodepth=4', '--refill_buffers'], { ...TOOL, signal })
 }
 
-async function waitForProcess(file: string, child: ChildProcess): Promise<number> {
+/** The process that serves now. Errors: ENOENT when none does. */
+export async function processOf(server: Pick<Server, 'pidFile'>): Promise<number> {
+  return Number(await readFile(server.pidFile, 'utf8'))
+}
+
+async function waitForProcess(pidFile: string, child: ChildProcess): Promise<void> {
   const deadlineMs = systemClock.monotonicMs() + START_MS
   while (systemClock.monotonicMs() < deadlineMs && child.exitCode === null) {
-    const text = await readFile(file, 'utf8').catch(() => '')
+    const text = await readFile(pidFile, 'utf8').catch(() => '')
     // The socket appears right after its file of the process's id.
-    if (Number(text) === child.pid) return await systemClock.sleep(100).then(() => Number(text))
+    if (Number(text) === child.pid) return await systemClock.sleep(100)
     await systemClock.sleep(20)
   }
   child.kill('SIGKILL')
@@ -137,11 +125,22 @@ async function waitForProcess(file: string, child: ChildProcess): Promise<number
   })
 }
 
-async function stopChild(child: ChildProcess, home: string): Promise<void> {
-  if (child.exitCode === null) {
-    const ended = once(child, 'exit', { signal: AbortSignal.timeout(STOP_MS) })
-    child.kill('SIGTERM')
-    await ended
+/** Ends a server that need not be a child of this process. */
+async function endProcess(pidFile: string): Promise<void> {
+  const id = await processOf({ pidFile }).catch(() => 0)
+  const deadlineMs = systemClock.monotonicMs() + STOP_MS
+  let isLate = false
+  while (id > 0 && send(id, isLate ? 'SIGKILL' : 'SIGTERM')) {
+    for (let waits = 0; waits < 20 && send(id, 0); waits++) await systemClock.sleep(50)
+    isLate = systemClock.monotonicMs() > deadlineMs
   }
-  await rm(home, { recursive: true, force: true })
+}
+
+/** Whether there was such a process. */
+function send(id: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(id, signal)
+  } catch {
+    return false
+  }
 }

@@ -20,8 +20,8 @@ type Ports = SwitchFindings['ports']
 type Side = Omit<Ports['sides'][number], 'who'>
 
 /** Makes so many ports of a switch and removes them, by turns as one plan of the agent, as a script
- *  with calls for each port, and as one with a call for all. Medians of the rounds; the scripts have
- *  one, since what a port takes them grows with the number of ports, to minutes in all. */
+ *  with calls for each port, and as one with a call for all. Medians of the rounds; the scripts
+ *  have one, since what a port takes them grows with the number of ports, to minutes in all. */
 export async function measurePorts(
   socket: string,
   runFolder: string,

@@ -5,6 +5,7 @@ import { CommandFailure } from '../exit-codes.ts'
 import { sizeText } from '../output/byte-progress.ts'
 import type { Table } from '../output/table.ts'
 import { poolStatus, type SeenDisk } from '../views/pool-health.ts'
+import { addDiskLife } from './disk-life.ts'
 
 /** A disk as its pool wants it and as it is seen there. */
 interface PoolDisk {
@@ -37,6 +38,7 @@ export function addDisk(program: Command, cli: Cli): void {
       if (disk === undefined) throw new CommandFailure(`pool ${pool} has no disk ${name}`)
       cli.print(disk, () => table([disk]))
     })
+  addDiskLife(group, cli)
 }
 
 async function poolsOf(

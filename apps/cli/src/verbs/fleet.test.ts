@@ -74,7 +74,7 @@ test('a refusal to join is sent once and told with its code', async (t) => {
 
 test('fleet certificate writes key and certificates for their owner alone', async (t) => {
   await using agent = await fixedAgent({
-    'POST /v1/fleet/certificates': [200, { certificate: 'C', key: 'K', ca: 'A' }],
+    'POST /v1/fleet/certificates': [200, { certificate: 'C', key: 'K', ca: 'A', crl: 'L' }],
   })
   const folder = join(agent.folder, 'made')
   const words = [
@@ -95,6 +95,17 @@ test('fleet certificate writes key and certificates for their owner alone', asyn
   t.is(await readFile(join(folder, 'etcd-1.key'), 'utf8'), 'K')
   t.is((await stat(join(folder, 'etcd-1.key'))).mode & 0o777, 0o600)
   t.is(await readFile(join(folder, 'ca.pem'), 'utf8'), 'A')
+  t.is(await readFile(join(folder, 'crl.pem'), 'utf8'), 'L')
+})
+
+test('fleet authority writes whom to believe and whom no more, and no empty file', async (t) => {
+  await using agent = await fixedAgent({
+    'GET /v1/fleet/authority': [200, { fleet: 'dc1', ca: 'A', crl: '' }],
+  })
+  const folder = join(agent.folder, 'authority')
+  const words = ['--socket', agent.socketPath, 'fleet', 'authority', '--folder', folder]
+  t.is((await run(words)).stdout, `${join(folder, 'ca.pem')}\n`)
+  await t.throwsAsync(stat(join(folder, 'crl.pem')))
 })
 
 test('store move names every endpoint, and files as the agent finds them', async (t) => {

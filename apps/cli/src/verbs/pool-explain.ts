@@ -1,7 +1,9 @@
 import { PurlinError } from '@purlin/base'
 import type { Command } from 'commander'
 import type { Cli } from '../cli.ts'
+import { CommandFailure, exitCodes } from '../exit-codes.ts'
 import { type NamedPool, numberDisks, placementOf, placeNames, readPool } from '../pool-manifest.ts'
+import { placedText } from '../views/pool-placed.ts'
 import { explanationText, type PoolExplanation } from '../views/pool-survival.ts'
 
 type PlacementTable = import('@purlin/block-native').PlacementTable
@@ -12,13 +14,23 @@ export function addPoolExplain(group: Command, cli: Cli): void {
   group
     .command('explain')
     .description('where a pool’s stripes lie and the worst sets of failures that they survive')
-    .requiredOption('-f, --file <file>', 'manifest with the pool and its topology; - is stdin')
-    .argument('[pool]', 'which, where the manifest has several')
-    .action(async (wanted: string | undefined, { file }: { readonly file: string }) => {
+    .option('-f, --file <file>', 'of a manifest with the pool and its topology; - is stdin')
+    .argument('[pool]', 'which: of the agent’s, or of the manifest where it has several')
+    .action(async (wanted: string | undefined, { file }: { readonly file?: string }) => {
+      if (file === undefined) return await explainLive(cli, wanted)
       const pool = await readPool(cli, file, wanted)
       const explanation = await explanationOf(pool)
       cli.print(explanation, () => explanationText(explanation, pool, cli.colours))
     })
+}
+
+/** What is really placed, as the pool’s map says. */
+async function explainLive(cli: Cli, name: string | undefined): Promise<void> {
+  if (name === undefined) {
+    throw new CommandFailure('name a pool, or give a manifest by --file', exitCodes.usage)
+  }
+  const placed = await cli.client.storagePools.explain(name)
+  cli.print(placed, () => placedText(name, placed, cli.colours))
 }
 
 async function explanationOf(pool: NamedPool): Promise<PoolExplanation> {

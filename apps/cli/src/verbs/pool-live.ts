@@ -3,8 +3,14 @@ import type { Cli, WaitOptions } from '../cli.ts'
 import { withChangeOptions } from '../options.ts'
 import { poolPicture } from '../views/pool-picture.ts'
 import { printTask } from './apply.ts'
+import { type ChangeFlags, changePool } from './change-pool.ts'
 import { printDescription } from './describe.ts'
 import { printResources } from './get.ts'
+
+interface RebalanceFlags extends ChangeFlags {
+  readonly pause?: true
+  readonly resume?: true
+}
 
 /** The verbs of `purlin pool` that ask the agent. */
 export function addPoolLive(group: Command, cli: Cli): void {
@@ -14,17 +20,37 @@ export function addPoolLive(group: Command, cli: Cli): void {
     .action(() => printResources(cli, 'StoragePool', undefined))
   group
     .command('show')
+    .alias('status')
     .description('a pool as a tree: where its disks stand, how full and how well they are')
     .argument('<name>')
     .action(async (name: string) => {
       const pool = await cli.client.resources('StoragePool').get(name)
-      cli.print(pool, () => poolPicture(pool, cli.colours))
+      const nowMs = cli.streams.clock.nowMs()
+      cli.print(pool, () => poolPicture(pool, nowMs, cli.colours))
     })
   group
     .command('describe')
     .description('a pool with its conditions and events')
     .argument('<name>')
     .action((name: string) => printDescription(cli, 'StoragePool', name))
+  withChangeOptions(
+    group
+      .command('rebalance')
+      .description('move stripes to where placement wants them; progress is in pool show')
+      .argument('<name>')
+      .option('--pause', 'hold the moving of what is safe where it is')
+      .option('--resume', 'let it go on'),
+  ).action(async (name: string, { pause, resume, ...flags }: RebalanceFlags) => {
+    if (pause === true || resume === true) {
+      await changePool(cli, name, flags, ({ rebalance: _before, ...spec }) => ({
+        ...spec,
+        ...(pause === true && { rebalance: 'paused' }),
+      }))
+      return
+    }
+    const begun = await cli.client.storagePools.rebalance(name)
+    cli.print(begun, () => `the rebalance of pool ${name} has begun\n`)
+  })
   withChangeOptions(
     group
       .command('delete')

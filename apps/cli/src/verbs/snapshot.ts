@@ -6,6 +6,7 @@ import { printTask } from './apply.ts'
 import { printDescription } from './describe.ts'
 import { printResources } from './get.ts'
 import { makeAnew } from './made-anew.ts'
+import { printExtents, withSince } from './volume-history.ts'
 
 /** `purlin snapshot` */
 export function addSnapshot(program: Command, cli: Cli): void {
@@ -30,6 +31,11 @@ export function addSnapshot(program: Command, cli: Cli): void {
     const put = (options: RevisionOptions) =>
       cli.client.resources('Snapshot').put(manifest, options)
     await makeAnew(cli, `Snapshot ${name}`, put, flags)
+  })
+  withSince(
+    group.command('extents').description('the parts that hold something, or that differ'),
+  ).action(async (name: string, options: { readonly since?: string }) => {
+    await printExtents(cli, cli.client.snapshots.extents(name, options))
   })
   withChangeOptions(
     group

@@ -3,6 +3,7 @@ import test from 'ava'
 import { fixedAgent, type Routes } from '../../tests/agent.ts'
 import { NOW_MS, run } from '../../tests/run.ts'
 import { samples, taskOf } from '../../tests/samples.ts'
+import { testLines } from '../../tests/shown.ts'
 import { rateText } from '../views/topology.ts'
 
 const [plain] = samples.switches
@@ -93,19 +94,7 @@ const routes: Routes = {
   'PUT /v1/port-groups/web': [202, taskOf({ verb: 'put' })],
 }
 
-const shown = test.macro({
-  title: (_given, line: string) => `purlin ${line} prints its answer`,
-  exec: async (t, line: string) => {
-    await using agent = await fixedAgent(routes)
-    const { exitCode, stdout, stderr } = await run(line.split(' '), {
-      environment: { PURLIN_SOCKET: agent.socketPath },
-    })
-    t.snapshot({ exitCode, stderr })
-    t.snapshot(stdout)
-  },
-})
-
-for (const line of [
+testLines(routes, [
   'switch list',
   'switch show dvs0',
   'switch show dvs0 -o svg',
@@ -120,9 +109,7 @@ for (const line of [
   'port history web-1.eth0',
   'top net',
   'top net --sort dropped --of port --count 1',
-]) {
-  test(shown, line)
-}
+])
 
 test('a switch and a port group are made of their flags, and never over one that stands', async (t) => {
   await using agent = await fixedAgent(routes)

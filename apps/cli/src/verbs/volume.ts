@@ -8,6 +8,8 @@ import { printTask } from './apply.ts'
 import { printDescription } from './describe.ts'
 import { printResources } from './get.ts'
 import { makeAnew } from './made-anew.ts'
+import { addVolumeHistory } from './volume-history.ts'
+import { addVolumeMap } from './volume-map.ts'
 
 type VolumeSpec = Resource<'Volume'>['spec']
 type Limits = NonNullable<VolumeSpec['qos']>
@@ -77,6 +79,8 @@ export function addVolume(program: Command, cli: Cli): void {
   ).action(async (name: string, flags: Limits & RevisionFlag & WaitOptions) => {
     await change(cli, name, flags, ({ qos: _before, ...spec }) => ({ ...spec, ...qosOf(flags) }))
   })
+  addVolumeHistory(group, cli)
+  addVolumeMap(group, cli)
   withChangeOptions(
     group.command('delete').description('delete a volume that has no snapshots').argument('<name>'),
   ).action(async (name: string, flags: RevisionFlag & WaitOptions) => {

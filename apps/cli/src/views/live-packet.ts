@@ -27,9 +27,10 @@ export function liveEndText(live: End['live'], meant: End['verdict'], colours: b
 /** What all ends together say. Pure. */
 export function liveText(live: PacketExplanation['live'], colours: boolean): string {
   if (live === undefined) return ''
-  const { outcome, untraced } = live
+  const { outcome, untraced, crossing } = live
   const lines = untraced.map(({ end, reason }) => `  ${oneLine(`${end}: ${reason}`)}\n`)
-  const others = lines.length === 0 ? '' : `not traced:\n${lines.join('')}`
+  const way = crossingText(crossing, colours)
+  const others = `${way}${lines.length === 0 ? '' : `not traced:\n${lines.join('')}`}`
   switch (outcome) {
     case 'agrees':
       return `\n${coloured('the kernel agrees', 'good', colours)}\n${others}`
@@ -38,4 +39,30 @@ export function liveText(live: PacketExplanation['live'], colours: boolean): str
     case 'untraced':
       return `\n${coloured('the kernel was not heard', 'bad', colours)}\n${others}`
   }
+}
+
+/** A line for each namespace that the packet was sent through. */
+function crossingText(
+  crossing: NonNullable<PacketExplanation['live']>['crossing'],
+  colours: boolean,
+): string {
+  if (crossing === undefined) return ''
+  if (!crossing.traced) {
+    return `way: ${coloured('not traced', 'careful', colours)}: ${oneLine(crossing.reason)}\n`
+  }
+  const { verdict, agrees, hops } = crossing
+  const head = agrees
+    ? coloured(`${verdict}, as told`, 'good', colours)
+    : coloured(`${verdict}, not as told`, 'bad', colours)
+  const lines = hops.map(({ by, name, outcome, rule, device, packet }) => {
+    const end = {
+      passed: `passed by ${device ?? 'a device'}${packet === undefined ? '' : ` as ${packet}`}`,
+      dropped: `dropped by ${rule ?? 'a rule'}`,
+      taken: 'taken in, it was for the namespace itself',
+      lost: 'no way on',
+      unseen: 'it did not come here',
+    }[outcome]
+    return `  ${oneLine(`${by} ${name}: ${end}`)}\n`
+  })
+  return `way: ${head}\n${lines.join('')}`
 }

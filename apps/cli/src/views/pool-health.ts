@@ -9,6 +9,34 @@ export interface SeenDisk {
   readonly sizeBytes: number
   readonly usedBytes: number
   readonly errors: number
+  readonly media?: string
+  readonly movedBytes?: number
+}
+
+/** Bytes that go from one disk to another, by how far. */
+export interface SeenDistances {
+  readonly server: number
+  readonly rack: number
+  readonly room: number
+  readonly across: number
+}
+
+/** How the moving of stripes is going, as a pool's status has it. */
+export interface SeenMoving {
+  readonly rebalance: 'idle' | 'running' | 'paused' | 'held'
+  readonly movedBytes: SeenDistances
+  readonly leastBytes: SeenDistances
+  readonly rebuiltBytes: number
+  readonly rewrittenBytes: number
+  readonly plannedBytes: number
+}
+
+/** What a pool's status says of its scrubs; times in milliseconds since 1970. */
+export interface SeenScrub {
+  readonly metadataAtMs?: number
+  readonly deepAtMs?: number
+  readonly running?: { readonly deep: boolean; readonly startedAtMs: number }
+  readonly last?: { readonly repaired: number; readonly lost: number }
 }
 
 /** What the status of a pool shows beside its conditions; absent fields have not been seen. */
@@ -17,10 +45,14 @@ export interface PoolStatus {
   readonly policy?: string
   readonly sizeBytes?: number
   readonly usedBytes?: number
+  /** What the disks can hold of volumes' bytes. */
+  readonly usableBytes?: number
   readonly provisionedBytes?: number
   readonly shortStripes?: number
   readonly repairedChunks?: number
   readonly disks?: readonly SeenDisk[]
+  readonly scrub?: SeenScrub
+  readonly moving?: SeenMoving
 }
 
 /** The own fields of a pool's status. Pure. */

@@ -2,8 +2,9 @@ import type { Resource } from '@purlin/schema'
 import { sizeText } from '../output/byte-progress.ts'
 import { oneLine } from '../output/table.ts'
 import { coloured, type Tone } from '../output/tone.ts'
-import { readyCell } from '../output/words.ts'
-import { type PoolStatus, poolStatus, type SeenDisk } from './pool-health.ts'
+import { ageText, readyCell } from '../output/words.ts'
+import { type PoolStatus, poolStatus, type SeenDisk, type SeenScrub } from './pool-health.ts'
+import { movingText } from './pool-moving.ts'
 
 const BAR_CELLS = 20
 const NEARLY_FULL = 0.8
@@ -16,27 +17,75 @@ interface Branch {
 }
 
 /** A pool as it is: its health, then where its disks stand and how full they are. Pure. */
-export function poolPicture(pool: Resource<'StoragePool'>, colours: boolean): string {
+export function poolPicture(
+  pool: Resource<'StoragePool'>,
+  nowMs: number,
+  colours: boolean,
+): string {
   const seen = poolStatus(pool)
   const top: Branch = { name: '', below: new Map(), disks: [] }
   for (const disk of seen.disks ?? []) place(top, disk)
   const width = Math.max(0, ...(seen.disks ?? []).map(({ name }) => name.length))
-  return [...heading(pool, seen, colours), ...drawn(top, '', width, colours), ''].join('\n')
+  return [...heading(pool, seen, nowMs, colours), ...drawn(top, '', width, colours), ''].join('\n')
 }
 
-function heading(pool: Resource<'StoragePool'>, seen: PoolStatus, colours: boolean): string[] {
+function heading(
+  pool: Resource<'StoragePool'>,
+  seen: PoolStatus,
+  nowMs: number,
+  colours: boolean,
+): string[] {
   const ready = readyCell(pool)
   const health = typeof ready === 'string' ? ready : coloured(ready.text, ready.tone, colours)
-  const { usedBytes = 0, sizeBytes = 0, provisionedBytes = 0, shortStripes = 0 } = seen
-  const part = sizeBytes === 0 ? 0 : provisionedBytes / sizeBytes
+  const { usedBytes = 0, sizeBytes = 0, shortStripes = 0, repairedChunks = 0 } = seen
   const message = pool.status.conditions.find(({ type }) => type === 'Ready')?.message ?? ''
   return [
     `${pool.name}  ${seen.policy ?? 'not seen'}  ready: ${health}  ${oneLine(message)}`,
-    `used ${sizeText(usedBytes)} of ${sizeText(sizeBytes)}  provisioned ${sizeText(provisionedBytes)} (${part.toFixed(2)} of the disks)`,
+    `used ${sizeText(usedBytes)} of ${sizeText(sizeBytes)}  ${provisionedText(pool, seen)}`,
     shortStripes === 0
-      ? 'recovery: nothing to do'
-      : coloured(`recovery: ${shortStripes} stripes lack shards`, 'careful', colours),
+      ? `recovery: nothing to do${repairedText(repairedChunks)}`
+      : coloured(
+          `recovery: ${shortStripes} stripes lack shards, at speed ${pool.spec.recovery.speed}${repairedText(repairedChunks)}`,
+          'careful',
+          colours,
+        ),
+    scrubText(seen.scrub, nowMs, colours),
+    ...movingText(seen),
+    ...mixedText(seen.disks ?? []),
   ]
+}
+
+/** Disks of several kinds work together, as slow as the slowest of a stripe's. */
+function mixedText(disks: readonly SeenDisk[]): string[] {
+  const kinds = [...new Set(disks.flatMap(({ media }) => media ?? []))].toSorted()
+  return kinds.length < 2 ? [] : [`warning: its disks are of several kinds: ${kinds.join(', ')}`]
+}
+
+function provisionedText(
+  { spec }: Resource<'StoragePool'>,
+  { provisionedBytes = 0, usableBytes = 0 }: PoolStatus,
+): string {
+  const ratio = usableBytes === 0 ? 0 : provisionedBytes / usableBytes
+  const limit = spec.capacity.provisionAtMost
+  const most = limit === undefined ? '' : `, at most ${limit}`
+  return `provisioned ${sizeText(provisionedBytes)} (${ratio.toFixed(2)} of the ${sizeText(usableBytes)} it can hold${most})`
+}
+
+function repairedText(chunks: number): string {
+  return chunks === 0 ? '' : `; ${chunks} bad chunks repaired`
+}
+
+function scrubText(seen: SeenScrub | undefined, nowMs: number, colours: boolean): string {
+  const ago = (atMs: number | undefined): string =>
+    atMs === undefined ? 'not yet' : `${ageText(nowMs - atMs)} ago`
+  const { metadataAtMs, deepAtMs, running, last } = seen ?? {}
+  const now =
+    running === undefined
+      ? ''
+      : `; a ${running.deep ? 'deep scrub' : 'scrub'} runs for ${ageText(nowMs - running.startedAtMs)}`
+  const text = `scrubbed: metadata ${ago(metadataAtMs)}, deep ${ago(deepAtMs)}${now}`
+  const lost = last?.lost ?? 0
+  return lost === 0 ? text : `${text}; ${coloured(`${lost} stripes lost`, 'bad', colours)}`
 }
 
 function place(top: Branch, disk: SeenDisk): void {

@@ -33,7 +33,7 @@ export interface PoolExplanation {
     | { readonly possible: false; readonly reason: string }
 }
 
-type NamedSurvival = Omit<SurvivalAt, 'fatal' | 'largest'> & {
+export type NamedSurvival = Omit<SurvivalAt, 'fatal' | 'largest'> & {
   readonly fatal: readonly string[]
   readonly largest: readonly string[]
 }
@@ -58,7 +58,8 @@ export function explanationText(
   ].join('')
 }
 
-function survivalTable(survival: readonly NamedSurvival[], colours: boolean): string {
+/** The table of failures. Pure. */
+export function survivalTable(survival: readonly NamedSurvival[], colours: boolean): string {
   const columns = ['FAILURES OF', 'THERE', 'ALWAYS SURVIVED', 'MOST SURVIVED', 'TOO MUCH']
   return renderTable({ columns, rows: survival.map(rowOf), empty: '' }, colours)
 }

@@ -55,6 +55,35 @@ test('a manifest is one transaction, and a machine’s port is part of it', (t) 
   t.is(change.writes.length, 5)
 })
 
+test('a volume is a disk of one machine, and is not deleted under it', (t) => {
+  const pool = {
+    kind: 'StoragePool',
+    name: 'fast',
+    spec: { redundancy: { replicas: 1 }, disks: [{ name: 'd', server: 's', path: 'd.img' }] },
+  }
+  const volume = { kind: 'Volume', name: 'vol-a', spec: { pool: 'fast', sizeGiB: 1 } }
+  const on = (name: string) => ({
+    ...vm,
+    name,
+    spec: { ...vm.spec, nics: [], disks: [{ name: 'root', volume: 'vol-a' }] },
+  })
+  const storage = { storage: true }
+  const first = admitApply(empty, [pool, volume, on('db-1')], ['probe'], 1, storage)
+  const catalogue = after(first)
+  const shared = t.throws(() => admitApply(catalogue, [on('db-2')], ['probe'], 2, storage))
+  t.like(shared, {
+    code: 'PUR_INVALID',
+    problems: [
+      {
+        path: 'VirtualMachine db-2: spec.disks[0].volume',
+        message: 'volume vol-a is a disk of machine db-1; clone it',
+      },
+    ],
+  })
+  const inUse = t.throws(() => admitDelete(catalogue, 'Volume', 'vol-a', 3))
+  t.regex(inUse?.message ?? '', /named by VirtualMachine db-1;/)
+})
+
 test('applying the same manifest again changes nothing', (t) => {
   const catalogue = after(admitApply(empty, whole, ['probe'], 1))
   t.deepEqual(admitApply(catalogue, whole, ['probe'], 2).changes, [])

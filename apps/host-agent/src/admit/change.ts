@@ -18,6 +18,8 @@ import type { Write } from '@purlin/store'
 import { type Catalogue, knownNamesOf } from '../resources/catalogue.ts'
 import { type ResourceRecord, resourceKey, type StoredRecord } from '../resources/record.ts'
 import { unenforceableNics } from './enforceable.ts'
+import { type PoolSizes, refuseOvercommit } from './provisioned.ts'
+import { sharedVolumes } from './shared-volumes.ts'
 
 /** One resource that an admitted change creates, updates or deletes. */
 export interface ResourceChange {
@@ -50,6 +52,8 @@ const STORAGE_KINDS: readonly Kind[] = ['Topology', 'StoragePool', 'Volume', 'Sn
 export interface AdmitOptions {
   /** Whether this host serves storage. */
   readonly storage?: boolean
+  /** How large pools and volumes are here; absent: no limit of what they promise is judged. */
+  readonly sizes?: PoolSizes
   readonly random?: RandomBytes
   /** The host that takes machines which name none; absent on a host that is alone. */
   readonly home?: string | undefined
@@ -65,7 +69,7 @@ export function admitApply(
   documents: readonly unknown[],
   images: readonly string[],
   nowMs: number,
-  { random = randomBytes, home, hosts, storage = false }: AdmitOptions = {},
+  { random = randomBytes, home, hosts, storage = false, sizes }: AdmitOptions = {},
 ): AdmittedChange {
   const checked = checkManifest(documents, knownNamesOf(catalogue))
   if (checked.manifests === undefined) throw invalid(checked.problems)
@@ -99,6 +103,12 @@ export function admitApply(
     .map((manifest) => identified(catalogue, manifest, random))
     .map((manifest) => placed(catalogue, manifest, home))
     .map((manifest) => nextRecord(catalogue, manifest, nowMs))
+  if (sizes !== undefined) {
+    const before = catalogue.all().map(({ manifest }) => manifest)
+    const changed = new Set(checked.manifests.map(({ kind, name }) => resourceKey(kind, name)))
+    const kept = before.filter(({ kind, name }) => !changed.has(resourceKey(kind, name)))
+    refuseOvercommit(before, [...kept, ...checked.manifests], sizes)
+  }
   return closeChange(catalogue, records, [], nowMs)
 }
 
@@ -156,6 +166,8 @@ function closeChange(
   )
   const unenforceable = unenforceableNics(machines, portGroups)
   if (unenforceable.length > 0) throw invalid(unenforceable)
+  const shared = sharedVolumes(machines)
+  if (shared.length > 0) throw invalid(shared)
   const ports = allotPorts({
     machines,
     portGroups,

@@ -25,18 +25,18 @@ test('the example is what the block daemon should serve: whole paths, whole bloc
   t.is(pools[0]?.spec.disks[0]?.path, '/var/lib/bd/disks/s1d1.img')
   t.deepEqual(volumes, [
     {
-      ...{ name: 'vol-a', pool: 'bulk', sizeBytes: 4 * 2 ** 30 },
+      ...{ name: 'vol-a', pool: 'bulk', sizeBytes: 4 * 2 ** 30, attached: false },
       limits: {
         ...{ iops: 2000, iopsBurst: 4000, readBytesPerSecond: 200 * 2 ** 20 },
         ...{ writeBytesPerSecond: 100 * 2 ** 20, burstSeconds: 5 },
       },
     },
     {
-      ...{ name: 'vol-b', pool: 'fast', limits: {} },
+      ...{ name: 'vol-b', pool: 'fast', attached: false, limits: {} },
       source: { snapshot: 'vol-a-monday', linked: false },
     },
     {
-      ...{ name: 'vol-c', pool: 'bulk', limits: {} },
+      ...{ name: 'vol-c', pool: 'bulk', attached: false, limits: {} },
       source: { snapshot: 'vol-a-monday', linked: true },
     },
   ])

@@ -24,13 +24,19 @@ export function storageDesired(
       return { name, spec: { ...spec, disks } }
     })
   const local = new Set(pools.map(({ name }) => name))
+  const attached = new Set(
+    catalogue
+      .list('VirtualMachine')
+      .flatMap(({ manifest }) => manifest.spec.disks.map(({ volume }) => volume)),
+  )
   const volumes = catalogue
     .list('Volume')
     .filter(({ manifest }) => local.has(manifest.spec.pool))
     .map(({ manifest: { name, spec } }) => ({
       name,
       pool: spec.pool,
-      ...(spec.sizeGiB !== undefined && { sizeBytes: wholeBlocks(spec.sizeGiB * GIB) }),
+      attached: attached.has(name),
+      ...(spec.sizeGiB !== undefined && { sizeBytes: bytesOfVolume(spec.sizeGiB) }),
       ...(spec.source !== undefined && {
         source: { snapshot: spec.source.snapshot, linked: spec.source.clone === 'linked' },
       }),
@@ -51,8 +57,9 @@ export function storageDesired(
   }
 }
 
-function wholeBlocks(sizeBytes: number): number {
-  return Math.ceil(sizeBytes / BLOCK_BYTES) * BLOCK_BYTES
+/** The size of a volume as the block daemon takes it: whole blocks. Pure. */
+export function bytesOfVolume(sizeGiB: number): number {
+  return Math.ceil((sizeGiB * GIB) / BLOCK_BYTES) * BLOCK_BYTES
 }
 
 /** What a volume may use, as the block daemon takes it. Pure. */

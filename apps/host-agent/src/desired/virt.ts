@@ -1,16 +1,23 @@
 import { uuidOf } from '@purlin/base'
-import { devicesOf } from '@purlin/schema'
-import type { MachineDesired, VirtDesired } from '@purlin/virt'
+import { devicesOf, type SpecOf } from '@purlin/schema'
+import type { MachineDesired, VirtDesired, VolumeDiskSpec } from '@purlin/virt'
 import type { Catalogue } from '../resources/catalogue.ts'
 import type { Image } from '../service/images.ts'
 import { runsOn } from './local-nics.ts'
 import { pathOf } from './port-traffic.ts'
+import { bytesOfVolume } from './storage.ts'
+
+const LETTERS = 'abcdefghijklmnop'
+/** Where the sockets would be on a host that serves no storage: the machine waits for them. */
+const NO_SOCKETS = '/run/purlin-blockd'
 
 /** What machines are made from beside their resources. */
 export interface MachineGrounds {
   readonly images: ReadonlyMap<string, Image>
   readonly accelerator: 'kvm' | 'tcg'
   readonly logFolder: string
+  /** The block daemon's folder of sockets; absent where the host serves no storage. */
+  readonly volumeSockets?: string | undefined
   /** The host whose machines are wanted. */
   readonly host?: string
 }
@@ -50,9 +57,27 @@ export function virtDesired(catalogue: Catalogue, grounds: MachineGrounds): Virt
               },
             ]
           }),
+          ...(spec.disks.length > 0 && { disks: disksOf(spec, catalogue, grounds.volumeSockets) }),
           serialLogFile: `${grounds.logFolder}/${name}.serial.log`,
         },
       ]
     }),
   }
+}
+
+function disksOf(
+  { disks }: SpecOf<'VirtualMachine'>,
+  catalogue: Catalogue,
+  sockets: string = NO_SOCKETS,
+): readonly VolumeDiskSpec[] {
+  return disks.map(({ name, volume }, index) => {
+    const sizeGiB = catalogue.get('Volume', volume)?.manifest.spec.sizeGiB
+    return {
+      target: `vd${LETTERS[index]}`,
+      name,
+      volume,
+      socket: `${sockets}/${volume}.sock`,
+      ...(sizeGiB !== undefined && { sizeBytes: bytesOfVolume(sizeGiB) }),
+    }
+  })
 }

@@ -1,9 +1,10 @@
 import { mkdir } from 'node:fs/promises'
-import { run, systemClock, toPurlinError } from '@purlin/base'
+import { join } from 'node:path'
+import { type Fact, run, systemClock, toPurlinError } from '@purlin/base'
 import { createNetfilterDriver } from '@purlin/netfilter'
 import { startReconciler } from '@purlin/reconcile'
 import { kindNames, type NewEvent, type Task, taskEnded } from '@purlin/schema'
-import { createStorageDriver } from '@purlin/storage'
+import { CONTROL_SOCKET, createControlClient, createStorageDriver } from '@purlin/storage'
 import { createEventLog, createTaskLog, MOVING } from '@purlin/store'
 import { createGuestAgent, createNativeLibvirt, createVirtDriver } from '@purlin/virt'
 import { createVswitchDriver, openProbe, recordTraffic } from '@purlin/vswitch'
@@ -16,6 +17,8 @@ import type { Configuration } from '../config/config.ts'
 import type { FleetMembership } from '../fleet/membership.ts'
 import { Presence } from '../fleet/presence.ts'
 import { reachablePeers } from '../fleet/reachable.ts'
+import { keepCertificate } from '../fleet/renewal.ts'
+import { keepRevocations } from '../fleet/revocations.ts'
 import { Fabric } from '../move/fabric.ts'
 import { Mover } from '../move/mover.ts'
 import { ResourceCache } from '../resources/cache.ts'
@@ -25,6 +28,7 @@ import { Alerts } from '../status/alerts.ts'
 import { ConditionHistory } from '../status/conditions.ts'
 import { FleetState } from '../status/fleet-state.ts'
 import { HostState } from '../status/host-state.ts'
+import { poolSizes, watchPools } from '../storage/watch-pools.ts'
 import { Changes } from '../work/changes.ts'
 import { EventTeller } from '../work/event-teller.ts'
 import { TaskFollower } from '../work/task-follower.ts'
@@ -144,7 +148,10 @@ async function startAgent(
         })
   const places = (): AdmitOptions => {
     if (presence?.refused !== undefined) throw presence.refused
-    const serves = { storage: configuration.storage !== undefined }
+    const serves = {
+      storage: configuration.storage !== undefined,
+      sizes: poolSizes(state.view()),
+    }
     return presence === undefined ? serves : { ...serves, home: host, hosts: presence.names() }
   }
   const libvirt = createNativeLibvirt({ uri: configuration.libvirt.uri, clock })
@@ -169,6 +176,16 @@ async function startAgent(
     onEnded: (count) => tell(endedEvent(count)),
   })
   const { storage } = configuration
+  const blockDaemon = storage && createControlClient(join(storage.sockets, CONTROL_SOCKET))
+  const pools =
+    blockDaemon &&
+    (await watchPools({
+      ...{ clock, daemon: blockDaemon, state, alerts, tell, signal },
+      stateFolder: configuration.state.folder,
+      catalogue: () => catalogue.current(),
+      onChange: () => reconciler.wake('a scrub began or ended', 'storage'),
+      onTrouble: (thrown) => log.warn({ err: thrown }, 'times of scrubs are not kept'),
+    }))
   const drivers = {
     netfilter,
     vswitch,
@@ -177,8 +194,10 @@ async function startAgent(
       storage && { ...storage, ownedFile: `${configuration.state.folder}/volumes.json`, clock },
     ),
     ...(storage && { volumeSockets: storage.sockets }),
+    ...(pools && { scrubOf: pools.scrubOf }),
   }
-  const passes = watchPasses({ state, alerts, metrics, tell, facts: () => reconciler.facts() })
+  const facts = (): ReadonlySet<Fact> => reconciler.facts()
+  const passes = watchPasses({ clock, state, alerts, metrics, tell, facts })
   const reconciler = startReconciler({
     lanes: lanesOf(drivers, desired, passes),
     clock,
@@ -236,6 +255,18 @@ async function startAgent(
       }
     },
   })
+  if (membership !== undefined) {
+    const stateFolder = configuration.state.folder
+    const publicFile = `${configuration.network.runFolder}/fleet-crl.pem`
+    const fleetGrounds = { store, clock, run, signal, membership, stateFolder }
+    keepRevocations({ ...fleetGrounds, publicFile, onTrouble: storeTrouble })
+    keepCertificate({
+      ...fleetGrounds,
+      alerts,
+      startAgain: (reason) => ending.resolve({ reason, next: 'start again' }),
+      onTrouble: (thrown) => log.warn({ err: thrown }, 'a certificate was not renewed'),
+    })
+  }
   const databaseSocket = configuration.openvswitch.databaseSocket
   const fabric = new Fabric({
     ...{ store, clock, signal, host, catalogue, onTrouble: storeTrouble },
@@ -293,7 +324,14 @@ async function startAgent(
         signal,
       }),
       confirmUplinks: (name, until) => vswitch.confirmUplinks(name, until),
+      cross: (crossing, until) => vswitch.cross(crossing, until),
       hasSwitch: (name) => catalogue.current().get('DistributedSwitch', name) !== undefined,
+    },
+    volumes: {
+      daemon: blockDaemon,
+      catalogue: () => catalogue.current(),
+      view: () => state.view(),
+      tell,
     },
     metrics,
     fabric,

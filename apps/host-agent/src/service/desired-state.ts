@@ -114,6 +114,7 @@ export class DesiredState {
       images: this.#images,
       accelerator: this.#accelerator.kind,
       logFolder: this.#configuration.machines.logFolder,
+      volumeSockets: this.#configuration.storage?.sockets,
       host,
     }
     const policy = netfilterDesired(catalogue, this.#configuration.securityGroups, host)

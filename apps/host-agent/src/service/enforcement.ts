@@ -1,8 +1,10 @@
 import { withDeadline } from '@purlin/base'
-import { explainPacketLive, openNetfilterSocket } from '@purlin/netfilter'
+import { openNetfilterSocket } from '@purlin/netfilter'
 import type { Call, OperationHandlers } from '../api/handlers.ts'
 import { netfilterDesired } from '../desired/netfilter.ts'
+import { routedNetwork } from '../desired/routers.ts'
 import { shownHits } from './hits.ts'
+import { explainLive } from './live-packet.ts'
 import type { OperationGrounds } from './operations.ts'
 import { hypothetical } from './plan.ts'
 import { type ListConnections, policyPlan } from './policy-plan.ts'
@@ -56,10 +58,16 @@ export function enforcementHandlers(grounds: OperationGrounds): EnforcementHandl
       return shownVerification(await withDeadline('verify', VERIFY_TIMEOUT_MS, work, signal))
     },
     explainPacketLive: async ({ body, signal }) => {
-      const { catalogue, configuration, clock, run } = grounds
-      const policy = netfilterDesired(catalogue.current(), configuration.securityGroups)
-      const work = (until: AbortSignal) =>
-        explainPacketLive(policy, body, { clock, run, signal: until })
+      const { configuration, clock, run } = grounds
+      const current = grounds.catalogue.current()
+      const host = configuration.host.name
+      const live = {
+        network: routedNetwork(current, host),
+        policy: netfilterDesired(current, configuration.securityGroups),
+        host,
+        cross: grounds.network.cross,
+      }
+      const work = (until: AbortSignal) => explainLive(live, body, { clock, run, signal: until })
       return await withDeadline('a packet through the kernel', LIVE_TIMEOUT_MS, work, signal)
     },
   }

@@ -1,7 +1,7 @@
 import { fact, type LaneStep } from '@purlin/base'
 import { type NetfilterDriver, nicFilter } from '@purlin/netfilter'
 import { type AnyLane, type LanePass, laneOf } from '@purlin/reconcile'
-import { type StorageDriver, storageHealth } from '@purlin/storage'
+import { type ScrubRecord, type StorageDriver, storageHealth } from '@purlin/storage'
 import { machineStatus, type VirtDriver } from '@purlin/virt'
 import { switchHealth, type VswitchDriver } from '@purlin/vswitch'
 import type { PassSight } from '../status/host-state.ts'
@@ -15,6 +15,8 @@ export interface LaneDrivers {
   readonly storage: StorageDriver
   /** The block daemon's folder of sockets; absent where the host serves no storage. */
   readonly volumeSockets?: string
+  /** What is known of a pool's scrubs. */
+  readonly scrubOf?: (pool: string) => ScrubRecord | undefined
 }
 
 /** Told after each pass of a lane, with what the lane saw beside it. */
@@ -69,7 +71,8 @@ export function lanesOf(
           const pendingRestart = status.conditions.some(
             ({ type, status: holds }) => type === 'PendingRestart' && holds === 'true',
           )
-          return [machine.name, { state: status.powerState, pendingRestart }]
+          const ioError = observed.machines.some((one) => one.name === machine.name && one.ioError)
+          return [machine.name, { state: status.powerState, pendingRestart, ioError }]
         })
         onPass(pass, { machines: new Map(machines) })
       },
@@ -82,7 +85,7 @@ export function lanesOf(
         const { observed } = pass
         const { volumeSockets } = drivers
         if (observed === undefined || volumeSockets === undefined) onPass(pass)
-        else onPass(pass, { storage: storageHealth(observed, volumeSockets) })
+        else onPass(pass, { storage: storageHealth(observed, volumeSockets, drivers.scrubOf) })
       },
     }),
   ]

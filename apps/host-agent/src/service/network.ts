@@ -8,6 +8,7 @@ import type { AgentMetrics } from './metrics.ts'
 export interface NetworkGrounds {
   readonly traffic: TrafficRecorder
   readonly confirmUplinks: VswitchDriver['confirmUplinks']
+  readonly cross: VswitchDriver['cross']
   readonly hasSwitch: (name: string) => boolean
 }
 

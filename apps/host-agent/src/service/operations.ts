@@ -45,6 +45,8 @@ import type { AgentMetrics } from './metrics.ts'
 import { type NetworkGrounds, networkHandlers, showTraffic } from './network.ts'
 import { hypothetical } from './plan.ts'
 import { securityGroupHandlers } from './security-groups.ts'
+import { storagePoolHandlers } from './storage-pools.ts'
+import { type VolumeGrounds, volumeHandlers } from './volumes.ts'
 
 /** All that the calls of the API work with. */
 export interface OperationGrounds {
@@ -79,6 +81,7 @@ export interface OperationGrounds {
   /** What can be asked of the kernel's rules beside the lane. */
   readonly netfilter: Pick<NetfilterDriver, 'hits' | 'verify'>
   readonly network: NetworkGrounds
+  readonly volumes: VolumeGrounds
   readonly metrics: AgentMetrics
   readonly fabric: Fabric
   readonly startedAtMs: number
@@ -163,6 +166,8 @@ export function operationHandlers(grounds: OperationGrounds): OperationHandlers 
     ...securityGroupHandlers(grounds, once),
     ...enforcementHandlers(grounds),
     ...networkHandlers(grounds.network),
+    ...volumeHandlers(grounds.volumes),
+    ...storagePoolHandlers(grounds.volumes),
     ...fleetHandlers(grounds),
     ...portMoveHandlers({ ...grounds, host: grounds.configuration.host.name }),
     execMachine: (call) => execInGuest(grounds, call),

@@ -1,12 +1,19 @@
-import type { Fact } from '@purlin/base'
+import type { Clock, Fact } from '@purlin/base'
 import type { NewEvent } from '@purlin/schema'
 import { type Alerts, severityOf } from '../status/alerts.ts'
 import type { HostState } from '../status/host-state.ts'
-import type { MachineView } from '../status/host-view.ts'
+import type { LaneName, MachineView } from '../status/host-view.ts'
 import type { PassListener } from './lanes.ts'
 import type { AgentMetrics } from './metrics.ts'
 
+/** Steps of a drift that its event names. */
+const SHOWN_STEPS = 3
+
+/** After this somebody should know of what is left of a port. */
+const LEFT_ALERT_MS = 60_000
+
 export interface PassGrounds {
+  readonly clock: Clock
   readonly state: HostState
   readonly alerts: Alerts
   readonly metrics: AgentMetrics
@@ -16,8 +23,29 @@ export interface PassGrounds {
 
 /** Turns each pass of a lane into what people and programs see: status, events, alerts, figures. */
 export function watchPasses(grounds: PassGrounds): PassListener {
-  const { state, alerts, metrics, tell, facts } = grounds
+  const { state, alerts, metrics, tell, facts, clock } = grounds
   const drifting = new Set<string>()
+  const leftSinceMs = new Map<string, number>()
+  /** Says of what is left of ports, once it has waited for a while. */
+  const tellLeft = (lane: string): void => {
+    const nowMs = clock.monotonicMs()
+    const ports = state.view().lanes[lane as LaneName]?.leftovers?.ports ?? []
+    for (const port of ports) {
+      const key = `${lane} ${port}`
+      const sinceMs = leftSinceMs.get(key) ?? nowMs
+      leftSinceMs.set(key, sinceMs)
+      if (nowMs - sinceMs < LEFT_ALERT_MS) continue
+      const message = `${lane}: what is left of port ${port} waits until libvirt says that no machine uses it: see that libvirt answers`
+      const subject = { kind: 'Port', name: port }
+      alerts.raise({ code: 'PUR_PORT_LEFT', severity: 'warning', subject, message })
+    }
+    for (const key of [...leftSinceMs.keys()]) {
+      const [owner, port = ''] = key.split(' ')
+      if (owner !== lane || ports.includes(port)) continue
+      leftSinceMs.delete(key)
+      alerts.clear({ kind: 'Port', name: port })
+    }
+  }
   return (pass, seen = {}) => {
     const { machines } = seen
     const { lane, failed, converged, drifted } = pass
@@ -29,12 +57,14 @@ export function watchPasses(grounds: PassGrounds): PassListener {
       summary: failed.step?.summary ?? 'observe',
       error: failed.error,
     }
-    const outcomeOfPass = { lane, converged, desiredRevision: pass.desiredRevision }
+    const { desiredRevision, settled } = pass
+    const outcomeOfPass = { lane, converged, settled, desiredRevision }
     state.record(
       { ...outcomeOfPass, waiting: pass.waiting, ...(failure && { failed: failure }) },
       facts(),
       seen,
     )
+    tellLeft(lane)
     if (failure) {
       const { code } = failure.error
       const message = `${lane}: ${failure.summary}: ${failure.error.message}`
@@ -44,7 +74,8 @@ export function watchPasses(grounds: PassGrounds): PassListener {
     }
     if (drifted && !drifting.has(lane)) {
       drifting.add(lane)
-      const message = `${lane}: the host differs from what was in force: somebody else changed it`
+      const what = driftOf(pass.executed)
+      const message = `${lane}: the host differs from what was in force: somebody else changed it${what}`
       tell({ type: 'drift.seen', severity: 'warning', subject, message })
     } else if (!drifted && converged && drifting.delete(lane)) {
       tell({
@@ -75,4 +106,12 @@ function machineEvents(
       },
     ]
   })
+}
+
+/** What was done about it, which says what had been changed: the first steps, in words. Pure. */
+function driftOf(executed: readonly { readonly summary: string }[]): string {
+  const first = executed.slice(0, SHOWN_STEPS).map(({ summary }) => summary)
+  const others = executed.length - first.length
+  if (first.length === 0) return ''
+  return `; ${first.join('; ')}${others === 0 ? '' : `; and ${others} more steps`}`
 }

@@ -25,10 +25,11 @@ export class Alerts {
     this.#tell({ type: 'alert.raised', ...eventOf(cause) })
   }
 
-  /** Clears every standing alert of the subject. */
-  clear(subject: Alert['subject']): void {
+  /** Clears every standing alert of the subject, or those of one code. */
+  clear(subject: Alert['subject'], code?: AlertCause['code']): void {
     for (const alert of this.#alerts.values()) {
       if (alert.clearedAtMs !== undefined) continue
+      if (code !== undefined && alert.code !== code) continue
       if (alert.subject.kind !== subject.kind || alert.subject.name !== subject.name) continue
       this.#alerts = clearAlert(this.#alerts, alert.id, this.#clock.nowMs())
       const message = `over: ${alert.message}`

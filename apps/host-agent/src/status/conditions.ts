@@ -1,7 +1,8 @@
 import type { Condition, ResourceStatus } from '@purlin/schema'
 import type { StoredRecord } from '../resources/record.ts'
 import type { HostView } from './host-view.ts'
-import { type Readiness, readinessOf } from './readiness.ts'
+import { poolConditions } from './pool-conditions.ts'
+import { readinessOf } from './readiness.ts'
 import { isStorage, storageFields } from './storage-finding.ts'
 
 /** Remembers since when each resource's readiness has been what it is. */
@@ -14,19 +15,34 @@ export class ConditionHistory {
     const seen = readiness.reason === 'Pending' ? record.generation - 1 : record.generation
     return {
       observedGeneration: seen,
-      conditions: [this.#condition(record.uid, readiness, nowMs)],
+      conditions: [
+        this.#condition(record.uid, { type: 'Ready', ...readiness }, nowMs),
+        ...furtherConditions(record, view, nowMs).map((each) =>
+          this.#condition(record.uid, each, nowMs),
+        ),
+      ],
       ...observedFields(record, view),
     }
   }
 
-  #condition(uid: string, readiness: Readiness, nowMs: number): Condition {
-    const key = `${readiness.status} ${readiness.reason}`
-    const before = this.#since.get(uid)
+  #condition(uid: string, found: Omit<Condition, 'sinceMs'>, nowMs: number): Condition {
+    const { type, status, reason, message } = found
+    const subject = `${uid} ${type}`
+    const key = `${status} ${reason}`
+    const before = this.#since.get(subject)
     const sinceMs = before?.key === key ? before.sinceMs : nowMs
-    if (before?.key !== key) this.#since.set(uid, { key, sinceMs })
-    const { status, reason, message } = readiness
-    return { type: 'Ready', status, reason, message, sinceMs }
+    if (before?.key !== key) this.#since.set(subject, { key, sinceMs })
+    return { type, status, reason, message, sinceMs }
   }
+}
+
+function furtherConditions(
+  { manifest }: StoredRecord,
+  view: HostView,
+  nowMs: number,
+): readonly Omit<Condition, 'sinceMs'>[] {
+  if (manifest.kind !== 'StoragePool') return []
+  return poolConditions(manifest.spec, view.storage?.pools.get(manifest.name), nowMs)
 }
 
 function observedFields(record: StoredRecord, view: HostView): Record<string, unknown> {

@@ -83,10 +83,16 @@ export function mergedView(
 function mergedLane(lanes: readonly (readonly [string, LaneView])[]): LaneView {
   const failed = lanes.find(([, { failure }]) => failure !== undefined)
   const failure = failed?.[1].failure
+  const left = lanes.flatMap(([, { leftovers }]) => leftovers?.ports ?? [])
+  const upTo = ({ convergedRevision, leftovers }: LaneView): number =>
+    Math.max(convergedRevision, leftovers?.revision ?? 0)
   return {
     passedRevision: Math.min(...lanes.map(([, { passedRevision }]) => passedRevision)),
     convergedRevision: Math.min(...lanes.map(([, { convergedRevision }]) => convergedRevision)),
     waiting: lanes.flatMap(([host, { waiting }]) => waiting.map((what) => `${host}: ${what}`)),
+    ...(left.length > 0 && {
+      leftovers: { revision: Math.min(...lanes.map(([, lane]) => upTo(lane))), ports: left },
+    }),
     ...(failure && {
       failure: { summary: `${failed?.[0]}: ${failure.summary}`, error: failure.error },
     }),

@@ -7,6 +7,8 @@ export interface PassOutcome {
   readonly lane: string
   readonly desiredRevision: number
   readonly waiting: readonly LaneStep[]
+  /** Nothing but what waits is left to do. */
+  readonly settled?: boolean
   readonly failed?: { readonly summary: string; readonly error: PurlinError }
   readonly converged: boolean
 }
@@ -54,11 +56,13 @@ export class HostState {
   record(pass: PassOutcome, facts: ReadonlySet<Fact>, seen: PassSight = {}): void {
     const lane = pass.lane as LaneName
     const before = this.#passes[lane]
+    const leftovers = leftoversOf(pass)
     const after: LaneView = {
       passedRevision: pass.desiredRevision,
       convergedRevision: pass.converged ? pass.desiredRevision : before.convergedRevision,
       waiting: pass.waiting.map(({ summary }) => summary),
       ...(pass.failed && { failure: pass.failed }),
+      ...(leftovers && { leftovers }),
     }
     this.#passes = { ...this.#passes, [lane]: after }
     this.#show(facts, seen)
@@ -96,6 +100,18 @@ export class HostState {
       ...pass,
       passedRevision: upTo(pass.passedRevision),
       convergedRevision: upTo(pass.convergedRevision),
+      ...(pass.leftovers && {
+        leftovers: { ...pass.leftovers, revision: upTo(pass.leftovers.revision) },
+      }),
     }
   }
+}
+
+/** What a pass left behind that only waits for its use to end. Pure. */
+function leftoversOf({ waiting, settled, desiredRevision }: PassOutcome): LaneView['leftovers'] {
+  const isRemoval = ({ requires, forbids }: LaneStep): boolean =>
+    requires.length === 0 && forbids.length > 0 && forbids.every((one) => one.startsWith('nic/'))
+  if (settled !== true || waiting.length === 0 || !waiting.every(isRemoval)) return undefined
+  const subjects = waiting.flatMap(({ forbids }) => forbids.map((one) => one.split('/')[1] ?? ''))
+  return { revision: desiredRevision, ports: [...new Set(subjects)].toSorted() }
 }

@@ -12,6 +12,10 @@ export interface LaneView {
   readonly failure?: { readonly summary: string; readonly error: PurlinError }
   /** Steps that wait for other lanes. */
   readonly waiting: readonly string[]
+  /** Ports nobody wants any more, whose traces wait until it is known that no machine uses them,
+   *  and the highest revision at which nothing else was left to do; absent where there are
+   *  none. */
+  readonly leftovers?: { readonly revision: number; readonly ports: readonly string[] }
 }
 
 export type LaneName = 'netfilter' | 'vswitch' | 'virt' | 'storage'
@@ -20,6 +24,8 @@ export type LaneName = 'netfilter' | 'vswitch' | 'virt' | 'storage'
 export interface MachineView {
   readonly state: string
   readonly pendingRestart: boolean
+  /** It stands still because a disk did not answer. */
+  readonly ioError?: boolean
 }
 
 /** All that is observed of this host, at one moment. Status and tasks are judged from it alone. */

@@ -40,8 +40,13 @@ export function readinessOf(record: StoredRecord, view: HostView): Readiness {
   }
 }
 
-/** Whether the traces of a deleted resource are gone from the host. Pure. */
-export function goneFrom(kind: string, revision: number, view: HostView): Readiness {
+/** Whether the traces of a deleted resource are gone from the host. What is left of ports of others
+ *  keeps no machine and no group. Pure. */
+export function goneFrom(
+  { kind, name }: { readonly kind: string; readonly name: string },
+  revision: number,
+  view: HostView,
+): Readiness {
   const lanes: readonly LaneName[] =
     kind === 'VirtualMachine' || kind === 'Port'
       ? ['virt', 'vswitch', 'netfilter']
@@ -50,7 +55,10 @@ export function goneFrom(kind: string, revision: number, view: HostView): Readin
         : isStorage(kind)
           ? ['storage']
           : ['vswitch']
-  const judged = lanes.map((lane) => laneReadiness(lane, 'Gone', revision, view))
+  const isOwn = (port: string): boolean =>
+    kind === 'Port' ? port === name : kind !== 'VirtualMachine' || port.startsWith(`${name}.`)
+  const keeps = kind === 'SecurityGroup' ? () => false : isOwn
+  const judged = lanes.map((lane) => laneReadiness(lane, 'Gone', revision, view, keeps))
   return judged.find(({ status }) => status !== 'true') ?? ready('Gone', 'nothing is left of it')
 }
 
@@ -72,6 +80,11 @@ function machineReadiness(record: StoredRecord<'VirtualMachine'>, view: HostView
       spec.powerState === 'running' ? 'Running' : 'Stopped',
       `the machine is ${seen?.state}`,
     )
+  }
+  if (seen?.ioError === true) {
+    const volumes = spec.disks.map(({ volume }) => volume).join(', ')
+    const message = `a disk did not answer, so it stands still and goes on when it does: ${volumes}`
+    return { status: 'false', reason: 'StoppedOnError', message }
   }
   if (lane.failure) return failed('virt', lane.failure)
   const state = seen?.state ?? 'not defined'
@@ -122,15 +135,24 @@ function portReadiness(name: string, revision: number, view: HostView): Readines
   return ready('Enforced', `the rules of ${name} are in force and its port stands`)
 }
 
+/** A lane that has done all is ready, also while something is left of ports that nobody wants;
+ *  those of which `keeps` says so are waited for. */
 function laneReadiness(
   name: LaneName,
   reason: string,
   revision: number,
   view: HostView,
+  keeps: (leftover: string) => boolean = () => false,
 ): Readiness {
   const lane = view.lanes[name]
   if (lane.failure) return failed(name, lane.failure)
   if (lane.convergedRevision >= revision) return ready(reason, 'the host is as it should be')
+  const { leftovers } = lane
+  if (leftovers !== undefined && leftovers.revision >= revision && !leftovers.ports.some(keeps)) {
+    const ports = leftovers.ports.join(', ')
+    const message = `the host is as it should be; what is left of ${ports} goes when libvirt says that no machine uses it`
+    return ready(reason, message)
+  }
   return notYet(name, lane)
 }
 

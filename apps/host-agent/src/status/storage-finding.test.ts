@@ -17,7 +17,7 @@ const seenDisk = (name: string, state: 'online' | 'missing' = 'online') => ({
 })
 const health = (more: Partial<PoolHealth>): PoolHealth => ({
   ...{ phase: 'running', policy: 'replicas 2', sizeBytes: 18, usedBytes: 2 },
-  ...{ provisionedBytes: 0, shortStripes: 0, repairedChunks: 0 },
+  ...{ usableBytes: 9, provisionedBytes: 0, shortStripes: 0, repairedChunks: 0 },
   disks: [seenDisk('d1'), seenDisk('d2')],
   ...more,
 })

@@ -37,6 +37,9 @@ export function storageFinding(manifest: Manifest, seen: StorageHealth | undefin
     return refused('PUR_BLOCK_INVALID', message)
   }
   if (found.copying) return absent('Copying', 'its blocks are being copied from another pool')
+  if (manifest.spec.source?.clone !== 'linked' && found.parent !== undefined) {
+    return absent('Changing', `it still shares its blocks with ${found.parent}`)
+  }
   const wanted = (manifest.spec.sizeGiB ?? 0) * GIB
   if (found.sizeBytes < wanted) return absent('Changing', `it has ${found.sizeBytes} bytes yet`)
   if (manifest.spec.sizeGiB !== undefined && found.sizeBytes >= wanted + 4096) {

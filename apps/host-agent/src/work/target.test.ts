@@ -82,3 +82,27 @@ test('a deleted machine is done when every lane has let go of it', (t) => {
   }
   t.is(standingOf([gone], catalogue, () => later).done, 1)
 })
+
+/** Rules of machines that a host no longer has stood in its kernel, Open vSwitch and libvirt were
+ *  away, and so nobody could say that the NICs were unused: every change of a group waited for
+ *  that, to its deadline. */
+test('a group is done while rules of ports that nobody wants wait for their users to go', (t) => {
+  const left = { revision: 5, ports: ['old-1.eth0'] }
+  const netfilter: LaneView = {
+    ...{ passedRevision: 5, convergedRevision: 0, leftovers: left },
+    waiting: ['take the rules of old-1.eth0 away'],
+  }
+  const view: HostView = { ...whole, lanes: { ...whole.lanes, netfilter } }
+  const catalogue = catalogueOf(new Map([record(group, 5)]), 5)
+  const change: TaskTarget = { kind: 'SecurityGroup', name: 'web', action: 'apply', revision: 5 }
+  t.is(standingOf([change], catalogue, () => view).text, 'done')
+  const none = catalogueOf(new Map(), 6)
+  const gone = (kind: 'SecurityGroup' | 'VirtualMachine', name: string): string =>
+    standingOf([{ kind, name, action: 'delete', revision: 5 }], none, () => view).text
+  t.is(gone('SecurityGroup', 'app'), 'done')
+  t.is(gone('VirtualMachine', 'web-1'), 'done')
+  t.regex(gone('VirtualMachine', 'old-1'), /take the rules of old-1\.eth0 away/, 'its own')
+  const older = { ...netfilter, leftovers: { ...left, revision: 4 } }
+  const before: HostView = { ...whole, lanes: { ...whole.lanes, netfilter: older } }
+  t.not(standingOf([change], catalogue, () => before).text, 'done', 'not seen after the change')
+})

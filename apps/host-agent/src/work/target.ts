@@ -51,7 +51,7 @@ function readinessOfTarget(target: TaskTarget, catalogue: Catalogue, viewOf: Vie
     return { status: 'unknown', reason: 'Pending', message: 'not read back from the store yet' }
   }
   if (target.action === 'delete') {
-    return record === undefined ? goneFrom(target.kind, target.revision, viewOf()) : SUPERSEDED
+    return record === undefined ? goneFrom(target, target.revision, viewOf()) : SUPERSEDED
   }
   return record?.revision === target.revision ? readinessOf(record, viewOf(record)) : SUPERSEDED
 }

@@ -75,6 +75,29 @@ const liveEnd = z.discriminatedUnion('traced', [
   }),
 ])
 
+/** What the kernel did with one such packet in the gateways and the router of the sender's host. */
+const liveCrossing = z.discriminatedUnion('traced', [
+  z.strictObject({
+    traced: z.literal(true),
+    verdict: z.enum(['allow', 'deny']),
+    agrees: z.boolean().meta({ description: 'Whether the way that is told says the same.' }),
+    hops: z.array(
+      z.strictObject({
+        by: z.enum(['gateway', 'router']),
+        name: z.string().meta({ description: 'Of the port group or the router.' }),
+        outcome: z.enum(['passed', 'dropped', 'taken', 'lost', 'unseen']).meta({
+          description:
+            'passed: it left by the device; taken: it was for the namespace itself; lost: it came in and there was no way on; unseen: it did not come in.',
+        }),
+        rule: z.string().optional().meta({ description: 'Which dropped it.' }),
+        device: z.string().optional(),
+        packet: z.string().optional().meta({ description: 'From what to what, as it left.' }),
+      }),
+    ),
+  }),
+  z.strictObject({ traced: z.literal(false), reason: z.string() }),
+])
+
 const endVerdict = z.strictObject({
   nic: z.string().meta({ example: 'web-1/eth0' }),
   direction: z.enum(['inbound', 'outbound']),
@@ -144,6 +167,9 @@ export const packetExplanation = z
           description: 'Of all ends; untraced: at a NIC of this host the kernel was not heard.',
         }),
         untraced: z.array(z.strictObject({ end: z.string(), reason: z.string() })),
+        crossing: liveCrossing.optional().meta({
+          description: 'Present where the packet leaves its network.',
+        }),
       })
       .optional()
       .meta({ description: 'Present where a packet was sent.' }),

@@ -19,6 +19,10 @@ const httpsUrl = z
   })
 const path = z.string().startsWith('/', 'must be an absolute path on the host')
 
+const revocations = z.string().meta({
+  description: 'Certificates that are good no more, PEM; empty before the first are known.',
+})
+
 export const fleetRequest = z
   .strictObject({ name: resourceName, listen, addresses: z.array(address).max(16).default([]) })
   .meta({ id: 'FleetRequest' })
@@ -40,7 +44,7 @@ export type CertificateRequest = z.input<typeof certificateRequest>
 
 /** A key that the agent made is shown once, when it is made. */
 export const certificateAnswer = z
-  .strictObject({ certificate: z.string(), key: z.string(), ca: z.string() })
+  .strictObject({ certificate: z.string(), key: z.string(), ca: z.string(), crl: revocations })
   .meta({ id: 'CertificateAnswer' })
 export type CertificateAnswer = z.infer<typeof certificateAnswer>
 
@@ -58,7 +62,7 @@ export const hostTokenAnswer = z
 export type HostTokenAnswer = z.infer<typeof hostTokenAnswer>
 
 export const authorityAnswer = z
-  .strictObject({ fleet: z.string(), ca: z.string() })
+  .strictObject({ fleet: z.string(), ca: z.string(), crl: revocations })
   .meta({ id: 'AuthorityAnswer' })
 export type AuthorityAnswer = z.infer<typeof authorityAnswer>
 

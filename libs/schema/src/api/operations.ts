@@ -10,6 +10,8 @@ import { networkOperations } from './network.ts'
 import type { Operation } from './operation.ts'
 import { portMoveOperations } from './port-move.ts'
 import { securityGroupOperations } from './security-group-operations.ts'
+import { storageOperations } from './storage.ts'
+import { storagePoolOperations } from './storage-pools.ts'
 
 const machinePath = '/v1/virtual-machines/:name'
 
@@ -109,6 +111,8 @@ export const operations = {
   ...fleetOperations,
   ...networkOperations,
   ...portMoveOperations,
+  ...storageOperations,
+  ...storagePoolOperations,
   startMachine: {
     method: 'POST',
     path: `${machinePath}/start`,

@@ -34,16 +34,25 @@ export function referencesOf(manifest: Manifest): readonly Reference[] {
         ),
       ]
     case 'VirtualMachine':
-      return manifest.spec.nics.flatMap((nic, index): Reference[] => [
-        { kind: 'PortGroup', name: nic.portGroup, path: `spec.nics[${index}].portGroup` },
-        ...nic.securityGroups.map(
-          (name, position): Reference => ({
-            kind: 'SecurityGroup',
-            name,
-            path: `spec.nics[${index}].securityGroups[${position}]`,
+      return [
+        ...manifest.spec.disks.map(
+          ({ volume }, index): Reference => ({
+            kind: 'Volume',
+            name: volume,
+            path: `spec.disks[${index}].volume`,
           }),
         ),
-      ])
+        ...manifest.spec.nics.flatMap((nic, index): Reference[] => [
+          { kind: 'PortGroup', name: nic.portGroup, path: `spec.nics[${index}].portGroup` },
+          ...nic.securityGroups.map(
+            (name, position): Reference => ({
+              kind: 'SecurityGroup',
+              name,
+              path: `spec.nics[${index}].securityGroups[${position}]`,
+            }),
+          ),
+        ]),
+      ]
     case 'Volume':
       return [
         { kind: 'StoragePool', name: manifest.spec.pool, path: 'spec.pool' },

@@ -22,14 +22,22 @@ test('every kind is found by its name, its plural and its aliases, in any case',
   t.false(isKind('constructor'))
 })
 
+/** Kinds whose resources have calls of their own below their names. */
+const EXTENDED: readonly string[] = [
+  'virtual-machines',
+  'security-groups',
+  'storage-pools',
+  'volumes',
+  'snapshots',
+]
+
 test('no two kinds share a word, and no plural is a path of its own call', (t) => {
   const words = kindNames.flatMap((kind) => [kinds[kind].plural, ...kinds[kind].aliases])
   t.is(new Set(words).size, words.length)
   const taken = Object.values(operations).map(({ path }) => path.split('/')[2])
   for (const kind of kindNames) {
     const { plural } = kinds[kind]
-    const extended = plural === 'virtual-machines' || plural === 'security-groups'
-    if (!extended) t.false(taken.includes(plural), plural)
+    if (!EXTENDED.includes(plural)) t.false(taken.includes(plural), plural)
   }
 })
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { resourceName } from '../fields/names.ts'
+import { schedule } from '../work/schedule.ts'
 import { manifestOf } from './envelope.ts'
 
 /** Reports each name that a list gives twice, at its place. */
@@ -117,13 +118,30 @@ const media = z.enum(['hdd', 'ssd', 'nvme']).meta({
   description: 'What the disk is made of; absent: as the host finds it.',
 })
 
+const diskUse = z.enum(['normal', 'evacuated', 'maintenance']).meta({
+  description:
+    'evacuated: it is emptied and stays in the pool; maintenance: no operation goes to it and ' +
+    'nothing moves because of it. Absent: normal.',
+})
+
 export const storagePoolSpec = z
   .strictObject({
     engine: z.enum(['local', 'ceph']).default('local'),
     redundancy,
     faultDomain: z.enum(['disk', 'server', 'rack', 'room']).default('disk'),
     disks: z
-      .array(z.strictObject({ ...diskFile, server, media: media.optional() }))
+      .array(
+        z.strictObject({
+          ...diskFile,
+          server,
+          media: media.optional(),
+          use: diskUse.optional(),
+          replaces: resourceName.optional().meta({
+            description:
+              'The disk whose place it takes; that one is emptied, or given up where it is missing.',
+          }),
+        }),
+      )
       .superRefine(unique(({ name }) => name, 'name'))
       .default([]),
     expand: z
@@ -133,6 +151,14 @@ export const storagePoolSpec = z
         description:
           'What becomes of further disks. newGroup: new data goes to them, nothing moves; ' +
           'rebalance: all disks are filled evenly. Absent: rebalance.',
+      }),
+    rebalance: z
+      .enum(['automatic', 'paused'])
+      .optional()
+      .meta({
+        description:
+          'paused: stripes that are safe where they are do not move; what was lost is rebuilt all ' +
+          'the same. Absent: automatic.',
       }),
     cache: z
       .strictObject({
@@ -147,6 +173,25 @@ export const storagePoolSpec = z
       .strictObject({
         everyHours: z.number().int().min(1).default(24),
         deepEveryDays: z.number().int().min(1).default(7),
+        busy: z
+          .array(schedule)
+          .max(16)
+          .default([])
+          .meta({ description: 'Windows in which no deep scrub begins.' }),
+      })
+      .prefault({}),
+    capacity: z
+      .strictObject({
+        warnAtPercent: z
+          .array(z.number().int().min(1).max(100))
+          .min(1)
+          .max(8)
+          .default([80, 90, 95])
+          .meta({ description: 'Fill of the disks at which it is told; the highest is critical.' }),
+        provisionAtMost: z.number().positive().optional().meta({
+          description:
+            'How many times what it can hold its volumes may have together; absent: no limit.',
+        }),
       })
       .prefault({}),
   })

@@ -86,6 +86,15 @@ const nic = z
   .meta({ id: 'VirtualMachineNic' })
 export type VirtualMachineNic = z.infer<typeof nic>
 
+const disk = z
+  .strictObject({
+    name: resourceName.max(20).meta({
+      description: 'Its serial number; Linux guests have it at /dev/disk/by-id/virtio-NAME.',
+    }),
+    volume: resourceName.meta({ description: 'The volume it is; one machine has it at a time.' }),
+  })
+  .meta({ id: 'VirtualMachineDisk' })
+
 export const virtualMachineSpec = z
   .strictObject({
     cpus: z.number().int().min(1).max(512),
@@ -94,6 +103,11 @@ export const virtualMachineSpec = z
     host: resourceName.optional().meta({
       description: 'The host it runs on; absent: the one whose agent took it first.',
     }),
+    disks: z
+      .array(disk)
+      .max(16)
+      .default([])
+      .meta({ description: 'In order: vda, vdb and so on in a Linux guest.' }),
     nics: z.array(nic).max(16).default([]),
     powerState: z
       .enum(['running', 'stopped'])
@@ -105,6 +119,13 @@ export const virtualMachineSpec = z
       if (spec.nics.findIndex((other) => other.name === one.name) !== index) {
         const message = `duplicate name ${one.name}: NICs of a machine have names of their own`
         context.addIssue({ code: 'custom', path: ['nics', index, 'name'], message })
+      }
+    })
+    spec.disks.forEach((one, index) => {
+      for (const field of ['name', 'volume'] as const) {
+        if (spec.disks.findIndex((other) => other[field] === one[field]) === index) continue
+        const message = `duplicate ${field} ${one[field]}: each disk of a machine has its own`
+        context.addIssue({ code: 'custom', path: ['disks', index, field], message })
       }
     })
   })

@@ -27,7 +27,7 @@ export interface RoutePath {
 }
 
 /** An end of a question: a NIC, or an address that no NIC has. */
-interface End {
+export interface PathEnd {
   readonly nic?: NetworkNic
   readonly address: string
 }
@@ -36,10 +36,9 @@ interface End {
  *  fleet, or in by a floating address or a forwarded port. Its rules are not asked here: that is
  *  for the lists at both ends. Pure. */
 export function routePath(network: RoutedNetwork, question: PacketQuestion): RoutePath {
-  const family = familyOf(question)
-  const from = endOf(network, question.from, family)
-  const to = endOf(network, question.to, family)
-  if (from === undefined || to === undefined) return { reached: 'unknown', hops: [] }
+  const ends = pathEnds(network, question)
+  if (ends === undefined) return { reached: 'unknown', hops: [] }
+  const { from, to } = ends
   if (from.nic !== undefined && to.nic !== undefined && oneNetwork(network, from.nic, to.nic)) {
     const where = `port group ${to.nic.portGroup}`
     return {
@@ -57,6 +56,17 @@ export function routePath(network: RoutedNetwork, question: PacketQuestion): Rou
   return { reached: 'unknown', hops: [] }
 }
 
+/** Both ends of a question; undefined where one is neither a NIC nor an address. Pure. */
+export function pathEnds(
+  network: RoutedNetwork,
+  question: PacketQuestion,
+): { readonly from: PathEnd; readonly to: PathEnd } | undefined {
+  const family = familyOf(question)
+  const from = endOf(network, question.from, family)
+  const to = endOf(network, question.to, family)
+  return from === undefined || to === undefined ? undefined : { from, to }
+}
+
 /** A sentence of the whole way, for people; empty where nothing is known of it. Pure. */
 export function pathSentence({ hops }: RoutePath): string {
   return hops.map(({ sentence }) => sentence).join('; ')
@@ -66,8 +76,8 @@ export function pathSentence({ hops }: RoutePath): string {
 function inward(
   { routers, nics }: RoutedNetwork,
   question: PacketQuestion,
-  from: End,
-  to: End,
+  from: PathEnd,
+  to: PathEnd,
 ): RoutePath | undefined {
   const wanted = plainAddress(to.address)
   for (const router of routers) {
@@ -128,7 +138,7 @@ function inward(
 function seenAs(
   routers: readonly Manifest<'Router'>[],
   router: Manifest<'Router'>,
-  from: End,
+  from: PathEnd,
   to: NetworkNic,
   external: string,
 ): string | undefined {
@@ -141,8 +151,12 @@ function seenAs(
   return own === undefined ? undefined : leavesUnder(own, from.nic, external)
 }
 
-/** Whether frames of one reach the other by the switch alone. */
-function oneNetwork({ portGroups }: RoutedNetwork, one: NetworkNic, other: NetworkNic): boolean {
+/** Whether frames of one reach the other by the switch alone. Pure. */
+export function oneNetwork(
+  { portGroups }: RoutedNetwork,
+  one: NetworkNic,
+  other: NetworkNic,
+): boolean {
   const [first, second] = [portGroups.get(one.portGroup), portGroups.get(other.portGroup)]
   if (one.portGroup === other.portGroup) return true
   return first !== undefined && first.switch === second?.switch && first.vlan === second.vlan
@@ -152,7 +166,7 @@ function between(
   network: RoutedNetwork,
   question: PacketQuestion,
   from: NetworkNic,
-  to: End & { readonly nic: NetworkNic },
+  to: PathEnd & { readonly nic: NetworkNic },
 ): RoutePath {
   const target = to.nic.portGroup
   const router = network.routers.find((one) => {
@@ -191,7 +205,7 @@ function closed(
   return { reached: isOurs ? 'no' : 'unknown', hops: [{ by: 'router', sentence }] }
 }
 
-function outward(network: RoutedNetwork, from: NetworkNic, to: End): RoutePath {
+function outward(network: RoutedNetwork, from: NetworkNic, to: PathEnd): RoutePath {
   const { routers, portGroups } = network
   const own = portGroups.get(from.portGroup)
   if (own?.subnets.some(({ cidr }) => cidrHolds(cidr, to.address)) === true) {
@@ -240,7 +254,7 @@ function outward(network: RoutedNetwork, from: NetworkNic, to: End): RoutePath {
   return { reached: 'yes', hops: [...hops, translation, last] }
 }
 
-function fromOutside({ routers }: RoutedNetwork, from: End, to: NetworkNic): RoutePath {
+function fromOutside({ routers }: RoutedNetwork, from: PathEnd, to: NetworkNic): RoutePath {
   const router = routers.find((one) => sidesOf(one).has(to.portGroup))
   if (router?.spec.external === undefined) return { reached: 'unknown', hops: [] }
   if (!router.spec.external.snat) {
@@ -308,7 +322,7 @@ function indexOf(network: RoutedNetwork): NicIndex {
   return index
 }
 
-function endOf(network: RoutedNetwork, text: string, family: 'ipv4' | 'ipv6'): End | undefined {
+function endOf(network: RoutedNetwork, text: string, family: 'ipv4' | 'ipv6'): PathEnd | undefined {
   const { byName, byAddress } = indexOf(network)
   if (parseAddress(text) !== undefined) {
     const address = plainAddress(text)

@@ -2,7 +2,9 @@ import { type Kind, kindNames, kinds } from '@purlin/schema'
 import type { Transport } from '../connect/transport.ts'
 import { type Collection, collectionOf, type ReadCollection } from './collection.ts'
 import { type SecurityGroups, securityGroupsOf } from './security-groups.ts'
+import { type StoragePools, storagePoolsOf } from './storage-pools.ts'
 import { type VirtualMachines, virtualMachinesOf } from './virtual-machines.ts'
+import { type Snapshots, snapshotsOf, type Volumes, volumesOf } from './volumes.ts'
 
 type CamelCase<Text extends string> = Text extends `${infer Head}-${infer Rest}`
   ? `${Head}${Capitalize<CamelCase<Rest>>}`
@@ -13,9 +15,15 @@ export type CollectionOf<K extends Kind> = K extends 'SecurityGroup'
   ? SecurityGroups
   : K extends 'VirtualMachine'
     ? VirtualMachines
-    : (typeof kinds)[K] extends { observed: true }
-      ? ReadCollection<K>
-      : Collection<K>
+    : K extends 'Volume'
+      ? Volumes
+      : K extends 'Snapshot'
+        ? Snapshots
+        : K extends 'StoragePool'
+          ? StoragePools
+          : (typeof kinds)[K] extends { observed: true }
+            ? ReadCollection<K>
+            : Collection<K>
 
 /** One collection for each kind, by its plural: `securityGroups`, `virtualMachines`, `ports`. */
 export type Collections = {
@@ -36,6 +44,9 @@ export function pick<K extends Kind>(transport: Transport, kind: K): CollectionO
 function ofKind(transport: Transport, kind: Kind): CollectionOf<Kind> {
   if (kind === 'SecurityGroup') return securityGroupsOf(transport)
   if (kind === 'VirtualMachine') return virtualMachinesOf(transport)
+  if (kind === 'Volume') return volumesOf(transport)
+  if (kind === 'Snapshot') return snapshotsOf(transport)
+  if (kind === 'StoragePool') return storagePoolsOf(transport)
   const { get, list, put, delete: remove } = collectionOf(transport, kind)
   return (
     'observed' in kinds[kind] ? { get, list } : { get, list, put, delete: remove }

@@ -42,12 +42,13 @@ export function documentsOf(text: string): readonly PoolDocument[] {
 
 /** A pool as the daemon reads it: what is about placement plans alone is left out. */
 function poolDocument({ name, spec }: PoolDesired): PoolDocument {
-  const { engine, redundancy, faultDomain, cache, recovery, scrub } = spec
-  const disks = spec.disks.map(({ name, server, path, sizeGiB }) => ({
+  const { engine, redundancy, faultDomain, expand, cache, recovery, scrub } = spec
+  const disks = spec.disks.map(({ name, server, path, sizeGiB, media }) => ({
     name,
     server,
     path,
     ...(sizeGiB !== undefined && { sizeGiB }),
+    ...(media !== undefined && { media }),
   }))
   return {
     kind: 'StoragePool',
@@ -56,10 +57,11 @@ function poolDocument({ name, spec }: PoolDesired): PoolDocument {
       engine,
       redundancy,
       faultDomain,
+      ...(expand !== undefined && { expand }),
       disks,
       ...(cache !== undefined && { cache }),
       recovery,
-      scrub,
+      scrub: { everyHours: scrub.everyHours, deepEveryDays: scrub.deepEveryDays },
     },
   }
 }

@@ -4,6 +4,8 @@ import { z } from 'zod'
 export const CONTROL_VERSION = 1
 /** The name of the control socket in the daemon's folder of sockets. */
 export const CONTROL_SOCKET = 'blockd.control.sock'
+/** Begins the name of what the daemon notes of a copy that is under way. */
+export const COPYING = 'copying:'
 
 const bytes = z.number().int().nonnegative()
 const count = z.number().int().nonnegative()
@@ -16,6 +18,9 @@ const disk = z.object({
   sizeBytes: bytes,
   usedBytes: bytes,
   errors: count,
+  media: z.enum(['hdd', 'ssd', 'nvme']).optional(),
+  /** Read and written to move and rebuild stripes. */
+  movedBytes: bytes.optional(),
 })
 /** A disk of a pool as the daemon has it. */
 export type DiskStatus = z.infer<typeof disk>
@@ -30,8 +35,25 @@ const volume = z.object({
 /** A volume or snapshot as the daemon has it. */
 export type VolumeStatus = z.infer<typeof volume>
 
+const byDistance = z.object({ server: bytes, rack: bytes, room: bytes, across: bytes })
+/** Bytes that go from one disk to another: within a server, a rack, a room, and beyond. */
+export type BytesByDistance = z.infer<typeof byDistance>
+
+const moving = z.object({
+  rebalance: z.enum(['idle', 'running', 'paused', 'held']),
+  movedBytes: byDistance,
+  leastBytes: byDistance,
+  rebuiltBytes: bytes,
+  rewrittenBytes: bytes,
+  plannedBytes: bytes,
+})
+/** How the moving of a pool's stripes is going, since what is wanted has last changed. */
+export type MovingStatus = z.infer<typeof moving>
+
 const engine = z.object({
   policy: z.string(),
+  faultDomain: z.enum(['disk', 'server', 'rack', 'room']).optional(),
+  moving: moving.optional(),
   disks: z.array(disk),
   volumes: z.array(volume),
   provisionedBytes: bytes,
@@ -95,7 +117,19 @@ export interface ControlCalls {
     readonly linked: boolean
     readonly pool: string
   }
-  readonly 'volume-grow': { readonly name: string; readonly sizeBytes: number }
+  readonly 'volume-grow': {
+    readonly name: string
+    readonly sizeBytes: number
+    /** Its clients are to connect again, since NBD tells a size only then. */
+    readonly reconnect: boolean
+  }
+  readonly 'volume-flatten': { readonly name: string }
+  readonly 'volume-rollback': { readonly name: string; readonly snapshot: string }
+  readonly 'volume-extents': {
+    readonly name: string
+    readonly since?: string
+    readonly offset: number
+  }
   readonly 'volume-limit': { readonly name: string; readonly limits: VolumeLimits }
   readonly 'volume-delete': { readonly name: string }
   readonly 'snapshot-create': { readonly volume: string; readonly name: string }
@@ -104,9 +138,37 @@ export interface ControlCalls {
     readonly pool: string
     readonly speed: 'low' | 'medium' | 'high'
   }
+  readonly 'pool-explain': { readonly pool: string }
+  readonly 'pool-rebalance': { readonly pool: string; readonly wait: boolean }
+  readonly 'pool-rebalance-pause': { readonly pool: string; readonly on: boolean }
+  readonly 'disk-add': { readonly pool: string; readonly disks: readonly string[] }
+  readonly 'disk-replace': {
+    readonly pool: string
+    /** By its name, or by its number where it is missing. */
+    readonly disk: string | number
+    readonly by: string
+    readonly wait: boolean
+  }
+  readonly 'disk-evacuate': {
+    readonly pool: string
+    readonly disk: string
+    readonly on: boolean
+    readonly wait: boolean
+  }
+  readonly 'disk-remove': { readonly pool: string; readonly disk: string; readonly wait: boolean }
+  readonly 'disk-maintenance': {
+    readonly pool: string
+    readonly disk: string
+    readonly on: boolean
+  }
+  readonly 'pool-scrub': { readonly pool: string; readonly deep: boolean }
   readonly 'pool-policy': {
     readonly pool: string
     readonly redundancy: { readonly erasure: string } | { readonly replicas: number }
+  }
+  readonly 'cache-mode': {
+    readonly pool: string
+    readonly mode: 'writethrough' | 'writeback' | 'pass-through'
   }
   readonly upgrade: { readonly program: null }
 }

@@ -1,8 +1,10 @@
+import { fact } from '@purlin/base'
 import { checkDocument, type SpecOf } from '@purlin/schema'
 import test from 'ava'
 import fc from 'fast-check'
 import { ModelDaemon } from '../../tests/model-daemon.ts'
 import { NO_STORAGE, type StorageDesired } from '../desired.ts'
+import { DAEMON_ANSWERS, storageFacts } from '../observed.ts'
 import { planStorage } from './plan.ts'
 
 const poolSpec = (redundancy: object): SpecOf<'StoragePool'> => {
@@ -15,11 +17,11 @@ const pool = (name: string, redundancy: object = { replicas: 3 }) => ({
   spec: poolSpec(redundancy),
 })
 const volume = (name: string, pool = 'fast', more: object = {}) => ({
-  ...{ name, pool, sizeBytes: 8192, limits: {} },
+  ...{ name, pool, sizeBytes: 8192, attached: false, limits: {} },
   ...more,
 })
 const clone = (name: string, snapshot: string, pool = 'fast', linked = true) => ({
-  ...{ name, pool, limits: {} },
+  ...{ name, pool, attached: false, limits: {} },
   source: { snapshot, linked },
 })
 const storage = (more: Partial<StorageDesired>): StorageDesired => ({ ...NO_STORAGE, ...more })
@@ -67,6 +69,21 @@ test('pools come first, sources before their clones, and everything goes in the 
   ])
 })
 
+test('the mode of a pool’s cache changes in use, by one call', (t) => {
+  const daemon = new ModelDaemon()
+  const cached = (mode: 'writethrough' | 'writeback') => {
+    const { name, spec } = pool('fast')
+    const cache = { devices: [{ name: 'ssd', path: '/d/ssd' }], mode }
+    return storage({ pools: [{ name, spec: { ...spec, cache } }] })
+  }
+  settle(daemon, cached('writethrough'))
+  t.deepEqual(settle(daemon, cached('writeback')), [
+    'write the configuration of the block daemon',
+    'switch the cache of pool fast to writeback',
+  ])
+  t.deepEqual(settle(daemon, cached('writeback')), [])
+})
+
 test('size, limits, redundancy and recovery change in use; nothing shrinks', (t) => {
   const daemon = new ModelDaemon()
   settle(daemon, storage({ pools: [pool('fast')], volumes: [volume('a')] }))
@@ -82,6 +99,34 @@ test('size, limits, redundancy and recovery change in use; nothing shrinks', (t)
   ])
   const smaller = volume('a', 'fast', { limits: { iops: 9 } })
   t.deepEqual(settle(daemon, storage({ pools: [faster], volumes: [smaller] })), [])
+})
+
+test('a linked clone that is to have no source is flattened before its snapshot goes', (t) => {
+  const daemon = new ModelDaemon()
+  const pools = [pool('fast')]
+  const taken = storage({
+    ...{ pools, volumes: [volume('a'), clone('c', 'monday')] },
+    snapshots: [{ name: 'monday', volume: 'a' }],
+  })
+  settle(daemon, taken)
+  const alone = storage({ pools, volumes: [volume('a'), volume('c')] })
+  t.deepEqual(settle(daemon, alone), [
+    'let volume c share no blocks with monday any more',
+    'delete snapshot monday',
+  ])
+})
+
+test('a volume that grows under a machine has its clients connect again, any other has not', (t) => {
+  for (const attached of [true, false]) {
+    const daemon = new ModelDaemon()
+    settle(daemon, storage({ pools: [pool('fast')], volumes: [volume('a')] }))
+    const larger = volume('a', 'fast', { sizeBytes: 16384, attached })
+    const [step] = planStorage(
+      storage({ pools: [pool('fast')], volumes: [larger] }),
+      daemon.observe(),
+    )
+    t.like(step, { call: 'volume-grow', words: { reconnect: attached } })
+  }
 })
 
 test('what nobody declared is never deleted, and neither is the pool it is in', (t) => {
@@ -111,6 +156,9 @@ test('without a daemon a host that serves nothing is as it should be; else it is
     steps.map(({ kind }) => kind),
     ['configure', 'reach'],
   )
+  const waiting = steps.find(({ kind }) => kind === 'reach')
+  t.false(storageFacts(observed).has(waiting?.requires[0] ?? fact('vm', '', '')))
+  t.true(storageFacts(new ModelDaemon().observe()).has(DAEMON_ANSWERS))
 })
 
 test('from any storage to any other: it settles, and the daemon refuses nothing on the way', (t) => {

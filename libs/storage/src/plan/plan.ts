@@ -1,5 +1,5 @@
 import type { StorageDesired } from '../desired.ts'
-import type { StorageObserved } from '../observed.ts'
+import { DAEMON_ANSWERS, type StorageObserved } from '../observed.ts'
 import { planPools } from './pools.ts'
 import type { StorageStep } from './step.ts'
 import { free } from './steps.ts'
@@ -15,7 +15,8 @@ export function planStorage(
   if (observed.daemon === undefined) {
     if (desired.pools.length === 0) return pools
     const found = observed.trouble ?? 'nothing answers'
-    return [...pools, { kind: 'reach', found, ...free('reach the block daemon', 1_000) }]
+    const reach = { ...free(`reach the block daemon: ${found}`, 1_000), requires: [DAEMON_ANSWERS] }
+    return [...pools, { kind: 'reach', found, ...reach }]
   }
   return [...planVolumes(desired, observed), ...pools].toSorted(byStage)
 }

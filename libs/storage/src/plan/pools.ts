@@ -2,6 +2,7 @@ import { configurationText, documentsOf, type PoolDocument } from '../configurat
 import type { PoolStatus } from '../control/messages.ts'
 import type { PoolDesired, StorageDesired } from '../desired.ts'
 import type { StorageObserved } from '../observed.ts'
+import { diskSteps, withDisksThere } from './disks.ts'
 import type { StorageStep } from './step.ts'
 import { CONFIGURE_DEADLINE_MS, callStep, free } from './steps.ts'
 
@@ -17,7 +18,14 @@ export function planPools(desired: StorageDesired, observed: StorageObserved): S
   const kept = standing.filter(
     ({ kind, name }) => kind === 'StoragePool' && !wanted.has(name) && isKept(name),
   )
-  const text = configurationText(desired, kept)
+  const pools = desired.pools.map((pool) =>
+    withDisksThere(
+      pool,
+      served.find(({ name }) => name === pool.name),
+      observed.configuration,
+    ),
+  )
+  const text = configurationText({ ...desired, pools }, kept)
   const names = new Set([...wanted, ...kept.map(({ name }) => name)])
   const isNew = desired.pools.length > 0 || standing.length > 0
   const steps: StorageStep[] = []
@@ -34,7 +42,7 @@ export function planPools(desired: StorageDesired, observed: StorageObserved): S
   for (const pool of desired.pools) {
     const status = served.find(({ name }) => name === pool.name)
     if (status?.engine === undefined) continue
-    steps.push(...changesInUse(pool, status, standing))
+    steps.push(...changesInUse(pool, status, standing), ...diskSteps(pool, status))
   }
   return steps
 }
@@ -48,9 +56,10 @@ function changesInUse(
   { engine }: PoolStatus,
   standing: readonly PoolDocument[],
 ): StorageStep[] {
-  const { redundancy, recovery } = spec
+  const { redundancy, recovery, cache } = spec
   const policy = policyText(redundancy)
   const before = standing.find((each) => each.kind === 'StoragePool' && each.name === name)
+  const modeBefore = (before?.spec.cache as typeof cache)?.mode
   const speedBefore = (before?.spec.recovery as typeof recovery | undefined)?.speed
   return [
     ...(engine?.policy === policy
@@ -67,6 +76,15 @@ function changesInUse(
           callStep('pool-recovery-speed', name, `let pool ${name} recover at ${recovery.speed}`, {
             pool: name,
             speed: recovery.speed,
+          }),
+        ]),
+    // A cache that comes or goes does so when the daemon is started anew.
+    ...(cache === undefined || modeBefore === undefined || modeBefore === cache.mode
+      ? []
+      : [
+          callStep('cache-mode', name, `switch the cache of pool ${name} to ${cache.mode}`, {
+            pool: name,
+            mode: cache.mode,
           }),
         ]),
   ]

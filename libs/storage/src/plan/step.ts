@@ -19,6 +19,6 @@ export type StorageStep = LaneStep &
     | { readonly kind: 'adopt'; readonly names: readonly string[] }
     /** Writes the daemon's configuration; with `restart` a new process of it takes over. */
     | { readonly kind: 'configure'; readonly text: string; readonly restart: boolean }
-    /** Waits for the daemon: it fails until one answers. */
+    /** Waits for the daemon. */
     | { readonly kind: 'reach'; readonly found: string }
   )

@@ -21,6 +21,8 @@ export function callStep<Name extends Exclude<keyof ControlCalls, 'status' | 'up
   summary: string,
   words: ControlCalls[Name],
 ): StorageStep {
-  const deadlineMs = call === 'volume-clone' ? COPY_DEADLINE_MS : CALL_DEADLINE_MS
+  // A cache that leaves writeback brings all that is dirty home first.
+  const long = call === 'volume-clone' || call === 'cache-mode'
+  const deadlineMs = long ? COPY_DEADLINE_MS : CALL_DEADLINE_MS
   return { kind: 'call', call, subject, words, ...free(summary, deadlineMs) } as StorageStep
 }

@@ -1,11 +1,8 @@
-import type { VolumeStatus } from '../control/messages.ts'
+import { COPYING, type VolumeStatus } from '../control/messages.ts'
 import type { StorageDesired, VolumeDesired } from '../desired.ts'
 import type { StorageObserved } from '../observed.ts'
 import type { StorageStep } from './step.ts'
 import { callStep, free } from './steps.ts'
-
-/** Begins the name of what the daemon notes of a copy that is under way. */
-const COPYING = 'copying:'
 
 /** The steps that bring volumes and snapshots about. What is missing is made, sources before their
  *  clones; what is too small grows; what is no resource's any more goes, if it was one's. Nothing
@@ -88,13 +85,18 @@ function changed(
   { limits: set }: StorageObserved,
   standing: Standing,
 ): StorageStep[] {
-  return volumes.flatMap(({ name, sizeBytes, limits }) => {
+  return volumes.flatMap(({ name, sizeBytes, limits, source, attached }) => {
     const found = standing.get(name)
     if (found === undefined || standing.has(`${COPYING}${name}`)) return []
     const steps: StorageStep[] = []
     if (sizeBytes !== undefined && sizeBytes > found.sizeBytes) {
       const summary = `grow volume ${name} from ${found.sizeBytes} to ${sizeBytes} bytes`
-      steps.push(callStep('volume-grow', name, summary, { name, sizeBytes }))
+      const words = { name, sizeBytes, reconnect: attached }
+      steps.push(callStep('volume-grow', name, summary, words))
+    }
+    if (found.parent !== null && source?.linked !== true) {
+      const summary = `let volume ${name} share no blocks with ${found.parent} any more`
+      steps.push(callStep('volume-flatten', name, summary, { name }))
     }
     if (set.get(name) !== JSON.stringify(limits)) {
       steps.push(callStep('volume-limit', name, `limit volume ${name}`, { name, limits }))

@@ -6,7 +6,9 @@ import type { DomainReading } from './read.ts'
  *  The mark alone would miss an edit by hand, the fields alone a change of form, so both count. */
 export function differences(spec: DomainSpec, found: DomainReading): readonly string[] {
   const boot = spec.boot ?? { kernel: '', initrd: '', commandLine: '' }
-  const disks = (spec.disks ?? []).map(({ target, file }) => ({ target, file }))
+  const disks = (spec.disks ?? []).map((disk) =>
+    'volume' in disk ? { ...disk, file: '' } : { ...NO_VOLUME, ...disk },
+  )
   const nics = spec.nics.map((nic) => ({ ...nic, mac: nic.mac.toLowerCase() }))
   const pairs: readonly (readonly [string, unknown, unknown])[] = [
     ['uuid', spec.uuid, found.uuid],
@@ -17,7 +19,7 @@ export function differences(spec: DomainSpec, found: DomainReading): readonly st
     ['initrd', boot.initrd, found.initrd],
     ['commandLine', boot.commandLine, found.commandLine],
     ['serialLogFile', spec.serialLogFile, found.serialLogFile],
-    ['disks', flat(disks, ['target', 'file']), flat(found.disks, ['target', 'file'])],
+    ['disks', flat(disks, DISK_FIELDS), flat(found.disks, DISK_FIELDS)],
     ['nics', flat(nics, NIC_FIELDS), flat(found.nics, NIC_FIELDS)],
   ]
   const names = pairs.filter(([, wanted, is]) => wanted !== is).map(([name]) => name)
@@ -25,6 +27,8 @@ export function differences(spec: DomainSpec, found: DomainReading): readonly st
   return names
 }
 
+const NO_VOLUME = { name: '', volume: '', socket: '' } as const
+const DISK_FIELDS = ['target', 'file', 'name', 'volume', 'socket'] as const
 const NIC_FIELDS = ['port', 'mac', 'bridgeDevice', 'tapDevice', 'mtu'] as const
 
 function flat<Row>(rows: readonly Row[], fields: readonly (keyof Row)[]): string {

@@ -15,13 +15,31 @@ export interface NicSpec {
   readonly mtu: number
 }
 
-export interface DiskSpec {
+/** A disk in a file of the host. */
+export interface FileDiskSpec {
   /** Device in the guest, such as `vda`. */
   readonly target: string
   readonly file: string
   readonly format: 'qcow2' | 'raw'
   readonly readonly?: boolean
 }
+
+/** A disk on a volume that is served over NBD. */
+export interface VolumeDiskSpec {
+  readonly target: string
+  /** The disk's serial number, by which the guest finds it: `/dev/disk/by-id/virtio-NAME`. At most
+   *  20 characters. */
+  readonly name: string
+  /** The name of the export. */
+  readonly volume: string
+  /** The unix socket it is served on. */
+  readonly socket: string
+  /** What the guest is to see of it while it runs; absent: whatever it is. No part of the
+   *  definition, since a guest that starts sees what is there. */
+  readonly sizeBytes?: number
+}
+
+export type DiskSpec = FileDiskSpec | VolumeDiskSpec
 
 export interface BootSpec {
   /** File of the kernel on the host; an ELF with a PVH entry or a bzImage. */

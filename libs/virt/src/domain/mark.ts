@@ -25,7 +25,11 @@ export function specHash(spec: DomainSpec): string {
     XML_FORM,
     [name, uuid, cpus, memoryMiB, accelerator, serialLogFile],
     boot === undefined ? null : [boot.kernel, boot.initrd, boot.commandLine],
-    disks.map((disk) => [disk.target, disk.file, disk.format, disk.readonly ?? false]),
+    disks.map((disk) =>
+      'volume' in disk
+        ? [disk.target, disk.name, disk.volume, disk.socket]
+        : [disk.target, disk.file, disk.format, disk.readonly ?? false],
+    ),
     nics.map((nic) => [nic.port, nic.mac.toLowerCase(), nic.bridgeDevice, nic.tapDevice, nic.mtu]),
   ]
   return shortHash(JSON.stringify(parts), HASH_CHARACTERS)

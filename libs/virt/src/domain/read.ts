@@ -2,6 +2,15 @@ import { XMLParser } from 'fast-xml-parser'
 import type { Accelerator, NicSpec } from './domain-spec.ts'
 import { type DomainMark, MARK_NAMESPACE } from './mark.ts'
 
+/** A disk of a domain. `file` is empty where it is on a volume; the rest where it is not. */
+export interface DiskReading {
+  readonly target: string
+  readonly file: string
+  readonly name: string
+  readonly volume: string
+  readonly socket: string
+}
+
 /** What a domain's XML says, as far as Purlin compares it. */
 export interface DomainReading {
   readonly name: string
@@ -13,7 +22,7 @@ export interface DomainReading {
   readonly kernel: string
   readonly initrd: string
   readonly commandLine: string
-  readonly disks: readonly { readonly target: string; readonly file: string }[]
+  readonly disks: readonly DiskReading[]
   /** `port` is empty where the mark does not know the tap. */
   readonly nics: readonly NicSpec[]
   readonly serialLogFile: string
@@ -60,10 +69,7 @@ export function readDomain(xml: string): DomainReading | undefined {
     kernel: text(child(os, 'kernel')),
     initrd: text(child(os, 'initrd')),
     commandLine: text(child(os, 'cmdline')),
-    disks: list(devices, 'disk').map((disk) => ({
-      target: text(child(child(disk, 'target'), '@dev')),
-      file: text(child(child(disk, 'source'), '@file')),
-    })),
+    disks: list(devices, 'disk').map(readDisk),
     nics: list(devices, 'interface').map((nic) => readNic(nic, mark)),
     serialLogFile: text(child(child(serial, 'source'), '@path')),
     agentConnected: list(devices, 'channel').some((channel) => {
@@ -71,6 +77,18 @@ export function readDomain(xml: string): DomainReading | undefined {
       const isAgent = text(child(target, '@name')) === 'org.qemu.guest_agent.0'
       return isAgent && text(child(target, '@state')) === 'connected'
     }),
+  }
+}
+
+function readDisk(disk: unknown): DiskReading {
+  const source = child(disk, 'source')
+  const isVolume = text(child(source, '@protocol')) === 'nbd'
+  return {
+    target: text(child(child(disk, 'target'), '@dev')),
+    file: text(child(source, '@file')),
+    name: isVolume ? text(child(disk, 'serial')) : '',
+    volume: isVolume ? text(child(source, '@name')) : '',
+    socket: text(child(child(source, 'host'), '@socket')),
   }
 }
 

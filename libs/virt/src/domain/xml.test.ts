@@ -27,6 +27,23 @@ test('a KVM machine with disks, two NICs and no kernel of its own', (t) => {
   t.snapshot(domainXml({ ...rest, nics: [...nics, second], disks }))
 })
 
+const onVolume = { target: 'vda', name: 'root', volume: 'vol-a', socket: '/run/b/vol-a.sock' }
+
+test('a disk on a volume stops the guest on errors, gives space back and has no page cache', (t) => {
+  const file = { target: 'vdb', file: '/pool/seed.raw', format: 'raw' as const }
+  const spec = machineOf('web-1', { disks: [onVolume, file] })
+  const xml = domainXml(spec)
+  t.snapshot(xml)
+  const reading = readDomain(xml)
+  if (reading === undefined) return t.fail('nothing read')
+  t.deepEqual(differences(spec, reading), [])
+  for (const change of [{ volume: 'vol-b' }, { socket: '/run/c/vol-a.sock' }, { name: 'data' }]) {
+    const disks = [{ ...onVolume, ...change }, file]
+    t.deepEqual(differences({ ...spec, disks }, reading), ['disks'])
+  }
+  return t.pass()
+})
+
 test('a NIC without a bridge has a tap that a switch takes by its name', (t) => {
   const { nics, ...rest } = machineOf('web-1')
   const direct = nics.map(({ bridgeDevice: _bridge, ...nic }) => nic)

@@ -44,6 +44,24 @@ test('a paused guest cannot listen and is not asked', async (t) => {
   t.deepEqual(fake.calls.slice(3), ['destroy web-1'])
 })
 
+test('a guest that stopped on an I/O error goes on, and is held back where it stops again', async (t) => {
+  const { fake, reach, driver, signal } = bench()
+  await reach({ machines: [machineOf('web-1')] })
+  const stopOnError = (): void => {
+    Object.assign(fake.domains.get('web-1') ?? {}, { state: 3, reason: 5 })
+  }
+  stopOnError()
+  t.true((await driver.observe(signal)).machines[0]?.ioError)
+  await reach({ machines: [machineOf('web-1')] })
+  t.deepEqual(fake.calls.slice(2), ['resume web-1'])
+  stopOnError()
+  const error = await t.throwsAsync(reach({ machines: [machineOf('web-1')] }), {
+    instanceOf: PurlinError,
+  })
+  t.is(error.code, 'PUR_VIRT_IO_ERROR')
+  t.deepEqual(fake.calls.slice(3), [])
+})
+
 test('a foreign domain of the name is an error that touches nothing', async (t) => {
   const { fake, reach } = bench()
   fake.add(FOREIGN, true)

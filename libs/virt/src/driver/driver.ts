@@ -1,8 +1,10 @@
 import { type Clock, type Fact, systemClock } from '@purlin/base'
+import { ResumePace } from '../machine/resume-pace.ts'
 import type { LibvirtEvent } from '../port/event.ts'
 import type { LibvirtPort } from '../port/libvirt-port.ts'
+import { readDiskSizes } from './disk-sizes.ts'
 import { executeVirtStep } from './execute.ts'
-import { readFacts, readObserved } from './observe.ts'
+import { readFacts, readObserved, withDiskSizes } from './observe.ts'
 import { DEFAULT_PLAN_OPTIONS, type PlanOptions, planVirt } from './plan.ts'
 import type { VirtDesired, VirtObserved, VirtStep } from './types.ts'
 
@@ -36,12 +38,17 @@ export interface VirtDriver {
 /** Makes the driver of the virt lane. */
 export function createVirtDriver(options: VirtDriverOptions): VirtDriver {
   const { libvirt } = options
-  const context = { libvirt, clock: options.clock ?? systemClock }
+  const clock = options.clock ?? systemClock
+  const context = { libvirt, clock, pace: new ResumePace(clock) }
   const planOptions: PlanOptions = { graceMs: options.graceMs ?? DEFAULT_PLAN_OPTIONS.graceMs }
   const deadlineMs = options.observeDeadlineMs ?? 10_000
   return {
     lane: 'virt',
-    observe: async (signal) => readObserved(await libvirt.listDomains({ deadlineMs, signal })),
+    observe: async (signal) => {
+      const call = { deadlineMs, signal }
+      const observed = readObserved(await libvirt.listDomains(call))
+      return withDiskSizes(observed, await readDiskSizes(libvirt, observed.machines, call))
+    },
     plan: (desired, observed) => planVirt(desired, observed, planOptions),
     execute: (step, signal) => executeVirtStep(context, step, signal),
     facts: readFacts,

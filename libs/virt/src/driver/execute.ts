@@ -3,13 +3,16 @@ import { differences } from '../domain/difference.ts'
 import type { DomainSpec } from '../domain/domain-spec.ts'
 import { domainXml } from '../domain/xml.ts'
 import { awaitPower } from '../machine/await-power.ts'
+import type { ResumePace } from '../machine/resume-pace.ts'
 import type { CallOptions, LibvirtPort } from '../port/libvirt-port.ts'
+import { growDisk } from './disk-sizes.ts'
 import { readMachine } from './observe.ts'
 import type { ObservedMachine, VirtStep } from './types.ts'
 
 export interface ExecuteContext {
   readonly libvirt: LibvirtPort
   readonly clock: Clock
+  readonly pace: ResumePace
 }
 
 /** How long a machine may need for the last of a change of power to show. */
@@ -36,7 +39,7 @@ export async function executeVirtStep(
 }
 
 async function actOn(
-  { libvirt, clock }: ExecuteContext,
+  { libvirt, clock, pace }: ExecuteContext,
   step: VirtStep,
   found: ObservedMachine,
   call: CallOptions,
@@ -49,18 +52,24 @@ async function actOn(
       await awaitPower(libvirt, clock, machine, ['running'], settle)
       return
     case 'resume':
-      if (found.state === 'paused') await libvirt.resume(machine, call)
-      await awaitPower(libvirt, clock, machine, ['running'], settle)
+      if (found.state !== 'paused') return
+      if (found.ioError) pace.admit(machine)
+      await libvirt.resume(machine, call)
+      // A disk that still does not answer may have stopped it again by now.
+      await awaitPower(libvirt, clock, machine, ['running', 'paused'], settle)
       return
     case 'wake':
       if (found.state === 'sleeping') await libvirt.wakeup(machine, call)
       await awaitPower(libvirt, clock, machine, ['running'], settle)
       return
+    case 'grow':
+      if (found.active && step.disk !== undefined) await growDisk(libvirt, machine, step.disk, call)
+      return
     case 'stop':
-      if (found.active) await stop({ libvirt, clock }, step, found, call)
+      if (found.active) await stop(libvirt, clock, step, found, call)
       return
     case 'destroy':
-      if (found.active) await destroy({ libvirt, clock }, machine, call)
+      if (found.active) await destroy(libvirt, clock, machine, call)
       return
     case 'undefine':
       await undefine(libvirt, machine, call)
@@ -106,7 +115,8 @@ async function define(
 
 /** The guest is asked, then its power is taken. A guest that cannot be asked is not waited for. */
 async function stop(
-  { libvirt, clock }: ExecuteContext,
+  libvirt: LibvirtPort,
+  clock: Clock,
   step: VirtStep,
   found: ObservedMachine,
   call: CallOptions,
@@ -126,11 +136,12 @@ async function stop(
       }
     }
   }
-  await destroy({ libvirt, clock }, machine, call)
+  await destroy(libvirt, clock, machine, call)
 }
 
 async function destroy(
-  { libvirt, clock }: ExecuteContext,
+  libvirt: LibvirtPort,
+  clock: Clock,
   machine: string,
   call: CallOptions,
 ): Promise<void> {

@@ -2,7 +2,23 @@ import { type Fact, fact } from '@purlin/base'
 import { readDomain } from '../domain/read.ts'
 import { readPowerState } from '../machine/power-state.ts'
 import type { DomainRecord } from '../port/libvirt-port.ts'
+import type { DiskSizes } from './disk-sizes.ts'
 import type { ObservedMachine, VirtObserved } from './types.ts'
+
+/** libvirt's VIR_DOMAIN_PAUSED and VIR_DOMAIN_PAUSED_IOERROR. */
+const PAUSED = 3
+const PAUSED_BY_IO_ERROR = 5
+
+const NO_SIZES: ReadonlyMap<string, number> = new Map()
+
+/** Puts in what the guests see of their disks. Pure. */
+export function withDiskSizes(observed: VirtObserved, sizes: DiskSizes): VirtObserved {
+  const machines = observed.machines.map((machine) => {
+    const diskBytes = sizes.get(machine.name)
+    return diskBytes === undefined ? machine : { ...machine, diskBytes }
+  })
+  return { ...observed, machines }
+}
 
 /** Sorts libvirt's domains into Purlin's and foreign ones. Pure. */
 export function readObserved(records: readonly DomainRecord[]): VirtObserved {
@@ -29,10 +45,12 @@ export function readMachine(record: DomainRecord): ObservedMachine | undefined {
     uuid: record.uuid,
     state: readPowerState(record.state),
     active,
+    ioError: record.state === PAUSED && record.reason === PAUSED_BY_IO_ERROR,
     persistent: record.persistent,
     specHash: next.mark?.specHash ?? '',
     defined: next,
     ...(active && { live: current }),
+    diskBytes: NO_SIZES,
     tapsInUse: active ? current.nics.map((nic) => nic.tapDevice) : [],
   }
 }

@@ -1,4 +1,4 @@
-import { fact } from '@purlin/base'
+import { fact, sizeFact } from '@purlin/base'
 import test from 'ava'
 import fc from 'fast-check'
 import { createFakeLibvirt } from '../../tests/support/fake-libvirt.ts'
@@ -27,6 +27,39 @@ test('a new machine is defined, then started when its NICs are enforced and plug
     fact('nic', 'web-1.eth0', 'enforced'),
     fact('nic', 'web-1.eth0', 'plugged'),
   ])
+})
+
+const onVolume = { target: 'vda', name: 'root', volume: 'vol-a', socket: '/run/b/vol-a.sock' }
+
+test('a machine on a volume starts and goes on only where the volume is served', async (t) => {
+  const machine = machineOf('web-1', { disks: [onVolume] })
+  const served = fact('volume', 'vol-a', 'served')
+  const [, start] = planVirt({ machines: [machine] }, nothing)
+  t.true(start?.requires.includes(served))
+  const observed = await observedOf(machine)
+  const machines = observed.machines.map((one) => ({ ...one, state: 'paused' as const }))
+  const [resume] = planVirt({ machines: [machine] }, { machines, foreign: [] })
+  t.is(resume?.verb, 'resume')
+  t.true(resume?.requires.includes(served))
+})
+
+test('a running guest is told that its volume is larger, once it is', async (t) => {
+  const wanted = (sizeBytes: number) =>
+    machineOf('web-1', { disks: [{ ...onVolume, sizeBytes }], powerState: 'running' })
+  const fake = createFakeLibvirt()
+  const driver = createVirtDriver({ libvirt: fake.port })
+  const { signal } = new AbortController()
+  fake.add(domainXml(wanted(8192)), true)
+  fake.diskBytes.set('web-1 vda', 8192)
+  t.deepEqual(driver.plan({ machines: [wanted(8192)] }, await driver.observe(signal)), [])
+  const machines = [wanted(16384)]
+  const [grow, ...rest] = driver.plan({ machines }, await driver.observe(signal))
+  t.deepEqual(rest, [])
+  if (grow === undefined) return t.fail('no step')
+  t.deepEqual(grow.requires, [fact('volume', 'vol-a', sizeFact(16384))])
+  await driver.execute(grow, signal)
+  t.deepEqual(fake.calls, ['resize web-1 vda'])
+  return t.deepEqual(driver.plan({ machines }, await driver.observe(signal)), [])
 })
 
 test('a new machine that should be stopped is only defined', (t) => {

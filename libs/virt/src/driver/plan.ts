@@ -1,4 +1,4 @@
-import { type Fact, fact } from '@purlin/base'
+import { type Fact, fact, sizeFact } from '@purlin/base'
 import { differences } from '../domain/difference.ts'
 import type {
   MachineDesired,
@@ -24,6 +24,7 @@ const DEADLINE_MS: Readonly<Record<VirtVerb, number>> = {
   start: 60_000,
   resume: 15_000,
   wake: 15_000,
+  grow: 15_000,
   stop: 30_000,
   destroy: 30_000,
   undefine: 15_000,
@@ -86,7 +87,7 @@ function approach(
   if (changed.length > 0) steps.push(define(machine, 'redefine', changed.join(', ')))
   else if (!found.persistent) steps.push(define(machine, 'redefine', 'its definition is gone'))
   const power = powerStep(machine, found, options)
-  return power === undefined ? steps : [...steps, power]
+  return [...steps, ...(power === undefined ? [] : [power]), ...growth(machine, found)]
 }
 
 function powerStep(
@@ -105,7 +106,8 @@ function powerStep(
   }
   if (!found.active) return start(machine)
   if (found.state === 'paused') {
-    return step('resume', name, `let machine ${name} go on`, { requires: enforced(machine) })
+    const requires = [...enforced(machine), ...served(machine)]
+    return step('resume', name, `let machine ${name} go on`, { requires })
   }
   if (found.state === 'sleeping') {
     return step('wake', name, `wake machine ${name}`, { requires: enforced(machine) })
@@ -113,6 +115,22 @@ function powerStep(
   // A crashed guest whose domain was kept must leave before it can start anew.
   if (found.state === 'crashed') return step('destroy', name, `clear the crashed machine ${name}`)
   return undefined
+}
+
+/** A running guest is told of volumes that are larger than it knows, once they are so large. */
+function growth(machine: MachineDesired, found: ObservedMachine): VirtStep[] {
+  if (found.state !== 'running' || machine.powerState !== 'running') return []
+  return (machine.disks ?? []).flatMap((disk) => {
+    if (!('volume' in disk) || disk.sizeBytes === undefined) return []
+    const { target, volume, sizeBytes } = disk
+    const live = found.live?.disks.find((one) => one.target === target)
+    const seen = found.diskBytes.get(target)
+    if (live?.volume !== volume || seen === undefined || seen >= sizeBytes) return []
+    const summary = `tell machine ${machine.name} that its disk ${target} has ${sizeBytes} bytes`
+    const requires = [fact('volume', volume, sizeFact(sizeBytes))]
+    const grown = step('grow', machine.name, summary, { requires })
+    return [{ ...grown, disk: { target, sizeBytes } }]
+  })
 }
 
 function define(machine: MachineDesired, verb: 'define' | 'redefine', why: string): VirtStep {
@@ -123,12 +141,16 @@ function define(machine: MachineDesired, verb: 'define' | 'redefine', why: strin
 function start(machine: MachineDesired): VirtStep {
   const plugged = machine.nics.map((nic) => fact('nic', nic.port, 'plugged'))
   return step('start', machine.name, `start machine ${machine.name}`, {
-    requires: [...enforced(machine), ...plugged],
+    requires: [...enforced(machine), ...plugged, ...served(machine)],
   })
 }
 
 function enforced(machine: MachineDesired): Fact[] {
   return machine.nics.map((nic) => fact('nic', nic.port, 'enforced'))
+}
+
+function served({ disks = [] }: MachineDesired): Fact[] {
+  return disks.flatMap((disk) => ('volume' in disk ? [fact('volume', disk.volume, 'served')] : []))
 }
 
 function step(

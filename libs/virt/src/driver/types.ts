@@ -23,6 +23,8 @@ export interface ObservedMachine {
   readonly state: PowerState
   /** Whether a QEMU process exists: running, paused, stopping, asleep. */
   readonly active: boolean
+  /** It stopped because a disk did not answer; the requests wait in QEMU. */
+  readonly ioError: boolean
   readonly persistent: boolean
   /** Hash of the spec that holds from the next start on. */
   readonly specHash: string
@@ -30,6 +32,8 @@ export interface ObservedMachine {
   readonly defined: DomainReading
   /** What holds now; only while active. */
   readonly live?: DomainReading
+  /** Bytes the running guest sees of its disks on volumes, by target. */
+  readonly diskBytes: ReadonlyMap<string, number>
   /** Taps that the running machine holds. */
   readonly tapsInUse: readonly string[]
 }
@@ -46,6 +50,7 @@ export type VirtVerb =
   | 'start'
   | 'resume'
   | 'wake'
+  | 'grow'
   | 'stop'
   | 'destroy'
   | 'undefine'
@@ -57,6 +62,8 @@ export interface VirtStep extends LaneStep {
   readonly machine: string
   /** What is to be defined; of `define` and `redefine` alone. */
   readonly spec?: DomainSpec
+  /** Which disk is larger now, and how large; of `grow` alone. */
+  readonly disk?: { readonly target: string; readonly sizeBytes: number }
   /** How long a guest may take to power off before its power is taken; of `stop` alone. */
   readonly graceMs?: number
 }

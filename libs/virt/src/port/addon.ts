@@ -72,6 +72,8 @@ export interface AddonConnection {
   resume(name: string, deadlineMs: number): Promise<void>
   wakeup(name: string, deadlineMs: number): Promise<void>
   undefine(name: string, deadlineMs: number): Promise<void>
+  diskBytes(name: string, target: string, deadlineMs: number): Promise<number>
+  resizeDisk(name: string, target: string, sizeBytes: number, deadlineMs: number): Promise<void>
   agentCommand(
     name: string,
     command: string,

@@ -78,6 +78,10 @@ export interface LibvirtPort {
   /** Wakes a guest that put itself to sleep. */
   wakeup(name: string, options: CallOptions): Promise<void>
   undefine(name: string, options: CallOptions): Promise<void>
+  /** How many bytes a disk of an active domain has for its guest; `target` as `vda`. */
+  diskBytes(name: string, target: string, options: CallOptions): Promise<number>
+  /** Tells the guest of an active domain that a disk has another size now. */
+  resizeDisk(name: string, target: string, sizeBytes: number, options: CallOptions): Promise<void>
   /** One JSON command for the guest agent and its answer; libvirt itself gives up after
    *  `timeoutSeconds`. */
   agentCommand(

@@ -138,6 +138,14 @@ function domainCalls(call: Call): DomainCalls {
       call(`waking domain ${name}`, options, (on, ms) => on.wakeup(name, ms)),
     undefine: (name, options) =>
       call(`undefining domain ${name}`, options, (on, ms) => on.undefine(name, ms)),
+    diskBytes: (name, target, options) =>
+      call(`reading the size of disk ${target} of domain ${name}`, options, (on, ms) =>
+        on.diskBytes(name, target, ms),
+      ),
+    resizeDisk: (name, target, sizeBytes, options) =>
+      call(`telling domain ${name} the size of its disk ${target}`, options, (on, ms) =>
+        on.resizeDisk(name, target, sizeBytes, ms),
+      ),
     agentCommand: (name, command, options) =>
       call(`asking the guest agent of ${name}`, options, (on, ms) =>
         on.agentCommand(name, command, options.timeoutSeconds, ms),

@@ -11,6 +11,7 @@ import {
 interface FakeDomain {
   uuid: string
   state: number
+  reason?: number
   id: number | undefined
   xml: string
   inactiveXml: string
@@ -26,6 +27,8 @@ export interface FakeLibvirt {
   agent: (command: { execute: string; arguments?: Record<string, unknown> }) => unknown
   /** Whether a guest that is asked to power off does so. */
   obedient: boolean
+  /** What guests see of their disks, by `MACHINE TARGET`. */
+  readonly diskBytes: Map<string, number>
   emit(event: LibvirtEvent): void
   /** Adds a domain by its XML, active or not. */
   add(xml: string, active?: boolean): void
@@ -57,13 +60,13 @@ export function createFakeLibvirt(): FakeLibvirt {
     throw new PurlinError('PUR_VIRT_REFUSED', { message: why })
   }
   const record = (name: string): DomainRecord => {
-    const { uuid, state, id, xml, inactiveXml, persistent } = find(name)
+    const { uuid, state, reason = 0, id, xml, inactiveXml, persistent } = find(name)
     const active = id !== undefined
     return {
       name,
       uuid,
       state,
-      reason: 0,
+      reason,
       persistent,
       autostart: false,
       xml: active ? xml : inactiveXml,
@@ -116,6 +119,7 @@ export function createFakeLibvirt(): FakeLibvirt {
     domains,
     calls,
     obedient: true,
+    diskBytes: new Map(),
     agent: () => ({}),
     emit,
     add: (xml, active = false) => {
@@ -170,6 +174,11 @@ export function createFakeLibvirt(): FakeLibvirt {
           else domain.persistent = false
           lifecycle(name, 'undefined')
         }),
+      diskBytes: async (name, target) => fake.diskBytes.get(`${name} ${target}`) ?? 0,
+      resizeDisk: (name, target, sizeBytes) =>
+        change(`resize ${name} ${target}`, () =>
+          fake.diskBytes.set(`${name} ${target}`, sizeBytes),
+        ),
       agentCommand: async (_name, command) =>
         JSON.stringify({ return: fake.agent(JSON.parse(command)) }),
     },

@@ -4,10 +4,10 @@ use napi::Env;
 use napi::bindgen_prelude::Object;
 use napi_derive::napi;
 use virt_sys::{
-    VIR_DOMAIN_DESTROY_GRACEFUL, VIR_DOMAIN_REBOOT_ACPI_POWER_BTN, VIR_DOMAIN_REBOOT_GUEST_AGENT,
-    VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN, VIR_DOMAIN_SHUTDOWN_GUEST_AGENT, VIR_DOMAIN_START_PAUSED,
-    VIR_DOMAIN_UNDEFINE_MANAGED_SAVE, VIR_DOMAIN_UNDEFINE_NVRAM,
-    VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA, VIR_DOMAIN_XML_INACTIVE,
+    VIR_DOMAIN_BLOCK_RESIZE_BYTES, VIR_DOMAIN_DESTROY_GRACEFUL, VIR_DOMAIN_REBOOT_ACPI_POWER_BTN,
+    VIR_DOMAIN_REBOOT_GUEST_AGENT, VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN,
+    VIR_DOMAIN_SHUTDOWN_GUEST_AGENT, VIR_DOMAIN_START_PAUSED, VIR_DOMAIN_UNDEFINE_MANAGED_SAVE,
+    VIR_DOMAIN_UNDEFINE_NVRAM, VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA, VIR_DOMAIN_XML_INACTIVE,
 };
 
 use crate::connection::{Lane, VirtConnection};
@@ -150,6 +150,41 @@ impl VirtConnection {
     #[napi(ts_return_type = "Promise<void>")]
     pub fn wakeup<'env>(&self, env: &'env Env, name: String, deadline_ms: u32) -> Promise<'env> {
         self.on_domain(env, "wakeup", name, deadline_ms, |domain| domain.pm_wakeup(0))
+    }
+
+    /// How many bytes a disk of an active domain has for its guest, by the disk's target.
+    #[napi(ts_return_type = "Promise<number>")]
+    pub fn disk_bytes<'env>(
+        &self,
+        env: &'env Env,
+        name: String,
+        target: String,
+        deadline_ms: u32,
+    ) -> Promise<'env> {
+        self.submit(env, Lane::Control, format!("diskBytes {name}"), deadline_ms, move |link| {
+            let capacity = link.domain(&name)?.block_info(&target, 0)?.capacity;
+            // Exact up to 2^53, which is eight pebibytes.
+            #[allow(clippy::cast_precision_loss, reason = "sizes of disks are far below 2^53")]
+            let bytes = capacity as f64;
+            Ok(bytes)
+        })
+    }
+
+    /// Tells the guest of an active domain that a disk is larger.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn resize_disk<'env>(
+        &self,
+        env: &'env Env,
+        name: String,
+        target: String,
+        size_bytes: f64,
+        deadline_ms: u32,
+    ) -> Promise<'env> {
+        self.on_domain(env, "resizeDisk", name, deadline_ms, move |domain| {
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            let bytes = size_bytes as u64;
+            domain.block_resize(&target, bytes, VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+        })
     }
 
     /// Removes the definition, with managed save, snapshot metadata and variable store.

@@ -1,0 +1,248 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { run, systemClock } from '@purlin/base'
+import { type Client, createClient } from '@purlin/sdk'
+import { repository } from '../repository.ts'
+import { agentConfiguration, agentSocket } from '../sandbox/agent.ts'
+import { PrivateHost } from '../sandbox/host.ts'
+import { startLibvirtd } from '../sandbox/libvirtd.ts'
+
+const DAEMON = join(repository, 'target/release/purlin-blockd')
+const NODE = ['--conditions=purlin-source', '--disable-warning=ExperimentalWarning']
+const READY_LIMIT_MS = 120_000
+const DISK_BYTES = 256 * 2 ** 20
+export const MACHINE = 'db-1'
+
+/** What a host with libvirt, an agent and a block daemon is to have. */
+export interface VolumeHostOptions {
+  readonly redundancy: object
+  readonly diskCount: number
+}
+
+/** A host whose one machine has a volume for its disk. */
+export interface VolumeHost extends AsyncDisposable {
+  readonly client: Client
+  /** Applies the pool, the volume and the machine on it. */
+  make(): Promise<void>
+  startDaemon(): Promise<void>
+  /** Starts a daemon that cannot serve; answers what it said at its end. */
+  failingDaemon(): Promise<string>
+  /** kill -9, until it is gone. */
+  killDaemon(): Promise<void>
+  /** Another process of the daemon takes over. */
+  upgradeDaemon(): Promise<void>
+  /** Takes a disk's file away or gives it back; the daemon looks when it starts. */
+  hideDisk(index: number): Promise<void>
+  returnDisk(index: number): Promise<void>
+  /** Loses all that is on a disk while the daemon has it open. */
+  emptyDisk(index: number): Promise<void>
+  /** Runs a script in the guest; answers what it printed. */
+  guest(script: string): Promise<string>
+  daemonStatus(): Promise<DaemonSight>
+}
+
+interface DaemonSight {
+  readonly process: number
+  readonly pools: readonly {
+    readonly engine?: {
+      readonly shortStripes: number
+      readonly repairedChunks: number
+      readonly disks: readonly { readonly state: string }[]
+    }
+  }[]
+}
+
+/** Starts the host; nothing is on it yet. */
+export async function startVolumeHost(options: VolumeHostOptions): Promise<VolumeHost> {
+  const folder = await mkdtemp('/tmp/vm-')
+  const host = await PrivateHost.start({ name: 'volumes' })
+  const children: ChildProcess[] = []
+  const [sockets, config] = [join(folder, 's'), join(folder, 'pools.yaml')]
+  const disks = Array.from({ length: options.diskCount }, (_, index) => join(folder, `d${index}`))
+  for (const disk of disks) await lengthen(disk)
+  await writeFile(config, '# none yet\n')
+  await startLibvirtd(host)
+  const words = ['serve', '--config', config, '--sockets', sockets]
+  const verb = async (...more: string[]): Promise<string> =>
+    (await run(DAEMON, [...more, '--sockets', sockets], { timeoutMs: 30_000 })).stdout
+  const daemonStatus = async (): Promise<DaemonSight> => JSON.parse(await verb('status'))
+  const startDaemon = async (): Promise<void> => {
+    children.push(spawn(DAEMON, words, { stdio: ['ignore', 'inherit', 'inherit'] }))
+    await eventually('the block daemon answers', async () => (await daemonStatus()).process > 0)
+  }
+  await startDaemon()
+  const toml = `${agentConfiguration(host, { drift: 'repair' }).replace('"auto"', '"tcg"')}
+[storage]
+sockets = "${sockets}"
+configuration = "${config}"
+folder = "${folder}"
+`
+  const configuration = join(host.paths.agent, 'host-agent.toml')
+  await writeFile(configuration, toml, { mode: 0o600 })
+  const main = join(repository, 'apps/host-agent/src/main.ts')
+  host.spawn([process.execPath, ...NODE, main, '--config', configuration], 'agent')
+  const client = createClient({ socketPath: agentSocket(host) })
+  await eventually('the agent answers', async () => {
+    return (await client.health({ deadlineMs: 1_000 })).status !== undefined
+  })
+  const guest = async (script: string): Promise<string> => {
+    const command = ['/bin/busybox', 'sh', '-c', script]
+    const { exitCode, stdout, stderr } = await client.virtualMachines.exec(MACHINE, command)
+    if (exitCode !== 0) throw new Error(`${script}: ${exitCode}: ${stdout}${stderr}`)
+    return stdout
+  }
+  return {
+    client,
+    make: async () => {
+      const made = await client.apply(documentsOf(options, disks))
+      const { state } = await made.wait({ deadlineMs: 120_000 })
+      if (state !== 'succeeded') throw new Error(`${state}: ${await agentLog(host)}`)
+      await eventually('the guest answers', async () => (await guest('echo up')) === 'up\n')
+      await eventually('it sees its disk', async () => (await guest('ls /dev/vda')) !== '')
+    },
+    startDaemon,
+    failingDaemon: async () => {
+      const options = { timeoutMs: 30_000, acceptedExitCodes: [1] }
+      return (await run(DAEMON, words, options)).stderr
+    },
+    killDaemon: async () => {
+      const { process: identifier } = await daemonStatus()
+      process.kill(identifier, 'SIGKILL')
+      await eventually('it is gone', async () => {
+        return await daemonStatus().then(
+          () => false,
+          () => true,
+        )
+      })
+    },
+    upgradeDaemon: async () => {
+      const before = await daemonStatus()
+      await verb('upgrade')
+      await eventually('another process serves', async () => {
+        return (await daemonStatus()).process !== before.process
+      })
+    },
+    hideDisk: async (index) => await rename(disks[index] ?? '', `${disks[index]}.away`),
+    returnDisk: async (index) => await rename(`${disks[index]}.away`, disks[index] ?? ''),
+    emptyDisk: async (index) => {
+      const file = await open(disks[index] ?? '', 'r+')
+      await file.truncate(0)
+      await file.truncate(DISK_BYTES)
+      await file.close()
+    },
+    guest,
+    daemonStatus,
+    [Symbol.asyncDispose]: async () => {
+      await client.close()
+      const last = await daemonStatus().catch(() => undefined)
+      if (last !== undefined) process.kill(last.process, 'SIGKILL')
+      for (const child of children) {
+        if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+      }
+      await host.end()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Waits until something holds; a call that fails counts as not yet. */
+export async function eventually(what: string, met: () => Promise<boolean>): Promise<void> {
+  const limitMs = systemClock.monotonicMs() + READY_LIMIT_MS
+  while (!(await met().catch(() => false))) {
+    if (systemClock.monotonicMs() > limitMs)
+      throw new Error(`not within ${READY_LIMIT_MS} ms: ${what}`)
+    await systemClock.sleep(100)
+  }
+}
+
+async function lengthen(path: string): Promise<void> {
+  const file = await open(path, 'w')
+  await file.truncate(DISK_BYTES)
+  await file.close()
+}
+
+async function agentLog(host: PrivateHost): Promise<string> {
+  return (await readFile(join(host.paths.log, 'agent.log'), 'utf8')).slice(-4_000)
+}
+
+function documentsOf({ redundancy }: VolumeHostOptions, disks: readonly string[]): object[] {
+  const servers = disks.map((_, index) => `s${index}`)
+  const racks = [{ rack: 'k1', servers }]
+  return [
+    {
+      kind: 'Topology',
+      name: 'default',
+      spec: { roots: [{ datacenter: 'dc1', rooms: [{ room: 'r1', racks }] }] },
+    },
+    {
+      kind: 'StoragePool',
+      name: 'fast',
+      spec: {
+        redundancy,
+        faultDomain: 'server',
+        disks: disks.map((path, index) => ({ name: `d${index}`, server: `s${index}`, path })),
+      },
+    },
+    { kind: 'Volume', name: 'vol-a', spec: { pool: 'fast', sizeGiB: 1 / 16 } },
+    {
+      kind: 'VirtualMachine',
+      name: MACHINE,
+      spec: {
+        cpus: 1,
+        memoryMiB: 128,
+        image: 'probe',
+        disks: [{ name: 'root', volume: 'vol-a' }],
+      },
+    },
+  ]
+}
+
+/** A writer in the guest: each round one of 64 places gets 64 KiB that only this round has, durable
+ *  before they are read back past every cache. What is not as it was written is noted. */
+export const WRITER = `cat >/tmp/writer <<'END'
+i=0
+while [ ! -e /tmp/stop ]; do
+  i=$((i + 1)); at=$((i % 64))
+  yes "round $i of the writer" | head -c 65536 >/tmp/block
+  dd if=/tmp/block of=/dev/vda bs=65536 seek=$at conv=notrunc,fsync oflag=direct 2>/dev/null ||
+    echo "round $i: not written" >>/tmp/wrong
+  dd if=/dev/vda of=/tmp/back bs=65536 skip=$at count=1 iflag=direct 2>/dev/null ||
+    echo "round $i: not read" >>/tmp/wrong
+  cmp -s /tmp/block /tmp/back || echo "round $i: differs" >>/tmp/wrong
+  echo $i >/tmp/round.new; mv /tmp/round.new /tmp/round
+done
+for round in $(seq $((i > 63 ? i - 63 : 1)) $i); do
+  yes "round $round of the writer" | head -c 65536 >/tmp/block
+  dd if=/dev/vda of=/tmp/back bs=65536 skip=$((round % 64)) count=1 iflag=direct 2>/dev/null
+  cmp -s /tmp/block /tmp/back || echo "round $round: differs at the end" >>/tmp/wrong
+done
+echo "checked $i" >/tmp/ended
+END
+>/tmp/wrong; echo 0 >/tmp/round
+sh /tmp/writer >/dev/null 2>&1 &`
+
+/** How many rounds the writer has done. */
+export async function rounds(host: VolumeHost): Promise<number> {
+  return Number(await host.guest('cat /tmp/round'))
+}
+
+/** Waits until the writer has done `more` rounds than now. */
+export async function goesOn(host: VolumeHost, what: string, more = 3): Promise<void> {
+  let first: number | undefined
+  await eventually(`the guest writes on ${what}`, async () => {
+    const now = await rounds(host)
+    first ??= now
+    return now >= first + more
+  })
+}
+
+/** Ends the writer; answers what it found wrong, and how many rounds it did. */
+export async function endWriter(
+  host: VolumeHost,
+): Promise<{ readonly wrong: string; readonly rounds: number }> {
+  await host.guest('touch /tmp/stop')
+  await eventually('the writer ends', async () => (await host.guest('cat /tmp/ended')) !== '')
+  return { wrong: await host.guest('cat /tmp/wrong'), rounds: await rounds(host) }
+}
