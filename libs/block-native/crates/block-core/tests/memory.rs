@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use purlin_block_core::buffer::{BLOCK_BYTES, Buffer, Slice};
 use purlin_block_core::control::{
@@ -47,6 +48,9 @@ unsafe impl GlobalAlloc for Counting {
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
+
+/// Held by the test that counts: another one's memory would be counted too.
+static COUNTS: Mutex<()> = Mutex::new(());
 
 fn allocated() -> isize {
     ALLOCATED.load(Ordering::Relaxed)
@@ -198,6 +202,7 @@ fn store(world: &mut World, from: u64, to: u64) {
 
 #[test]
 fn a_tebibyte_stored_takes_at_most_256_mib_of_memory_whatever_the_policy() {
+    let _alone = COUNTS.lock().unwrap_or_else(PoisonError::into_inner);
     let erasure = |data, parity| Policy::Erasure { data, parity };
     let cases = [
         (Policy::Replicas { copies: 1 }, 1, 5 * GIB),
@@ -231,6 +236,7 @@ fn a_tebibyte_stored_takes_at_most_256_mib_of_memory_whatever_the_policy() {
 
 #[test]
 fn the_index_of_the_log_and_the_pages_keep_to_their_bounds_however_much_is_written() {
+    let _alone = COUNTS.lock().unwrap_or_else(PoisonError::into_inner);
     let bound = 1 << 20;
     let usual = OpenOptions::new(1);
     let options = OpenOptions { page_cache_bytes: bound, log_index_bytes: bound, ..usual };
