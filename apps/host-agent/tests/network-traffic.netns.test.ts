@@ -106,8 +106,11 @@ test.serial('a change of uplinks holds once the caller confirms it, and only the
   await eventually(async () => (await ports()).includes('up1'))
   t.true(await agent.client.network.confirmUplinks('dvs0'))
   t.false(await agent.client.network.confirmUplinks('dvs0'), 'once')
-  const { status } = await agent.client.distributedSwitches.get('dvs0')
-  t.false(JSON.stringify(status).includes('"trying"'))
+  // The agent looks again before it says so.
+  await eventually(async () => {
+    const { status } = await agent.client.distributedSwitches.get('dvs0')
+    return !JSON.stringify(status).includes('"trying"')
+  })
   const missing = await t.throwsAsync(agent.client.network.confirmUplinks('dvs9'))
   t.is(missing instanceof PurlinError && missing.code, 'PUR_RESOURCE_MISSING')
 })

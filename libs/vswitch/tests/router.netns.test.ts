@@ -177,9 +177,10 @@ test.serial('a machine reaches its neighbours by their external addresses too', 
 })
 
 test.serial('routed frames pass the bridge of the sender and that of the receiver', async (t) => {
+  // Before br_netfilter takes the frames: of older kernels it gives none back to chains at 0.
   const chains = [webOne, dbOne].map(({ number }) => {
     const tap = `ptap-${keyOf(number)}`
-    return `chain c${number} { type filter hook forward priority 0
+    return `chain c${number} { type filter hook forward priority -100
       iifname "${tap}" ip daddr 10.2.0.60 tcp dport 80 counter
       oifname "${tap}" ip saddr 10.1.0.50 tcp dport 80 counter
     }`
