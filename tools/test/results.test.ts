@@ -7,6 +7,7 @@ test('TAP: cases are counted, those skipped or unwritten are not, a failure keep
     'TAP version 13',
     'ok 1 - one and one is two',
     '\x1b[31mnot ok 2 - two is three\x1b[39m',
+    '#   a line that it logged',
     '  ---',
     '    name: AssertionError',
     '    at: file.ts:3',

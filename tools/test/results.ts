@@ -58,7 +58,9 @@ export function lastLines(text: string, count = DETAIL_LINES_MAX): string {
 }
 
 function detailAfter(lines: readonly string[], index: number): string {
-  const rest = lines.slice(index + 1)
+  const behind = lines.slice(index + 1)
+  // What the case logged stands between its title and what went wrong.
+  const rest = behind.slice(behind.findIndex((line) => !line.startsWith('#')))
   if (rest[0]?.trim() !== '---') return ''
   const end = rest.findIndex((line) => line.trim() === '...')
   return rest.slice(1, end === -1 ? DETAIL_LINES_MAX : Math.min(end, DETAIL_LINES_MAX)).join('\n')

@@ -36,15 +36,23 @@ const newDriver = (): ReturnType<typeof createVswitchDriver> =>
 const processOf = async (file: 'dnsmasq' | 'holder'): Promise<number> =>
   JSON.parse(await readFile(`${host.runFolder}/port-groups/prod/${file}.json`, 'utf8')).processId
 
-/** Runs `work` while the driver's own notifications, and nothing else, drive reconciliation. */
+const TRIES_MAX = 4
+
+/** Runs `work` while the driver's own notifications, and nothing else, drive reconciliation. What
+ *  somebody else's change cuts across is tried again, as a lane of the agent does. */
 async function whileWatched(desired: VswitchDesired, work: () => Promise<void>): Promise<void> {
   const stop = new AbortController()
   let wanted = false
   let running: Promise<void> = Promise.resolve()
   const round = async (): Promise<void> => {
-    while (wanted) {
+    for (let tries = 1; wanted; tries++) {
       wanted = false
-      await reconcileOnce(driver, desired)
+      try {
+        await reconcileOnce(driver, desired)
+      } catch (thrown) {
+        if (tries >= TRIES_MAX) throw thrown
+        wanted = true
+      }
     }
   }
   driver.watch(() => {
@@ -221,6 +229,9 @@ test.serial('what someone deletes or changes is noticed by event and mended', as
     'the whole switch': () => host.vsctl('--no-wait', 'del-br', 'dvs0'),
   }
   await b.command('ip', 'address', 'add', '10.77.0.51/24', 'dev', 'eth0')
+  // A neighbour that was asked while its link was made anew is asked again.
+  const talks = async (to: string): Promise<boolean> =>
+    (await a.reaches(to)) || (await a.reaches(to))
   for (const [what, drift] of Object.entries(drifts)) {
     await whileWatched(everything, async () => {
       await drift()
@@ -229,8 +240,8 @@ test.serial('what someone deletes or changes is noticed by event and mended', as
       await until(async () => (await planNow(driver, everything)).length === 0)
       t.log(`${what}: mended after ${(performance.now() - startMs).toFixed(0)} ms`)
     })
-    t.true(await a.reaches('10.77.0.51'), `machines talk after ${what}`)
-    t.true(await a.reaches('fd77::1'), `the gateway answers after ${what}`)
+    t.true(await talks('10.77.0.51'), `machines talk after ${what}`)
+    t.true(await talks('fd77::1'), `the gateway answers after ${what}`)
   }
 })
 
