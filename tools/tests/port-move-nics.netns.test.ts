@@ -134,7 +134,7 @@ test.before(async () => {
 test.after.always(async () => {
   for (const child of talkers) child.kill('SIGKILL')
   for (const one of [mover, peer]) if (one !== undefined) await ip('netns', 'del', one.name)
-  fabric?.stop()
+  await fabric?.stop()
   await rig?.end()
 })
 

@@ -156,7 +156,7 @@ test.after.always(async () => {
   for (const one of [mover, peer, stranger]) {
     if (one !== undefined) await ip('netns', 'del', one.name)
   }
-  fabric?.stop()
+  await fabric?.stop()
   await rig?.end()
 })
 

@@ -14,6 +14,7 @@ const PHYSICAL = 'phys'
 export class Fabric {
   readonly #folder: string
   readonly #children: ChildProcess[] = []
+  readonly #ends: string[] = []
 
   private constructor(folder: string) {
     this.#folder = folder
@@ -36,12 +37,18 @@ export class Fabric {
     await this.#set('set', 'port', endOf(host), `trunks=${vlans.join(',')}`)
   }
 
-  stop(): void {
+  /** Ends all of it and takes the cables away: a host's namespace would do so some time later. */
+  async stop(): Promise<void> {
     for (const child of this.#children) child.kill('SIGKILL')
+    for (const end of this.#ends) {
+      const options = { timeoutMs: TIMEOUT_MS, acceptedExitCodes: [1, 2] }
+      await run('ip', ['link', 'delete', end], options)
+    }
   }
 
   async #cable(host: FleetHost): Promise<void> {
     const end = endOf(host)
+    this.#ends.push(end)
     await ip('link', 'add', end, 'type', 'veth', 'peer', 'name', 'up0', 'netns', host.name)
     await run('ethtool', ['-K', end, 'tx', 'off'], { timeoutMs: TIMEOUT_MS })
     await host.run('ethtool', ['-K', 'up0', 'tx', 'off'])
