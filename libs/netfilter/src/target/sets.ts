@@ -108,7 +108,8 @@ export function classElement(address: string, number: number): SetElement {
 const classElements = new WeakMap<ClassMap['classes'], NamedSet['elements']>()
 
 interface ElementChanges {
-  readonly former: NamedSet['elements']
+  /** Weak: elements that keep their former ones would keep all that ever were. */
+  readonly former: WeakRef<NamedSet['elements']>
   readonly keys: readonly string[]
 }
 
@@ -120,7 +121,7 @@ export function changedKeys(
   former: NamedSet['elements'],
 ): readonly string[] | undefined {
   const changes = elementChanges.get(elements)
-  return changes?.former === former ? changes.keys : undefined
+  return changes?.former.deref() === former ? changes.keys : undefined
 }
 
 /** The former elements with some in the place of theirs, or beside them. */
@@ -129,8 +130,16 @@ export function withElements(
   changed: NamedSet['elements'],
 ): NamedSet['elements'] {
   const elements = editedMap(former, changed)
-  elementChanges.set(elements, { former, keys: [...changed.keys()] })
+  noteChanges(elements, former, changed)
   return elements
+}
+
+function noteChanges(
+  elements: NamedSet['elements'],
+  former: NamedSet['elements'],
+  changed: ReadonlyMap<string, unknown>,
+): void {
+  elementChanges.set(elements, { former: new WeakRef(former), keys: [...changed.keys()] })
 }
 
 /** The map of classes. Made from the former one where little has changed since. */
@@ -144,7 +153,7 @@ export function classNamedSet({ family, classes, since }: ClassMap): NamedSet {
   }
   const elements = editedMap(former ?? new Map<string, SetElement>(), changed)
   classElements.set(classes, elements)
-  if (former !== undefined) elementChanges.set(elements, { former, keys: [...changed.keys()] })
+  if (former !== undefined) noteChanges(elements, former, changed)
   return { ...classShape(family), elements }
 }
 
