@@ -145,11 +145,6 @@ async function waitUntilReady(paths: HostPaths, launched: ChildProcess): Promise
   for (;;) {
     const error = await Promise.race([failed, systemClock.sleep(POLL_MS)])
     if (error instanceof Error) throw unfit(error.message)
-    if (launched.exitCode === LOCKED_EXIT_CODE) {
-      throw new PurlinError('PUR_SANDBOX_BUSY', {
-        message: 'a sandbox of this clone is already up',
-      })
-    }
     const ready = await access(paths.ready).then(
       () => true,
       () => false,
@@ -157,6 +152,12 @@ async function waitUntilReady(paths: HostPaths, launched: ChildProcess): Promise
     if (ready) return
     const said = async (): Promise<string> =>
       (await readFile(join(paths.log, 'init.log'), 'utf8').catch(() => '')).trim().slice(-400)
+    // The exit code is asked once, here: it may come while a file is looked at.
+    if (launched.exitCode === LOCKED_EXIT_CODE) {
+      throw new PurlinError('PUR_SANDBOX_BUSY', {
+        message: 'a sandbox of this clone is already up',
+      })
+    }
     if (launched.exitCode !== null || launched.signalCode !== null) throw unfit(await said())
     if (systemClock.monotonicMs() > deadlineMs) {
       process.kill(-(launched.pid ?? 0), 'SIGKILL')

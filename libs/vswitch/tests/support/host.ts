@@ -42,6 +42,7 @@ export interface TestHost {
 export async function startHost(): Promise<TestHost> {
   const folder = await mkdtemp(join(tmpdir(), 'purlin-vswitch-'))
   const children = new Set<ChildProcess>()
+  const taps = new Set<string>()
   const environment = { OVS_RUNDIR: folder }
   const databaseSocket = join(folder, 'db.sock')
   await mkdir(join(folder, 'run'))
@@ -126,6 +127,7 @@ export async function startHost(): Promise<TestHost> {
       }
       const peer = ['peer', 'name', 'eth0', 'address', mac, 'netns', String(holder.pid)]
       await ip('link', 'add', devices.tap, 'type', 'veth', ...peer)
+      taps.add(devices.tap)
       await command('ethtool', '-K', 'eth0', 'tx', 'off')
       await command('ip', 'link', 'set', 'eth0', 'up')
       await machine.forget()
@@ -135,6 +137,10 @@ export async function startHost(): Promise<TestHost> {
       await ip('link', 'set', devices.tap, 'master', devices.bridge, 'up')
     },
     stop: async () => {
+      // A namespace's end takes its links away later; the next suite must not meet them.
+      await Promise.all(
+        [...taps].map(async (tap) => await ip('link', 'delete', tap).catch(() => '')),
+      )
       await Promise.all([...children].map((child) => ended(child, 'SIGKILL')))
       await rm(folder, { recursive: true, force: true })
     },
