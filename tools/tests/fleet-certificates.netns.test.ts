@@ -1,6 +1,8 @@
 import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { connect } from 'node:tls'
 import { systemClock } from '@purlin/base'
 import { createRequest, openEtcdStore, signRequest } from '@purlin/store'
 import test from 'ava'
@@ -8,7 +10,6 @@ import { TestEtcd } from '../test/fleet/etcd.ts'
 import type { FleetHost } from '../test/fleet/host.ts'
 import { FleetRig } from '../test/fleet/rig.ts'
 
-const ETCD = '10.90.0.254'
 const DAY_MS = 86_400_000
 
 async function eventually(holds: () => Promise<boolean>, limitMs = 30_000): Promise<boolean> {
@@ -41,14 +42,17 @@ test.before(async () => {
   if (!(await eventually(async () => (await readFile(revokedFile)).length > 0))) {
     throw new Error(`no list of revoked certificates: ${await a.log()}`)
   }
-  const { ca, ...server } = await a.client.fleet.certificate({ name: 'etcd', addresses: [ETCD] })
+  // The member stands on the first host, as in the field.
+  const at = { name: 'etcd', addresses: [a.address] }
+  const { ca, ...server } = await a.client.fleet.certificate(at)
   const folder = join(rig.folder, 'etcd')
-  etcd = await TestEtcd.start({ folder, address: ETCD, given: { server, ca }, revokedFile })
+  const place = { folder, address: a.address, enter: (words: readonly string[]) => a.enter(words) }
+  etcd = await TestEtcd.start({ ...place, given: { server, ca }, revokedFile })
   await a.client.fleet.moveStore({ endpoints: [...etcd.access.endpoints] })
   await eventually(async () => await isJoined(a))
   const { token } = await a.client.fleet.token({ host: b.name })
-  const at = { server: `https://${a.address}:7443`, token, listen: `${b.address}:7443` }
-  await b.client.fleet.join(at)
+  const way = { server: `https://${a.address}:7443`, token, listen: `${b.address}:7443` }
+  await b.client.fleet.join(way)
   await eventually(async () => await isJoined(b))
 })
 
@@ -70,6 +74,28 @@ async function opens(host: FleetHost, certificate: string): Promise<boolean> {
     return false
   } finally {
     await store.close()
+  }
+}
+
+/** A connection to etcd by a host's certificate, which stays. */
+async function standingConnection(host: FleetHost) {
+  const { hostname, port } = new URL(etcd.access.endpoints[0] ?? '')
+  const [ca, cert, key] = await Promise.all(
+    ['ca.pem', 'host.pem', 'host.key'].map((name) => read(host, name)),
+  )
+  const socket = connect({ host: hostname, port: Number(port), ca, cert, key })
+  socket.on('error', () => undefined)
+  await once(socket, 'secureConnect')
+  const body = JSON.stringify({ key: Buffer.from('/none').toString('base64') })
+  const head = `POST /v3/kv/range HTTP/1.1\r\nHost: etcd\r\nContent-Length: ${body.length}\r\n\r\n`
+  return {
+    answers: async (): Promise<boolean> => {
+      if (socket.destroyed) return false
+      socket.write(`${head}${body}`)
+      const [bytes] = await once(socket, 'data', { signal: AbortSignal.timeout(5_000) })
+      return String(bytes).startsWith('HTTP/1.1 200')
+    },
+    end: () => void socket.destroy(),
   }
 }
 
@@ -126,6 +152,8 @@ test.serial('the certificates of a removed host open neither etcd nor an agent',
   const certificate = await read(b, 'host.pem')
   t.true(await opens(b, certificate))
   await b.stopAgent()
+  const standing = await standingConnection(b)
+  t.true(await standing.answers(), 'a connection is there, and etcd answers on it')
   t.true(
     await eventually(() =>
       a.client.fleet.removeHost(b.name).then(
@@ -136,6 +164,10 @@ test.serial('the certificates of a removed host open neither etcd nor an agent',
   )
   t.true(await eventually(async () => !(await opens(b, certificate))), 'etcd refuses it')
   t.true(await opens(a, await read(a, 'host.pem')), 'and nobody else')
+  t.true(await eventually(async () => !(await standing.answers())), 'the one that stood is ended')
+  standing.end()
+  const group = { kind: 'SecurityGroup', name: 'after', spec: {} }
+  await (await a.client.apply([group])).wait({ deadlineMs: 20_000 })
   const files = ['--cert', fileOf(b, 'host.pem'), '--key', fileOf(b, 'host.key')]
   const words = ['--silent', '--cacert', fileOf(b, 'ca.pem'), ...files]
   const url = `https://${a.address}:7443/v1/security-groups`

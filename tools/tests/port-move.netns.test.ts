@@ -1,26 +1,20 @@
-import type { ChildProcess } from 'node:child_process'
-import { createInterface } from 'node:readline'
 import { systemClock } from '@purlin/base'
 import type { MovePhase } from '@purlin/schema'
 import test from 'ava'
 import type { FleetHost } from '../test/fleet/host.ts'
-import { FleetMachine } from '../test/fleet/machine.ts'
-import { Fabric, ip } from '../test/fleet/open-vswitch.ts'
+import type { FleetMachine } from '../test/fleet/machine.ts'
+import { eventually, MOVER, MoveRig } from '../test/fleet/move-rig.ts'
 import { startPings } from '../test/fleet/pings.ts'
-import { FleetRig } from '../test/fleet/rig.ts'
 
 const OPEN = 8_080
 const CLOSED = 8_081
-const MOVER = 'mover.eth0'
 
-let rig: FleetRig
+let rig: MoveRig
 let a: FleetHost
 let b: FleetHost
-let fabric: Fabric
 let mover: FleetMachine
 let peer: FleetMachine
 let stranger: FleetMachine
-const talkers = new Set<ChildProcess>()
 
 const rule = (protocol: string, ports: readonly string[]) => ({
   ...{ family: 'ipv4', protocol, action: 'allow', source: { groups: ['web'] } },
@@ -47,52 +41,10 @@ const machine = (name: string, host: string, last: number, groups: readonly stri
   },
 })
 
-async function eventually(
-  what: string,
-  holds: () => Promise<boolean>,
-  limitMs = 30_000,
-): Promise<number> {
-  const startMs = systemClock.monotonicMs()
-  while (!(await holds())) {
-    if (systemClock.monotonicMs() - startMs > limitMs) throw new Error(`not in time: ${what}`)
-    await systemClock.sleep(10)
-  }
-  return systemClock.monotonicMs() - startMs
-}
-
-const phaseOf = async (host: FleetHost): Promise<MovePhase | undefined> =>
-  (await host.client.ports.get(MOVER)).spec.move?.phase
-
-const reached = (host: FleetHost, phase: MovePhase | undefined): Promise<number> =>
-  eventually(`phase ${phase}`, async () => (await phaseOf(host)) === phase)
-
-/** Whether rules and port of a NIC stand on its host. */
-const isReady = async (host: FleetHost, port: string): Promise<boolean> => {
-  const { status } = await host.client.ports.get(port)
-  return status.conditions.every((one) => one.type !== 'Ready' || one.status === 'true')
-}
-
 /** Whether the host would take the port away. It does so only when it knows that no machine uses
  *  it, which the libvirt of a host says: the rig has none. */
 const isGivenUp = async (host: FleetHost): Promise<boolean> =>
   (await host.client.plan()).steps.some(({ summary }) => /^unplug mover\.eth0/.test(summary))
-
-/** Starts a talker and answers when it is ready; `end` gives its last line. */
-async function talk(from: FleetMachine, ...words: readonly string[]) {
-  const child = from.talk(...words)
-  talkers.add(child)
-  const lines: string[] = []
-  const over = new Promise((resolve) => child.once('exit', resolve))
-  if (child.stdout !== null) createInterface(child.stdout).on('line', (line) => lines.push(line))
-  await eventually(`${words[0]} is ready`, async () => lines[0] === 'ready')
-  return {
-    end: async () => {
-      child.kill('SIGTERM')
-      await over
-      return JSON.parse(lines.at(-1) ?? '')
-    },
-  }
-}
 
 /** Moves the machine as whoever runs it does: it leaves when its place is prepared, and comes up
  *  when that is opened. `at` is called when a phase is reached. */
@@ -103,23 +55,18 @@ async function moved(
   const from = mover.host
   await from.client.network.movePort(MOVER, { host: to.name })
   await at('preparing')
-  await reached(a, 'prepared')
+  await rig.reached('prepared')
   await at('prepared')
   await mover.leave()
   await at('carried')
-  await reached(a, 'opened')
+  await rig.reached('opened')
   await mover.arrive(to)
   await at('opened')
-  await reached(a, undefined)
+  await rig.reached(undefined)
 }
 
 test.before(async () => {
-  rig = await FleetRig.start({ hosts: 2 })
-  a = rig.host(0)
-  b = rig.host(1)
-  fabric = await Fabric.start(rig.folder, rig.hosts)
-  await rig.startAgents()
-  await a.client.apply([
+  rig = await MoveRig.start([
     { kind: 'DistributedSwitch', name: 'dvs0', spec: { uplinks: ['up0'] } },
     portGroup('prod', 100),
     portGroup('test', 200),
@@ -136,27 +83,16 @@ test.before(async () => {
     machine('peer', 'host-a', 12, ['web']),
     machine('stranger', 'host-b', 13, ['other']),
   ])
-  const made = async (name: string, host: FleetHost): Promise<FleetMachine> => {
-    const port = `${name}.eth0`
-    await eventually(`${port} stands`, async () => isReady(host, port))
-    const { spec } = await host.client.ports.get(port)
-    const one = await FleetMachine.make(name, spec, host)
-    await one.plug()
-    return one
-  }
-  mover = await made('mover', a)
-  peer = await made('peer', a)
-  stranger = await made('stranger', b)
-  await talk(mover, 'serve', String(OPEN))
-  await talk(mover, 'serve', String(CLOSED))
+  a = rig.a
+  b = rig.b
+  mover = await rig.made('mover', a)
+  peer = await rig.made('peer', a)
+  stranger = await rig.made('stranger', b)
+  await rig.talk(mover, 'serve', String(OPEN))
+  await rig.talk(mover, 'serve', String(CLOSED))
 })
 
 test.after.always(async () => {
-  for (const child of talkers) child.kill('SIGKILL')
-  for (const one of [mover, peer, stranger]) {
-    if (one !== undefined) await ip('netns', 'del', one.name)
-  }
-  await fabric?.stop()
   await rig?.end()
 })
 
@@ -175,7 +111,7 @@ test.serial('agents show which frames reach which host, in every VLAN', async (t
 })
 
 test.serial('a port does not move to a host where its port group is dead', async (t) => {
-  await fabric.carry(b, [0, 200])
+  await rig.fabric.carry(b, [0, 200])
   const error = await t.throwsAsync(a.client.network.movePort(MOVER, { host: 'host-b' }), {
     code: 'PUR_FABRIC_DEAD',
   })
@@ -183,25 +119,25 @@ test.serial('a port does not move to a host where its port group is dead', async
     error?.message ?? '',
     /port group prod is dead: frames of VLAN 100 from host-a \(up0\) do not reach host-b/,
   )
-  t.is(await phaseOf(a), undefined)
+  t.is(await rig.phaseOf(a), undefined)
   const { paths } = await a.client.network.probe('dvs0')
   const dropped = paths.filter(({ state }) => state === 'dropped')
   t.deepEqual([...new Set(dropped.map(({ vlan }) => vlan))], [100])
-  await fabric.carry(b, [0, 100, 200])
+  await rig.fabric.carry(b, [0, 100, 200])
 })
 
 test.serial(
   'a move under a TCP stream and pings: the stream lives, and nobody is let in who should not be',
   async (t) => {
-    const stream = await talk(peer, 'stream', mover.address, String(OPEN))
-    const out = await talk(peer, 'serve', String(OPEN)).then(() =>
-      talk(mover, 'stream', peer.address, String(OPEN)),
-    )
+    const stream = await rig.talk(peer, 'stream', mover.address, String(OPEN))
+    const out = await rig
+      .talk(peer, 'serve', String(OPEN))
+      .then(() => rig.talk(mover, 'stream', peer.address, String(OPEN)))
     const knocks = await Promise.all([
-      talk(stranger, 'knock', mover.address, String(OPEN)),
-      talk(peer, 'knock', mover.address, String(CLOSED)),
+      rig.talk(stranger, 'knock', mover.address, String(OPEN)),
+      rig.talk(peer, 'knock', mover.address, String(CLOSED)),
     ])
-    const knownIn = await talk(peer, 'knock', mover.address, String(OPEN))
+    const knownIn = await rig.talk(peer, 'knock', mover.address, String(OPEN))
     const goneMs = { from: 0, to: 0 }
     const pings = startPings(peer, mover)
     t.teardown(() => pings.stop())
@@ -231,7 +167,7 @@ test.serial(
 test.serial('who joins a group is let in on every host within a second', async (t) => {
   t.is(mover.host, b)
   const isIn = async (): Promise<boolean> => {
-    const knocks = await talk(stranger, 'knock', peer.address, String(OPEN))
+    const knocks = await rig.talk(stranger, 'knock', peer.address, String(OPEN))
     await systemClock.sleep(400)
     return (await knocks.end()).letIn > 0
   }
@@ -255,7 +191,7 @@ test.serial('a move is given up while the machine has not left, and not after', 
   await t.throwsAsync(a.client.network.movePort(MOVER, { host: 'host-a' }), {
     code: 'PUR_PORT_MOVE',
   })
-  await reached(b, 'prepared')
+  await rig.reached('prepared', b)
   t.deepEqual(await b.client.network.cancelPortMove(MOVER), {
     virtualMachine: 'mover',
     ports: [MOVER],
@@ -278,8 +214,8 @@ test.serial(
       const from = mover.host
       const to = from === a ? b : a
       const killed = side === 'from' ? from : to
-      const stream = await talk(peer, 'stream', mover.address, String(OPEN))
-      const knock = await talk(stranger, 'knock', mover.address, String(OPEN))
+      const stream = await rig.talk(peer, 'stream', mover.address, String(OPEN))
+      const knock = await rig.talk(stranger, 'knock', mover.address, String(OPEN))
       await moved(to, async (reachedPhase) => {
         if (reachedPhase !== phase) return
         await killed.stopAgent('SIGKILL')

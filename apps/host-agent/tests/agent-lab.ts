@@ -43,7 +43,7 @@ export async function startAgentLab(): Promise<AgentLab> {
     end: async () => {
       await agent.stop()
       await clearHost(host.socket, join(folder, 'network'))
-      host.end()
+      await host.end()
       await removeFolder(agent)
     },
   }

@@ -20,13 +20,14 @@ export interface LabHost {
   /** Where the database listens. */
   readonly socket: string
   machine(port: Pick<PortSpec, 'deviceKey' | 'mac'>): Promise<LabMachine>
-  /** Ends every process that was started. */
-  end(): void
+  /** Ends every process that was started, and takes the machines' taps away. */
+  end(): Promise<void>
 }
 
 /** Starts Open vSwitch in a folder, its database at `db.sock`, on the userspace datapath. */
 export async function startLabHost(folder: string): Promise<LabHost> {
   const children = new Set<ChildProcess>()
+  const taps = new Set<string>()
   const start = (program: string, args: readonly string[]): ChildProcess => {
     const env = { ...process.env, OVS_RUNDIR: folder }
     const child = spawn(program, [...args], { stdio: 'ignore', env })
@@ -67,6 +68,7 @@ export async function startLabHost(folder: string): Promise<LabHost> {
         await run('ip', ['link', ...words], { timeoutMs: 10_000 })
       }
       await link('add', tap, 'type', 'veth', ...peer)
+      taps.add(tap)
       await command('ethtool', '-K', 'eth0', 'tx', 'off')
       await command('ip', 'link', 'set', 'lo', 'up')
       await command('ip', 'link', 'set', 'eth0', 'up')
@@ -83,7 +85,12 @@ export async function startLabHost(folder: string): Promise<LabHost> {
         },
       }
     },
-    end: () => {
+    end: async () => {
+      // A namespace's end takes its links away later; the next suite must not meet them.
+      for (const tap of taps) {
+        const options = { timeoutMs: 10_000, acceptedExitCodes: [1] }
+        await run('ip', ['link', 'delete', tap], options)
+      }
       for (const child of children) child.kill('SIGKILL')
     },
   }

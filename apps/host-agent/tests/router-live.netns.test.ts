@@ -199,6 +199,35 @@ test.serial('what somebody takes away inside the namespaces is mended and told',
       there: '10.3.0.1/24',
       told: '10.3.0.1 is missing',
     },
+    {
+      take: [...edge, 'sysctl', '-q', '-w', 'net.ipv4.ip_forward=0'],
+      look: [...edge, 'sysctl', 'net.ipv4.conf.all.forwarding', 'net.ipv4.conf.ext0.forwarding'],
+      there: 'net.ipv4.conf.all.forwarding = 1\nnet.ipv4.conf.ext0.forwarding = 1',
+      told: 'set net.ipv4.ip_forward=1 and',
+    },
+    {
+      take: [...web, 'sysctl', '-q', '-w', 'net.ipv6.conf.eth0.forwarding=0'],
+      look: [...web, 'sysctl', 'net.ipv6.conf.eth0.forwarding'],
+      there: 'forwarding = 1',
+      told: 'set net.ipv6.conf.eth0.forwarding=1 again inside the gateway of port group web',
+    },
+    {
+      take: ['port-groups/lone', 'sysctl', '-q', '-w', 'net.ipv4.ip_forward=1'],
+      look: ['port-groups/lone', 'sysctl', 'net.ipv4.ip_forward'],
+      there: 'ip_forward = 0',
+      told: 'set net.ipv4.ip_forward=0 again inside the gateway of port group lone',
+    },
+    {
+      // Of redirects the kernel tells nobody: they are seen with the next change that it tells of.
+      take: [
+        ...edge,
+        ...['sh', '-c'],
+        'sysctl -q -w net.ipv4.conf.all.send_redirects=1; ip route del 10.2.0.0/24',
+      ],
+      look: [...edge, 'sysctl', 'net.ipv4.conf.all.send_redirects'],
+      there: 'send_redirects = 0',
+      told: 'set net.ipv4.conf.all.send_redirects=0 again inside router edge',
+    },
   ]
   for (const { take, look, there, told } of cases) {
     // What is taken away while the last one is still mended would be one drift with it.

@@ -68,7 +68,7 @@ export async function startLab(): Promise<SwitchLab> {
       await clearHost(host.socket, join(folder, 'run'))
       vswitch.close()
       netfilter.close()
-      host.end()
+      await host.end()
       await rm(folder, { recursive: true, force: true })
     },
   }

@@ -1,11 +1,15 @@
-import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { type ErrorCode, errorCatalogue, PurlinError, withDeadline } from '@purlin/base'
+import {
+  type ErrorCode,
+  errorCatalogue,
+  exchangeLine,
+  PurlinError,
+  withDeadline,
+} from '@purlin/base'
 
 /** The version of the words, and the socket in the daemon’s folder (docs/blockd.md). */
 const VERSION = 1
 const SOCKET = 'blockd.control.sock'
-const ANSWER_BYTES_MAX = 16 * 1024 * 1024
 
 export type CacheMode = 'writethrough' | 'writeback' | 'pass-through'
 
@@ -23,6 +27,8 @@ export interface CacheLayer {
   /** First bytes of 4096 that are lost; the first 256 of them. */
   readonly lostOffsets: readonly number[]
   readonly devicesInUse: number
+  /** Of an SSD that is being filled: what it has so far. */
+  readonly adoptedBytes?: number | null
   readonly deviceErrors: number
   readonly readPages: number
   readonly missedPages: number
@@ -44,6 +50,8 @@ export interface RecordedPart {
 
 /** The calls with their words and their answers. */
 export interface CacheCalls {
+  /** `cached` is the name of the device that the daemon serves; absent where it serves pools. */
+  readonly status: { readonly words: object; readonly answer: { readonly cached?: string } }
   readonly 'cache-status': {
     readonly words: { readonly pool: string }
     readonly answer: { readonly layers: readonly CacheLayer[] }
@@ -54,6 +62,21 @@ export interface CacheCalls {
   }
   readonly 'cache-flush': { readonly words: { readonly pool: string }; readonly answer: object }
   readonly 'cache-attach': { readonly words: { readonly pool: string }; readonly answer: object }
+  readonly 'cache-device-add': {
+    readonly words: {
+      readonly pool: string
+      /** A path of the daemon’s host. */
+      readonly device: string
+      /** How large its file is made when it is not there. */
+      readonly sizeBytes?: number
+      readonly overwrite: boolean
+    }
+    readonly answer: object
+  }
+  readonly 'cache-device-remove': {
+    readonly words: { readonly pool: string; readonly device: string }
+    readonly answer: object
+  }
   readonly 'cache-accept-loss': {
     readonly words: { readonly pool: string }
     readonly answer: object
@@ -82,42 +105,18 @@ export async function callCache<Name extends keyof CacheCalls>(
   { deadlineMs, signal }: CacheCallOptions,
 ): Promise<CacheCalls[Name]['answer']> {
   const path = join(sockets, SOCKET)
-  const request = `${JSON.stringify({ version: VERSION, id: 1, call: name, arguments: words })}\n`
+  const request = JSON.stringify({ version: VERSION, id: 1, call: name, arguments: words })
+  const errors = {
+    unreachable: (found: string) => unreachable(path, found),
+    badAnswer: () => badAnswer(path),
+  }
   const line = await withDeadline(
     `${name} on ${path}`,
     deadlineMs,
-    (until) => exchange(path, request, until),
+    (until) => exchangeLine(path, request, errors, until),
     signal,
   )
   return resultOf(path, line) as CacheCalls[Name]['answer']
-}
-
-async function exchange(path: string, request: string, signal: AbortSignal): Promise<string> {
-  const socket = connect(path)
-  const end = (): void => void socket.destroy()
-  signal.addEventListener('abort', end, { once: true })
-  try {
-    return await answered(path, socket, request)
-  } finally {
-    signal.removeEventListener('abort', end)
-    socket.destroy()
-  }
-}
-
-async function answered(path: string, socket: Socket, request: string): Promise<string> {
-  return await new Promise<string>((resolve, reject) => {
-    const parts: Buffer[] = []
-    let length = 0
-    socket.once('error', (error) => reject(unreachable(path, error.message)))
-    socket.once('close', () => reject(unreachable(path, 'it closed the connection')))
-    socket.on('data', (part: Buffer) => {
-      parts.push(part)
-      length += part.length
-      if (part.includes(0x0a)) resolve(Buffer.concat(parts).toString('utf8'))
-      else if (length > ANSWER_BYTES_MAX) reject(badAnswer(path))
-    })
-    socket.write(request)
-  })
 }
 
 interface Answer {

@@ -22,6 +22,7 @@ import { removeSwitch } from './execute/remove-switch.ts'
 import { serve, tellService, withdraw } from './execute/serve.ts'
 import { executeTogether, together } from './execute/together.ts'
 import { pluggedFacts } from './facts.ts'
+import { setKernel } from './inside/set-kernel.ts'
 import { InsideWatch } from './inside/watch-inside.ts'
 import { listLinks } from './links/link.ts'
 import { bridgesCanFilter } from './links/silence.ts'
@@ -157,7 +158,7 @@ export function createVswitchDriver(options: VswitchDriverOptions): VswitchDrive
       ])
       const bridges = bridgesOf(replica)
       for (const name of bridges.keys()) switches.add(name)
-      const [pipelines, routersInside] = await Promise.all([
+      const [pipelines, found] = await Promise.all([
         openflow.observe(ourBridges(bridges), signal),
         lookInside(inside, routers, services, signal),
       ])
@@ -167,7 +168,8 @@ export function createVswitchDriver(options: VswitchDriverOptions): VswitchDrive
         switchPorts,
         links,
         services,
-        routers: routersInside,
+        routers: found.routers,
+        kernel: found.kernel,
         pipelines,
         unused: taps.look({ links, switchPorts }, clock.monotonicMs()),
         filterable,
@@ -250,6 +252,8 @@ async function executeStep(context: ExecuteContext, step: VswitchStep): Promise<
       return await route(context, step.router, step.again)
     case 'unroute':
       return await unroute(context, step.router)
+    case 'set-kernel':
+      return await setKernel(context.run, step, context.signal)
   }
 }
 

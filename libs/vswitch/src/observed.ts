@@ -1,3 +1,4 @@
+import type { KernelDrift } from './inside/set-kernel.ts'
 import type { Link } from './links/link.ts'
 import type { PipelineObserved } from './openflow/pipelines.ts'
 import type { RouterObserved } from './router/state.ts'
@@ -81,6 +82,8 @@ export interface VswitchObserved {
   readonly links: ReadonlyMap<string, Link>
   readonly services: ReadonlyMap<string, ServiceObserved>
   readonly routers?: ReadonlyMap<string, RouterObserved>
+  /** Settings of the kernel inside our namespaces that are others than they shall be. */
+  readonly kernel?: readonly KernelDrift[]
   /** Flows of our bridges. */
   readonly pipelines: ReadonlyMap<string, PipelineObserved>
   /** Keys of ports whose tap was away so long that no machine uses them, whatever libvirt says. */

@@ -5,6 +5,7 @@ import { run } from '@purlin/base'
 import { routerDevice } from '@purlin/schema'
 import test from 'ava'
 import { createVswitchDriver } from '../src/index.ts'
+import { answerOf, askingCommand } from './support/asking.ts'
 import { type Machine, startHost, type TestHost, until } from './support/host.ts'
 import { planNow, reconcileOnce } from './support/reconcile.ts'
 import { addressesOf, type Placed, portNameOf, routedHost, routerOf } from './support/routed.ts'
@@ -56,16 +57,7 @@ const at = (placed: Placed): Machine => {
 
 /** What the other end of a connection saw, or null: `FROM PORT TO PORT`. */
 async function ask(from: Placed, address: string, port: number): Promise<readonly string[] | null> {
-  const { stdout } = await at(from).command(
-    process.execPath,
-    PEER,
-    'ask',
-    address,
-    `${port}`,
-    '2500',
-  )
-  const answer: string | null = JSON.parse(stdout)
-  return answer?.split(' ') ?? null
+  return answerOf((await at(from).command(...askingCommand(address, port))).stdout)
 }
 
 async function serveOn(placed: Placed, ...ports: readonly number[]): Promise<void> {

@@ -1,7 +1,8 @@
 import test from 'ava'
 import { until } from './support/host.ts'
+import { reachesFrom } from './support/reach.ts'
 import { type Rig, type RigHost, startRig } from './support/rig.ts'
-import { type RigMachine, reachesFrom } from './support/rig-machine.ts'
+import type { RigMachine } from './support/rig-machine.ts'
 import { addressOf, fleetDesired, fleetPort, startMachineOn } from './support/rig-scenario.ts'
 import { keyOf, macOf } from './support/scenario.ts'
 

@@ -22,6 +22,8 @@ export interface TestEtcdOptions {
   readonly firstPort?: number
   /** What its members prove themselves by, and whom they believe; absent: an authority is made. */
   readonly given?: { readonly server: Identity; readonly ca: string }
+  /** The command line that runs a program where the members run; absent: here. */
+  readonly enter?: (command: readonly string[]) => readonly string[]
   /** Whom its members refuse, read at every handshake; it is there before they start. */
   readonly revokedFile?: string
 }
@@ -44,6 +46,7 @@ export class TestEtcd {
   readonly #address: string
   readonly #firstPort: number
   readonly #revokedFile: string | undefined
+  readonly #enter: (command: readonly string[]) => readonly string[]
   readonly #processes: (ChildProcess | undefined)[]
 
   private constructor(options: TestEtcdOptions, authority: Identity, client: Identity) {
@@ -52,6 +55,7 @@ export class TestEtcd {
     this.#address = address
     this.#firstPort = firstPort
     this.#revokedFile = options.revokedFile
+    this.#enter = options.enter ?? ((command) => command)
     this.#processes = Array.from({ length: members }, () => undefined)
     this.authority = authority
     const endpoints = this.#processes.map((_, index) => this.#url(index, 0))
@@ -94,7 +98,8 @@ export class TestEtcd {
       ...(this.#revokedFile === undefined ? [] : [`--client-crl-file=${this.#revokedFile}`]),
     ]
     const options = { cwd: this.#folder, stdio: ['ignore', log, log] as ('ignore' | number)[] }
-    this.#processes[index] = spawn('setpriv', ['--pdeathsig', 'KILL', 'etcd', ...args], options)
+    const words = ['--pdeathsig', 'KILL', ...this.#enter(['etcd', ...args])]
+    this.#processes[index] = spawn('setpriv', words, options)
     closeSync(log)
   }
 

@@ -94,6 +94,18 @@ export class FleetMachine {
     await this.plug()
   }
 
+  /** Takes its taps and its namespace away, wherever they are: the namespace would take the taps
+   *  along some time later. */
+  async end(): Promise<void> {
+    const options = { timeoutMs: TIMEOUT_MS, acceptedExitCodes: [1, 2] }
+    for (const { port } of this.nics) {
+      const words = ['link', 'delete', devicesOf(port.deviceKey).tap]
+      await run('ip', ['-n', this.host.name, ...words], options)
+      await run('ip', words, options)
+    }
+    await run('ip', ['netns', 'del', this.name], options)
+  }
+
   async run(program: string, args: readonly string[]): Promise<RunOutcome> {
     const words = ['netns', 'exec', this.name, program, ...args]
     return await run('ip', words, { timeoutMs: TIMEOUT_MS, acceptedExitCodes: [1, 2] })

@@ -22,14 +22,23 @@ export class Fabric {
 
   static async start(folder: string, hosts: readonly FleetHost[]): Promise<Fabric> {
     const fabric = new Fabric(join(folder, PHYSICAL))
-    await fabric.#start(fabric.#folder, (command) => command)
-    const own = ['--', 'set', 'bridge', PHYSICAL, 'datapath_type=netdev']
-    await fabric.#set('add-br', PHYSICAL, ...own)
-    for (const host of hosts) {
-      await fabric.#start(host.folder, (command) => host.enter(command))
-      await fabric.#cable(host)
+    try {
+      await fabric.#startAll(hosts)
+      return fabric
+    } catch (thrown) {
+      await fabric.stop()
+      throw thrown
     }
-    return fabric
+  }
+
+  async #startAll(hosts: readonly FleetHost[]): Promise<void> {
+    await this.#start(this.#folder, (command) => command)
+    const own = ['--', 'set', 'bridge', PHYSICAL, 'datapath_type=netdev']
+    await this.#set('add-br', PHYSICAL, ...own)
+    for (const host of hosts) {
+      await this.#start(host.folder, (command) => host.enter(command))
+      await this.#cable(host)
+    }
   }
 
   /** The VLANs that go to a host; 0 stands for untagged frames. */

@@ -8,7 +8,7 @@ import { connect, createServer } from 'node:net'
 const [mode = '', first = '', second = ''] = process.argv.slice(2)
 const SEND_EVERY_MS = 5
 const KNOCK_LIMIT_MS = 150
-const LAST_WORDS_MS = 3_000
+const LAST_WORDS_MS = 10_000
 
 const pause = (durationMs: number): Promise<void> =>
   new Promise((resolve) => {

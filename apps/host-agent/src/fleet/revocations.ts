@@ -5,6 +5,7 @@ import { createRevocationList, type Store } from '@purlin/store'
 import { mirrorPrefix } from '../resources/mirror.ts'
 import { writeWhole } from '../service/write-whole.ts'
 import { CERTIFICATES, REVOCATION_LIST, revokedOf } from './certificates.ts'
+import { hangUp, memberPorts } from './hang-up.ts'
 import type { FleetMembership } from './membership.ts'
 
 export interface RevocationGrounds {
@@ -17,6 +18,8 @@ export interface RevocationGrounds {
   /** Where etcd, which is another user, finds the list. */
   readonly publicFile: string
   readonly onTrouble: (thrown: unknown) => void
+  /** So many connections to etcd on this host were ended. */
+  readonly onHungUp: (connections: number) => void
 }
 
 interface ListRecord {
@@ -36,7 +39,8 @@ export async function readRevocations(stateFolder: string): Promise<string> {
 
 /** Keeps the list of revoked certificates: the host with the authority's key signs it when it
  *  changes, and every host writes it down where etcd reads it at each handshake
- *  (`--client-crl-file`). What was known last is there before the store answers. */
+ *  (`--client-crl-file`), and ends the connections that stand to a member of etcd of its own, so
+ *  that there is a handshake. What was known last is there before the store answers. */
 export function keepRevocations(grounds: RevocationGrounds): void {
   const { signal, onTrouble } = grounds
   const trouble = (thrown: unknown): void => {
@@ -48,7 +52,7 @@ export function keepRevocations(grounds: RevocationGrounds): void {
 
 async function begin(grounds: RevocationGrounds): Promise<void> {
   const { store, clock, signal, stateFolder, publicFile, onTrouble } = grounds
-  const known = await readRevocations(stateFolder)
+  let known = await readRevocations(stateFolder)
   if (known !== '') await publish(publicFile, known)
   const mirror = await mirrorPrefix({ store, prefix: REVOCATION_LIST, clock, signal })
   let last: Promise<void> = Promise.resolve()
@@ -57,14 +61,30 @@ async function begin(grounds: RevocationGrounds): Promise<void> {
     if (record === undefined) return
     last = last
       .then(async () => {
-        await writeWhole(revocationFile(stateFolder), record.crl)
         await publish(publicFile, record.crl)
+        if (record.crl === known) return
+        if (record.serials.length > 0) await endConnections(grounds)
+        // Written once they are ended, so that an agent that is killed between does both again.
+        await writeWhole(revocationFile(stateFolder), record.crl)
+        known = record.crl
       })
       .catch(onTrouble)
   }
   mirror.onChange(take)
   take()
   await mirror.ended
+}
+
+/** What cannot be ended is told, and keeps nothing else from being done. */
+async function endConnections(grounds: RevocationGrounds): Promise<void> {
+  const { run, signal, membership, onTrouble, onHungUp } = grounds
+  const ports = memberPorts(membership.store?.endpoints ?? [])
+  try {
+    const connections = await hangUp(run, ports, signal)
+    if (connections > 0) onHungUp(connections)
+  } catch (thrown) {
+    onTrouble(thrown)
+  }
 }
 
 async function publish(file: string, text: string): Promise<void> {

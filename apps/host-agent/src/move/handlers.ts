@@ -2,9 +2,12 @@ import { PurlinError } from '@purlin/base'
 import type { FabricMatrix, PortMove, PortMoveAnswer } from '@purlin/schema'
 import { deadReason, portMoves } from '@purlin/vswitch'
 import type { OperationHandlers } from '../api/handlers.ts'
+import { everyNic } from '../desired/local-nics.ts'
+import { pathOf } from '../desired/port-traffic.ts'
 import type { Presence } from '../fleet/presence.ts'
 import type { Catalogue } from '../resources/catalogue.ts'
 import type { StoredRecord } from '../resources/record.ts'
+import { TAKE_UP_MS } from './arrivals.ts'
 import type { Fabric } from './fabric.ts'
 import { pickUp } from './luggage.ts'
 import { moveWrites, portsOfMachine, type RecordGrounds, writeOnto } from './records.ts'
@@ -114,10 +117,12 @@ async function changed(
       await grounds.clock.sleep(attempt)
       continue
     }
+    const warnings = move === undefined ? [] : directWarnings(from, place)
     return {
       virtualMachine: place.machine,
       ports: place.ports.map(({ manifest }) => manifest.name),
       ...(move && { move }),
+      ...(warnings.length > 0 && { warnings }),
     }
   }
   const message = `port ${name}: other changes were always first; ask again`
@@ -133,6 +138,17 @@ function placeOf(catalogue: Catalogue, name: string): Place {
   const host = catalogue.get('VirtualMachine', machine)?.manifest.spec.host
   if (host === undefined) throw refused(`machine ${machine} of port ${name} names no host`)
   return { machine, host, ports: portsOfMachine(catalogue, machine) }
+}
+
+/** What becomes of connections that no host can hand over. Pure. */
+function directWarnings(catalogue: Catalogue, { ports }: Place): string[] {
+  const names = new Set(ports.map(({ manifest }) => manifest.name))
+  return everyNic(catalogue).flatMap((local) => {
+    const { name } = local.port
+    if (!names.has(name) || pathOf(local, catalogue) !== 'direct') return []
+    const seconds = TAKE_UP_MS / 1_000
+    return `port ${name} is direct: from Open vSwitch’s userspace datapath its connections cannot be carried. TCP that its groups allow goes on when it speaks within ${seconds} s of the machine’s coming; what is silent for longer, and all other protocols, begin anew`
+  })
 }
 
 function moveOf({ ports }: Place): PortMove | undefined {

@@ -33,6 +33,8 @@ export interface MoverGrounds extends RecordGrounds {
   readonly onView: (listener: () => void) => void
   readonly desiredPorts: () => VswitchDesired['ports']
   readonly announce: VswitchDriver['announce']
+  /** These ports have just come here. */
+  readonly onArrival: (ports: readonly string[]) => void
   readonly tell: (event: NewEvent) => void
   readonly onTrouble: (thrown: unknown) => void
 }
@@ -92,7 +94,10 @@ export class Mover {
       const record = from.get('VirtualMachine', machine)
       if (record !== undefined) writes.push(placeWrite(record, host))
     }
-    if (event === 'came') await this.#announce(ports)
+    if (event === 'came') {
+      this.#grounds.onArrival(ports.map(({ manifest }) => manifest.name))
+      await this.#announce(ports)
+    }
     if (event === 'cancel') {
       for (const { manifest } of ports) {
         writes.push(...(await pickUp(store, manifest.name)).away)

@@ -75,6 +75,16 @@ export const cacheErrors = {
     retry: 'later',
     meaning: 'The witness of a flush test does not answer, or has heard of no writer.',
   },
+  PUR_CACHE_LOCKED: {
+    kind: 'state',
+    retry: 'after-change',
+    meaning: 'A device lacks what the SSDs of a cache have, and is to be used by that cache alone.',
+  },
+  PUR_CACHE_UNLOCKED: {
+    kind: 'state',
+    retry: 'after-change',
+    meaning: 'Writeback needs a lock in the state store, and no agent keeps one.',
+  },
   PUR_CACHE_UNPROVEN: {
     kind: 'state',
     retry: 'after-change',

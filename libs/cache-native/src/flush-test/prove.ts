@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type FileHandle, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type Clock, PurlinError } from '@purlin/base'
 import { type DeviceFacts, deviceFacts } from './device-facts.ts'
 import { leastSequences, RECORD_BYTES, recordBytes, sequenceOf, slotsOf } from './records.ts'
@@ -118,21 +118,28 @@ export async function keepProof(
   return proof
 }
 
-/** Errors: PUR_CACHE_UNPROVEN, which names the devices that have neither passed nor say that they
- *  need no flush; PUR_CACHE_INVALID. A device that is not there yet is a file to be made: the disk
- *  below its folder counts. */
-export async function refuseUnproven(devices: readonly string[], folder: string): Promise<void> {
+/** `otherwise` says how to go on without a proof. Errors: PUR_CACHE_UNPROVEN, which names the
+ *  devices of which none is kept in `folder`. A device that is not there yet is a file to be made:
+ *  the disk below its folder counts. */
+export async function refuseUnproven(
+  devices: readonly string[],
+  folder: string,
+  otherwise = 'use --force',
+): Promise<void> {
   const unproven: string[] = []
   for (const device of devices) {
-    const facts = await deviceFacts(device).catch(() => deviceFacts(join(device, '..')))
-    const proof = await readFile(proofPath(folder, facts.identity), 'utf8').catch(() => '')
-    if (proof === '') unproven.push(`${device} (${facts.disk})`)
+    const facts = await deviceFacts(device)
+      .catch(() => deviceFacts(dirname(device)))
+      .catch(() => undefined)
+    const path = facts && proofPath(folder, facts.identity)
+    const proof = path === undefined ? '' : await readFile(path, 'utf8').catch(() => '')
+    if (proof === '') unproven.push(facts === undefined ? device : `${device} (${facts.disk})`)
   }
   if (unproven.length === 0) return
   throw new PurlinError('PUR_CACHE_UNPROVEN', {
     message:
       `${unproven.join(', ')}: nobody knows that a flush survives a power cut there; ` +
-      'run purlin cache flush-test, or use --force',
+      `run purlin cache flush-test, or ${otherwise}`,
   })
 }
 

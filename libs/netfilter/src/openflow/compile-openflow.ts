@@ -12,14 +12,22 @@ import {
 import { cookieOf, type Flow, type SwitchPortName } from './flow.ts'
 import { guardFlows } from './guard.ts'
 import { listFlows } from './list.ts'
-import { openFlows, sharedStateFlows } from './state.ts'
+import { openFlows, sharedStateFlows, takeUpFlows } from './state.ts'
 
 const DIRECTIONS: readonly Direction[] = ['outbound', 'inbound']
+
+/** Where a NIC is plugged. */
+export interface OpenflowPlug {
+  readonly port: SwitchPortName
+  readonly vlan: number
+  /** Its TCP connections are taken up in their middle: it has just come from another host. */
+  readonly takesUp?: boolean
+}
 
 /** One Open vSwitch bridge: where the NICs are plugged, and what else it has. */
 export interface OpenflowSwitch {
   /** By NIC (`MACHINE.NIC`); NICs that are not here are on another switch. */
-  readonly plugs: ReadonlyMap<string, { readonly port: SwitchPortName; readonly vlan: number }>
+  readonly plugs: ReadonlyMap<string, OpenflowPlug>
   readonly outside: readonly OutsidePort[]
 }
 
@@ -62,6 +70,7 @@ export function compileOpenflow(
     ...sourceFlows(plugged, outside),
     ...plugged.flatMap(({ nic, port }) => [
       ...guardFlows(nic, port),
+      ...(nic.filtered && plugs.get(nic.port)?.takesUp === true ? takeUpFlows(nic.zone) : []),
       ...DIRECTIONS.flatMap((direction) =>
         nic.filtered ? openFlows(flatten(nic, direction, desired), nic.zone) : [],
       ),

@@ -1,5 +1,6 @@
 export {
   compileOpenflow,
+  type OpenflowPlug,
   type OpenflowRuleset,
   type OpenflowSwitch,
 } from './compile-openflow.ts'

@@ -37,6 +37,23 @@ export function sharedStateFlows(): readonly Flow[] {
   ])
 }
 
+/** By these the TCP connections of a NIC are taken up in their middle, as far as its lists let them
+ *  begin: it has come from a host whose connection tracking could not be read. Pure. Shape: `zone`
+ *  is the NIC's. */
+export function takeUpFlows(zone: number): readonly Flow[] {
+  const inItsMiddle = tcpFlags({ syn: false, rst: false })
+  return DIRECTIONS.flatMap((direction) => {
+    const at = placed(tables[direction].state, `${direction}/taken-up`)
+    return FAMILIES.map((family) =>
+      at(
+        87,
+        [noted('zone', zone), ...protocolOf(family, protocolNumbers.tcp), inItsMiddle],
+        [go(tables[direction].list)],
+      ),
+    )
+  })
+}
+
 /** What passes the list of a NIC without a rule. Pure. Shape: `zone` is the NIC's. */
 export function openFlows({ direction, open }: FlatList, zone: number): readonly Flow[] {
   const { entry, state, commit } = tables[direction]

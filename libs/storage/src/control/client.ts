@@ -1,5 +1,4 @@
-import { connect, type Socket } from 'node:net'
-import { type ErrorCode, errorEntry, PurlinError, withDeadline } from '@purlin/base'
+import { type ErrorCode, errorEntry, exchangeLine, PurlinError, withDeadline } from '@purlin/base'
 import {
   answerLine,
   CONTROL_VERSION,
@@ -7,9 +6,6 @@ import {
   type DaemonStatus,
   daemonStatus,
 } from './messages.ts'
-
-/** Longest answer that is read: a status of 10,000 volumes is below 2 MB. */
-const ANSWER_BYTES_MAX = 16 * 1024 * 1024
 
 export interface CallOptions {
   readonly deadlineMs: number
@@ -33,6 +29,10 @@ export interface ControlClient {
 /** Makes the client of the daemon at a unix socket. It connects when it is used. */
 export function createControlClient(socketPath: string): ControlClient {
   let lastIdentifier = 0
+  const errors = {
+    unreachable: (found: string) => unreachable(socketPath, found),
+    badAnswer: (found: string) => badAnswer(socketPath, found),
+  }
   const call: ControlClient['call'] = async (name, words, { deadlineMs, signal }) => {
     const id = ++lastIdentifier
     const request = {
@@ -44,7 +44,7 @@ export function createControlClient(socketPath: string): ControlClient {
     const line = await withDeadline(
       `${name} on ${socketPath}`,
       deadlineMs,
-      (until) => exchange(socketPath, `${JSON.stringify(request)}\n`, until),
+      (until) => exchangeLine(socketPath, JSON.stringify(request), errors, until),
       signal,
     )
     return resultOf(socketPath, name, id, line)
@@ -59,36 +59,6 @@ export function createControlClient(socketPath: string): ControlClient {
       throw badAnswer(socketPath, `its status is not as expected: ${found}`)
     },
   }
-}
-
-async function exchange(path: string, request: string, signal: AbortSignal): Promise<string> {
-  const socket = connect(path)
-  const end = (): void => void socket.destroy()
-  signal.addEventListener('abort', end, { once: true })
-  try {
-    return await answered(path, socket, request)
-  } finally {
-    signal.removeEventListener('abort', end)
-    socket.destroy()
-  }
-}
-
-async function answered(path: string, socket: Socket, request: string): Promise<string> {
-  return await new Promise<string>((resolve, reject) => {
-    const parts: Buffer[] = []
-    let length = 0
-    socket.once('error', (error) => reject(unreachable(path, error.message)))
-    socket.once('close', () => reject(unreachable(path, 'it closed the connection')))
-    socket.on('data', (part: Buffer) => {
-      parts.push(part)
-      length += part.length
-      if (part.includes(0x0a)) resolve(Buffer.concat(parts).toString('utf8'))
-      else if (length > ANSWER_BYTES_MAX) {
-        reject(badAnswer(path, `its answer is longer than ${ANSWER_BYTES_MAX} bytes`))
-      }
-    })
-    socket.write(request)
-  })
 }
 
 function resultOf(path: string, name: string, id: number, line: string): unknown {

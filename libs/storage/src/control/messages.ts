@@ -50,10 +50,21 @@ const moving = z.object({
 /** How the moving of a pool's stripes is going, since what is wanted has last changed. */
 export type MovingStatus = z.infer<typeof moving>
 
+const scrubbing = z.object({
+  deep: z.boolean(),
+  paused: z.boolean(),
+  walkedBytes: bytes,
+  plannedBytes: bytes,
+  found: z.object({ pages: count, stripes: count, repaired: count, lost: count }),
+})
+/** How far the scrub is that runs: through so many bytes of the volumes and snapshots. */
+export type ScrubbingStatus = z.infer<typeof scrubbing>
+
 const engine = z.object({
   policy: z.string(),
   faultDomain: z.enum(['disk', 'server', 'rack', 'room']).optional(),
   moving: moving.optional(),
+  scrub: scrubbing.nullish(),
   disks: z.array(disk),
   volumes: z.array(volume),
   provisionedBytes: bytes,
@@ -139,6 +150,8 @@ export interface ControlCalls {
     readonly speed: 'low' | 'medium' | 'high'
   }
   readonly 'pool-explain': { readonly pool: string }
+  /** Takes over where disks stand and what may fail as one, out of the configuration file. */
+  readonly 'pool-topology': { readonly pool: string }
   readonly 'pool-rebalance': { readonly pool: string; readonly wait: boolean }
   readonly 'pool-rebalance-pause': { readonly pool: string; readonly on: boolean }
   readonly 'disk-add': { readonly pool: string; readonly disks: readonly string[] }
@@ -162,6 +175,7 @@ export interface ControlCalls {
     readonly on: boolean
   }
   readonly 'pool-scrub': { readonly pool: string; readonly deep: boolean }
+  readonly 'pool-scrub-pause': { readonly pool: string; readonly on: boolean }
   readonly 'pool-policy': {
     readonly pool: string
     readonly redundancy: { readonly erasure: string } | { readonly replicas: number }
@@ -170,5 +184,11 @@ export interface ControlCalls {
     readonly pool: string
     readonly mode: 'writethrough' | 'writeback' | 'pass-through'
   }
+  readonly 'cache-device-add': {
+    readonly pool: string
+    readonly device: string
+    readonly sizeBytes?: number
+  }
+  readonly 'cache-device-remove': { readonly pool: string; readonly device: string }
   readonly upgrade: { readonly program: null }
 }

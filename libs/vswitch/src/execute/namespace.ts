@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { dirname } from 'node:path'
 import { PurlinError } from '@purlin/base'
+import { gatewayBirthSettings } from '../inside/kernel-settings.ts'
 import { inNamespace, linkFailed, runBatch } from '../links/batch.ts'
 import { finishChecksums } from '../links/checksum.ts'
 import { makingWords, markWords } from '../links/half-made.ts'
@@ -15,18 +16,6 @@ import type { ExecuteContext } from './context.ts'
 const HOLDER_DEADLINE_MS = 5_000
 const ENTER_DEADLINE_MS = 10_000
 
-/** Settings of the namespace, made before its device comes so that the device is born with them:
- *  IPv6 on whatever the host's default is, addresses usable at once, nothing learnt from others'
- *  advertisements, nothing forwarded. */
-const SETTINGS = [
-  'net.ipv4.ip_forward=0',
-  'net.ipv6.conf.all.forwarding=0',
-  'net.ipv6.conf.all.disable_ipv6=0',
-  'net.ipv6.conf.default.disable_ipv6=0',
-  'net.ipv6.conf.default.accept_ra=0',
-  'net.ipv6.conf.default.accept_dad=0',
-]
-
 /** Starts the process that keeps a service's network namespace and puts the service's cable into
  *  it. The namespace has no name: a named one is a mount, and does not outlive the private
  *  mounts of the agent's unit. It lives as long as its processes, which outlive the agent.
@@ -40,7 +29,7 @@ export async function makeNamespace(
   for (const needed of [context.settings.runFolder, dirname(folder), folder]) {
     await makeFolder(needed)
   }
-  const holder = await startHolder(context, what, folder, SETTINGS)
+  const holder = await startHolder(context, what, folder, gatewayBirthSettings)
   const { device, mac, mtu } = service
   await runBatch(
     context.run,

@@ -1,6 +1,7 @@
 import type { Run } from '@purlin/base'
 import { inNamespace } from '../links/batch.ts'
 import { ROUTER_TABLE } from '../router/rules.ts'
+import type { KernelSettings } from './kernel-settings.ts'
 
 /** A network namespace that is kept for a port group or a router. */
 export interface KeptPlace {
@@ -9,6 +10,8 @@ export interface KeptPlace {
   readonly processId: number
   /** Routers have rules of nftables besides. */
   readonly hasRules: boolean
+  /** What the kernel shall be set to inside. */
+  readonly kernel: KernelSettings
 }
 
 const LIST_DEADLINE_MS = 5_000

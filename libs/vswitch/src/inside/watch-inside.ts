@@ -1,6 +1,8 @@
 import type { Clock, Run } from '@purlin/base'
 import { followProgram } from './follow-program.ts'
+import type { KernelSettings } from './kernel-settings.ts'
 import { type KeptPlace, lackingOf, listInside } from './listing.ts'
+import { readOtherSettings } from './set-kernel.ts'
 
 const RESTART_PAUSE_MS = 1_000
 /** Within this the programs listen; until then a change may be missed, so one more look is due. */
@@ -9,7 +11,7 @@ const SETTLE_MS = 1_000
 const OLDEST_LOOK_MS = 300_000
 
 const MONITORS = {
-  addresses: ['ip', '-oneline', 'monitor', 'link', 'address', 'route', 'rule'],
+  addresses: ['ip', '-oneline', 'monitor', 'link', 'address', 'route', 'rule', 'netconf'],
   rules: ['nft', 'monitor'],
 } as const
 
@@ -18,13 +20,22 @@ export interface WrittenPlace extends KeptPlace {
   readonly written: readonly string[]
 }
 
+/** What of a place is not as it was written down, and shall be. */
+export interface Lacking {
+  readonly lines: readonly string[]
+  readonly kernel: KernelSettings
+}
+
+interface Look {
+  readonly lines: readonly string[]
+  readonly kernel: KernelSettings
+}
+
 interface Followed {
   readonly stop: AbortController
   /** Counts what was told of changes. */
   changes: number
-  look:
-    | { readonly at: number; readonly changes: number; readonly lines: readonly string[] }
-    | undefined
+  look: { readonly at: number; readonly changes: number; readonly found: Look } | undefined
 }
 
 /** Knows what stands inside the namespaces of this host without asking at every look: the kernel
@@ -47,36 +58,44 @@ export class InsideWatch {
     this.#listener = { onChange, signal }
   }
 
-  /** What of each place stands no more, by its name. Errors: those of `listInside`. */
+  /** What of each place stands no more, by its name. Errors: those of `listInside` and
+   *  `readOtherSettings`. */
   async lacking(
     places: readonly WrittenPlace[],
     signal: AbortSignal,
-  ): Promise<ReadonlyMap<string, readonly string[]>> {
+  ): Promise<ReadonlyMap<string, Lacking>> {
     const kept = new Set(places.map(({ processId }) => processId))
     for (const [processId, { stop }] of this.#followed) {
       if (kept.has(processId)) continue
       stop.abort()
       this.#followed.delete(processId)
     }
-    const found = new Map<string, readonly string[]>()
+    const found = new Map<string, Lacking>()
     for (const place of places) {
-      // Followed and never read where nothing was written down of it.
-      if (place.written.length === 0) this.#follow(place)
-      const lines = place.written.length === 0 ? [] : await this.#linesOf(place, signal)
-      found.set(place.name, lackingOf(place.written, lines))
+      const { lines, kernel } = await this.#lookAt(place, signal)
+      found.set(place.name, { lines: lackingOf(place.written, lines), kernel })
     }
     return found
   }
 
-  async #linesOf(place: KeptPlace, signal: AbortSignal): Promise<readonly string[]> {
+  async #lookAt(place: KeptPlace, signal: AbortSignal): Promise<Look> {
     const followed = this.#follow(place)
-    if (followed === undefined) return await listInside(this.#run, place, signal)
+    if (followed === undefined) return await this.#read(place, signal)
     const at = this.#clock.monotonicMs()
     const { look, changes } = followed
-    if (look?.changes === changes && at - look.at < OLDEST_LOOK_MS) return look.lines
-    const lines = await listInside(this.#run, place, signal)
-    followed.look = { at, changes, lines }
-    return lines
+    if (look?.changes === changes && at - look.at < OLDEST_LOOK_MS) return look.found
+    const found = await this.#read(place, signal)
+    // Of most settings the kernel tells nothing, so once they are mended they are read again.
+    followed.look = found.kernel.length > 0 ? undefined : { at, changes, found }
+    return found
+  }
+
+  async #read(place: KeptPlace, signal: AbortSignal): Promise<Look> {
+    const [lines, kernel] = await Promise.all([
+      listInside(this.#run, place, signal),
+      readOtherSettings(this.#run, place.processId, place.kernel, signal),
+    ])
+    return { lines, kernel }
   }
 
   #follow(place: KeptPlace): Followed | undefined {

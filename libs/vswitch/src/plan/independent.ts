@@ -23,6 +23,7 @@ export function independent(failed: VswitchStep, later: VswitchStep): boolean {
     case 'commit-flows':
     case 'route':
     case 'unroute':
+    case 'set-kernel':
       return true
   }
 }

@@ -3,6 +3,7 @@ import { devicesOf } from '@purlin/schema'
 import type { VswitchDesired } from '../desired.ts'
 import { pipelineDigest } from '../flows/number.ts'
 import { hasDirectPorts, pipelinesWanted, portNumbersOf } from '../flows/pipelines.ts'
+import { kernelSteps } from '../inside/set-kernel.ts'
 import {
   nameOfAlias,
   PART_MARK,
@@ -42,6 +43,7 @@ export function planVswitch(
   const services = serviceSteps(desired, observed, settings)
   const flows = flowSteps(desired, observed)
   return [
+    ...kernelSteps(observed.kernel ?? []),
     ...unplugSteps(desired, observed),
     ...unrouteSteps(routers, observed),
     ...withdrawSteps(desired, observed, settings),

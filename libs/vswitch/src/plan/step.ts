@@ -2,6 +2,7 @@ import type { LaneStep } from '@purlin/base'
 import type { PortDevices } from '@purlin/schema'
 import type { PortDesired, SwitchDesired } from '../desired.ts'
 import type { Pipeline } from '../flows/flow.ts'
+import type { KernelStep } from '../inside/set-kernel.ts'
 import type { RouterStep } from '../router/steps.ts'
 import type { ServiceDesired } from '../services/service.ts'
 import type { RecordNote } from '../uplinks/plan-trials.ts'
@@ -11,6 +12,7 @@ import type { MirrorWanted } from './mirror.ts'
  *  was cut short is planned again and finishes. */
 export type VswitchStep =
   | RouterStep
+  | KernelStep
   | (LaneStep &
       (
         | {
@@ -37,7 +39,7 @@ export type VswitchStep =
 
 /** Deadline of a step of each kind. */
 export const deadlineMsOf: Readonly<
-  Record<Exclude<VswitchStep['kind'], RouterStep['kind']>, number>
+  Record<Exclude<VswitchStep['kind'], (RouterStep | KernelStep)['kind']>, number>
 > = {
   'make-switch': 15_000,
   'remove-switch': 15_000,

@@ -1,27 +1,43 @@
 import { PurlinError } from '@purlin/base'
+import { gatewayKernelSettings, routerKernelSettings } from '../inside/kernel-settings.ts'
 import type { KeptPlace } from '../inside/listing.ts'
-import type { InsideWatch, WrittenPlace } from '../inside/watch-inside.ts'
+import type { KernelDrift } from '../inside/set-kernel.ts'
+import type { InsideWatch, Lacking, WrittenPlace } from '../inside/watch-inside.ts'
 import type { ServiceObserved } from '../services/observe.ts'
 import { type RouterObserved, stampOf } from './state.ts'
 
 /** The namespace of a router as it is watched. */
-export function routerPlace(router: string, processId: number): KeptPlace {
-  return { name: `router ${router}`, processId, hasRules: true }
+export function routerPlace(
+  router: string,
+  processId: number,
+  devices: Iterable<string>,
+): KeptPlace {
+  const kernel = routerKernelSettings(devices)
+  return { name: `router ${router}`, processId, hasRules: true, kernel }
 }
 
 /** The namespace of a port group's gateway as it is watched. */
-export function portGroupPlace(portGroup: string, processId: number): KeptPlace {
-  return { name: `the gateway of port group ${portGroup}`, processId, hasRules: false }
+export function portGroupPlace(portGroup: string, processId: number, isJoined: boolean): KeptPlace {
+  const kernel = gatewayKernelSettings(isJoined)
+  return { name: `the gateway of port group ${portGroup}`, processId, hasRules: false, kernel }
 }
 
-/** Puts to each router what somebody took away inside its namespace and those of its port groups.
- *  Port groups without a router are followed too: their addresses are seen without entering. */
+/** What was found inside the namespaces of this host. */
+export interface InsideFound {
+  /** Each with what somebody took away. */
+  readonly routers: ReadonlyMap<string, RouterObserved>
+  readonly kernel: readonly KernelDrift[]
+}
+
+/** Puts to each router what somebody took away inside its namespace and those of its port groups,
+ *  and tells which settings of the kernel are others in any of them. Of port groups without a
+ *  router nothing is written down: their addresses are seen without entering. */
 export async function lookInside(
   watch: InsideWatch,
   routers: ReadonlyMap<string, RouterObserved>,
   services: ReadonlyMap<string, ServiceObserved>,
   signal: AbortSignal,
-): Promise<ReadonlyMap<string, RouterObserved>> {
+): Promise<InsideFound> {
   const looks: { readonly router: string; readonly place: string; readonly kept: WrittenPlace }[] =
     []
   const written = (router: RouterObserved, place: string, stamp: string): readonly string[] => {
@@ -29,17 +45,18 @@ export async function lookInside(
     return found?.stamp === stamp ? found.lines : []
   }
   for (const router of routers.values()) {
-    const { name, holder } = router
+    const { name, holder, devices } = router
     if (holder === undefined) continue
     const lines = written(router, '', stampOf(holder))
-    const kept = { ...routerPlace(name, holder.processId), written: lines }
+    const kept = { ...routerPlace(name, holder.processId, devices), written: lines }
     looks.push({ router: name, place: '', kept })
   }
   for (const { portGroup, holder } of services.values()) {
     if (holder === undefined) continue
     const joined = [...routers.values()].find(({ inside }) => inside[portGroup] !== undefined)
     const lines = joined === undefined ? [] : written(joined, portGroup, holder.stamp)
-    const kept = { ...portGroupPlace(portGroup, holder.processId), written: lines }
+    const place = portGroupPlace(portGroup, holder.processId, joined !== undefined)
+    const kept = { ...place, written: lines }
     looks.push({ router: joined?.name ?? '', place: portGroup, kept })
   }
   const found = await watch
@@ -50,15 +67,20 @@ export async function lookInside(
     .catch((thrown) => {
       // A namespace that ended meanwhile is missing at the next look.
       if (thrown instanceof PurlinError && thrown.code === 'PUR_CANCELLED') throw thrown
-      return new Map<string, readonly string[]>()
+      return new Map<string, Lacking>()
     })
-  return new Map(
+  const kernel = looks.flatMap(({ kept: { name: place, processId } }): KernelDrift[] => {
+    const settings = found.get(place)?.kernel ?? []
+    return settings.length === 0 ? [] : [{ place, processId, settings }]
+  })
+  const told = new Map(
     [...routers].map(([name, router]) => {
       const lacking = looks.flatMap((look): (readonly [string, readonly string[]])[] => {
-        const gone = look.router === name ? (found.get(look.kept.name) ?? []) : []
+        const gone = look.router === name ? (found.get(look.kept.name)?.lines ?? []) : []
         return gone.length === 0 ? [] : [[look.place, gone]]
       })
       return [name, { ...router, lacking: new Map(lacking) }]
     }),
   )
+  return { routers: told, kernel }
 }

@@ -6,6 +6,7 @@ import { type ExecuteContext, readBack } from '../execute/context.ts'
 import { endNamespaceOf, enter, startHolder } from '../execute/namespace.ts'
 import { dropSwitchPort, ensureSwitchPort } from '../execute/switch-port.ts'
 import { refuseForeignLink } from '../execute/taken.ts'
+import { joinSettings, routerBirthSettings } from '../inside/kernel-settings.ts'
 import { listInside } from '../inside/listing.ts'
 import { runBatch } from '../links/batch.ts'
 import { finishChecksums } from '../links/checksum.ts'
@@ -43,29 +44,6 @@ import {
 } from './state.ts'
 import { stillTold, tellNamespace, unstated } from './tell.ts'
 
-/** Settings of a router's namespace: it forwards, learns nothing from others, tells nobody of
- *  better ways, and answers for an address only on the device that has it. */
-const ROUTER_SETTINGS = [
-  'net.ipv4.ip_forward=1',
-  'net.ipv4.conf.all.send_redirects=0',
-  'net.ipv4.conf.default.send_redirects=0',
-  'net.ipv4.conf.all.arp_ignore=1',
-  'net.ipv4.conf.all.arp_announce=2',
-  'net.ipv6.conf.all.forwarding=1',
-  'net.ipv6.conf.all.disable_ipv6=0',
-  'net.ipv6.conf.default.disable_ipv6=0',
-  'net.ipv6.conf.default.accept_ra=0',
-  'net.ipv6.conf.default.accept_dad=0',
-]
-
-/** What a port group's namespace is set to while a router joins it, and after. */
-const forwarding = (on: 0 | 1): readonly string[] => [
-  `net.ipv4.ip_forward=${on}`,
-  `net.ipv6.conf.all.forwarding=${on}`,
-  'net.ipv4.conf.all.send_redirects=0',
-  'net.ipv4.conf.default.send_redirects=0',
-]
-
 /** Makes or mends a router on this host: its namespace, the cables to the port groups it joins, its
  *  external side, routes, neighbours and rules. What stands stays, and so do translated
  *  connections; namespaces of `again` are told everything. Reads back. Errors: PUR_ROUTER_FAILED,
@@ -91,7 +69,7 @@ export async function route(
   for (const leg of router.legs) {
     const group = holders.get(leg.portGroup)
     if (group === undefined) continue
-    await enter(context, what, group, ['sysctl', '-e', '-q', '-w', ...forwarding(1)])
+    await enter(context, what, group, ['sysctl', '-e', '-q', '-w', ...joinSettings(true)])
     const made = await ensureLeg(context, what, leg.portGroup, leg.mtu, holder, group)
     if (made) fresh.push(legDevice(leg.portGroup))
     const settings = portGroupSettings(leg)
@@ -176,7 +154,7 @@ async function ensureHolder(
   for (const needed of [context.settings.runFolder, dirname(folder), folder]) {
     await makeFolder(needed)
   }
-  const started = await startHolder(context, what, folder, ROUTER_SETTINGS)
+  const started = await startHolder(context, what, folder, routerBirthSettings)
   await tellNamespace(context, what, started.processId, [], localAfterMarks.settings)
   for (const family of ['inet', 'inet6']) {
     const words = ['ip', '-family', family, ...localAfterMarks.instead.split(' ')]
@@ -200,9 +178,9 @@ async function writtenInside(
 ): Promise<RouterState['inside']> {
   const { holder, holders, told } = made
   const all = [
-    { place: '', kept: routerPlace(name, holder.processId), stamp: stampOf(holder) },
+    { place: '', kept: routerPlace(name, holder.processId, []), stamp: stampOf(holder) },
     ...[...holders].map(([portGroup, { processId, stamp }]) => ({
-      ...{ place: portGroup, kept: portGroupPlace(portGroup, processId), stamp },
+      ...{ place: portGroup, kept: portGroupPlace(portGroup, processId, true), stamp },
     })),
   ]
   const written = all.map(async ({ place, kept, stamp }) => {
@@ -291,7 +269,7 @@ async function leavePortGroups(
     const found = services.get(portGroup)?.holder
     const identity = found && identityOf(found.processId)
     if (portGroup === '' || kept.has(portGroup) || found?.stamp !== stamp || !identity) continue
-    await enter(context, what, identity, ['sysctl', '-e', '-q', '-w', ...forwarding(0)])
+    await enter(context, what, identity, ['sysctl', '-e', '-q', '-w', ...joinSettings(false)])
     await tellNamespace(context, what, identity.processId, settings, [])
     if ((await devicesOf(identity.processId)).has(PORT_GROUP_END)) {
       const options = { signal: context.signal, namespaceOf: identity.processId }

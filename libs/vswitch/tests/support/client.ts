@@ -1,10 +1,9 @@
 /** A machine's side of DHCP, DHCPv6 and DNS, as a program: it is started inside a machine's network
  *  namespace and prints one line of JSON. `client.ts dhcp4 MAC MS`, `client.ts dhcp6 MAC MS`,
  *  `client.ts dns SERVER NAME A|AAAA|PTR`, `client.ts renew4 MAC ADDRESS COUNT`,
- *  `client.ts reach ADDRESS MS`, `client.ts boot4 MAC 'ARCHITECTURE [ipxe]' MS`. */
+ *  `client.ts boot4 MAC 'ARCHITECTURE [ipxe]' MS`. */
 import { createSocket, type Socket } from 'node:dgram'
 import { Resolver } from 'node:dns/promises'
-import { connect } from 'node:net'
 
 const [mode = '', first = '', second = '', third = ''] = process.argv.slice(2)
 const sleep = (durationMs: number): Promise<void> =>
@@ -205,22 +204,11 @@ async function resolve(server: string, name: string, kind: string): Promise<unkn
   }
 }
 
-/** A closed port of a machine that is reached answers a SYN with a reset; nothing else does. */
-async function reach(address: string, limitMs: number): Promise<unknown> {
-  const socket = connect({ host: address, port: 9 })
-  return await new Promise((settle) => {
-    socket.once('error', (error: NodeJS.ErrnoException) => settle(error.code === 'ECONNREFUSED'))
-    socket.once('connect', () => settle(true))
-    setTimeout(settle, limitMs, false)
-  })
-}
-
 const answers: Readonly<Record<string, () => Promise<unknown>>> = {
   dhcp4: () => lease4(first, Number(second)),
   dhcp6: () => lease6(first, Number(second)),
   boot4: () => boot4(first, second, Number(third)),
   renew4: () => renew4(first, second, Number(third)),
-  reach: () => reach(first, Number(second)),
   dns: () => resolve(first, second, third),
 }
 process.stdout.write(`${JSON.stringify((await answers[mode]?.()) ?? null)}\n`)

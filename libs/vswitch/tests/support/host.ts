@@ -1,13 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type RunOutcome, run } from '@purlin/base'
 import { devicesOf, type PortDevices } from '@purlin/schema'
+import { namesOf } from '../../src/links/link.ts'
+import { datapath } from './datapath.ts'
+import { reachesFrom } from './reach.ts'
 
 const SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema'
+const GONE_OR_NOT = { timeoutMs: 10_000, acceptedExitCodes: [1, 2] }
 const CLIENT = fileURLToPath(new URL('./client.ts', import.meta.url))
 
 /** A machine's stand-in: a namespace whose eth0 is the other end of a port's tap. */
@@ -42,7 +46,6 @@ export interface TestHost {
 export async function startHost(): Promise<TestHost> {
   const folder = await mkdtemp(join(tmpdir(), 'purlin-vswitch-'))
   const children = new Set<ChildProcess>()
-  const taps = new Set<string>()
   const environment = { OVS_RUNDIR: folder }
   const databaseSocket = join(folder, 'db.sock')
   await mkdir(join(folder, 'run'))
@@ -123,11 +126,10 @@ export async function startHost(): Promise<TestHost> {
           await command('ip', 'address', 'flush', 'dev', 'eth0', 'scope', 'global')
           await command('ip', 'route', 'replace', '255.255.255.255/32', 'dev', 'eth0')
         },
-        reaches: async (address) => (await machine.client('reach', address, '2500')) === true,
+        reaches: (address) => reachesFrom(machine, address),
       }
       const peer = ['peer', 'name', 'eth0', 'address', mac, 'netns', String(holder.pid)]
       await ip('link', 'add', devices.tap, 'type', 'veth', ...peer)
-      taps.add(devices.tap)
       await command('ethtool', '-K', 'eth0', 'tx', 'off')
       await command('ip', 'link', 'set', 'eth0', 'up')
       await machine.forget()
@@ -137,14 +139,20 @@ export async function startHost(): Promise<TestHost> {
       await ip('link', 'set', devices.tap, 'master', devices.bridge, 'up')
     },
     stop: async () => {
-      // A namespace's end takes its links away later; the next suite must not meet them.
-      await Promise.all(
-        [...taps].map(async (tap) => await ip('link', 'delete', tap).catch(() => '')),
-      )
+      // A namespace's end takes its links away later; the next suite must not meet them. Nor what a
+      // driver made that was cut short.
+      for (const name of await leftLinks()) await ip('link', 'delete', name).catch(() => '')
       await Promise.all([...children].map((child) => ended(child, 'SIGKILL')))
+      if (datapath === 'system') await run('ovs-dpctl', ['del-dp', 'ovs-system'], GONE_OR_NOT)
       await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** Names of links of this host that only taps, ports and services have. */
+async function leftLinks(): Promise<readonly string[]> {
+  const names = namesOf(await readFile('/proc/self/net/dev', 'utf8'))
+  return [...names].filter((name) => /^(?:ptap|pbr|pin|pout|pgs|prx)-/.test(name))
 }
 
 /** Runs `ip` in this host. */

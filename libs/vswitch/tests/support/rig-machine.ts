@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { type RunOutcome, run } from '@purlin/base'
 import { devicesOf, type PortDevices } from '@purlin/schema'
+import { reachesFrom } from './reach.ts'
 import { type Keep, type Place, startNamespace } from './rig-place.ts'
 
 const COMMAND_DEADLINE_MS = 30_000
@@ -59,18 +60,4 @@ export async function startMachine(
       return { received: fields[0] ?? 0, sent: fields[8] ?? 0 }
     },
   }
-}
-
-/** A closed port of a machine that is reached answers a SYN with a reset; nothing else does. The
- *  shell asks, since a suite does so a hundred times and a shell is there at once. */
-const REACH = `timeout "$2" bash -c 'exec 3<>"/dev/tcp/$1/9"' bash "$1" 2>&1 | grep -q refused`
-
-/** Whether an address answers to whoever is at the place. */
-export async function reachesFrom(
-  { command }: Pick<RigMachine, 'command'>,
-  address: string,
-  patienceMs = 2_500,
-): Promise<boolean> {
-  const words = ['LC_ALL=C', 'bash', '-c', REACH, 'bash', address, String(patienceMs / 1_000)]
-  return (await command('env', ...words)).exitCode === 0
 }

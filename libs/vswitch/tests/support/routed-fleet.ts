@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { run } from '@purlin/base'
 import type { VswitchDesired } from '../../src/index.ts'
+import { answerOf, askingCommand } from './asking.ts'
 import { ip, until } from './host.ts'
 import { addressesOf, type Placed } from './routed.ts'
 import { keyOf, macOf } from './scenario.ts'
@@ -88,9 +89,7 @@ export async function startRoutedFleet(
     hostOf,
     enter,
     ask: async (from, address, port) => {
-      const words = ['ask', address, String(port), '2500']
-      const answer: string | null = JSON.parse(await enter(from, process.execPath, PEER, ...words))
-      return answer?.split(' ') ?? null
+      return answerOf(await enter(from, ...askingCommand(address, port)))
     },
     stop: async () => {
       for (const server of servers) server.kill('SIGKILL')
@@ -140,6 +139,8 @@ async function startFleetHost(name: string): Promise<FleetHost> {
       await call('stop').catch(() => {})
       worker.kill('SIGKILL')
       holder.kill('SIGKILL')
+      // The namespace takes its end of the cable away later; the next file must not meet ours.
+      await ip('link', 'delete', port).catch(() => '')
     },
   }
 }
