@@ -10,6 +10,7 @@ import {
   upgradePause,
 } from './extras.ts'
 import { jobs } from './jobs.ts'
+import { recoveryShares } from './recovery.ts'
 import type { BlockFindings } from './report.ts'
 import { fill, MIB, otherVolume, type Server, startPurlin, startQemu } from './servers.ts'
 import { type PoolShape, shapesOf } from './shapes.ts'
@@ -66,11 +67,23 @@ export async function measureAll(
       await measureLoad(bench, { ...load(jobs.sequential, pool, raw), goal: { iopsRatioMin: 0.6 } })
     })
     await withPool(bench, shapes.history, async (pool) => await measureHistory(bench, pool))
-    const { rounds, seconds, quick } = options
+    note('recovery')
+    const { program, rounds, seconds, quick } = options
+    bench.extras.push(...(await recoveryShares(program, folder, quick, signal)))
     return { rounds, seconds, quick, findings: bench.findings, extras: bench.extras }
   } finally {
     await Promise.all(peers.map((server) => server.stop()))
   }
+}
+
+/** Measures the rows of recovery alone. Errors: as of `measureAll`. */
+export async function measureRecovery(
+  folder: string,
+  { program, rounds, seconds, quick }: RunOptions,
+  signal: AbortSignal,
+): Promise<BlockFindings> {
+  const extras = await recoveryShares(program, folder, quick, signal)
+  return { rounds, seconds, quick, findings: [], extras }
 }
 
 /** One disk, one copy: every load against raw, the log, what it costs to write for long, and an

@@ -7,11 +7,14 @@ import { cacheFolder, repository } from '../../repository.ts'
 import { Progress } from '../../setup/progress.ts'
 import { setUpPackages } from '../../setup/set-up.ts'
 import { reportLines } from './report.ts'
-import { measureAll, type RunOptions } from './rows.ts'
+import { measureAll, measureRecovery, type RunOptions } from './rows.ts'
 
 const USAGE =
   'usage: ./purlin bench block [--quick] [--rounds N] [--seconds N] [--folder FOLDER] ' +
-  '[--program FILE] [-o table|json] [--yes]'
+  '[--program FILE] [-o table|json] [--yes]\n' +
+  '       ./purlin bench block placement [-o table|json]\n' +
+  '       ./purlin bench block recovery [--quick] [--folder FOLDER] [--program FILE] ' +
+  '[-o table|json] [--yes]'
 /** The daemon as a clone's set-up builds it. */
 const PROGRAM = join(repository, 'target/release/purlin-blockd')
 
@@ -21,7 +24,9 @@ export async function runBlockBench(
   words: readonly string[],
   signal: AbortSignal,
 ): Promise<number> {
-  const options = readWords(words)
+  if (words[0] === 'placement') return await showPlacement(words.slice(1))
+  const isRecovery = words[0] === 'recovery'
+  const options = readWords(isRecovery ? words.slice(1) : words)
   const progress = new Progress()
   await setUpPackages({ yes: options.yes, sets: ['build', 'reference'], progress })
   if (options.program === PROGRAM) {
@@ -31,7 +36,9 @@ export async function runBlockBench(
   try {
     const note = (what: string): void => progress.note(what)
     const findings = await progress.step('measured', () =>
-      measureAll(folder, options, note, signal),
+      isRecovery
+        ? measureRecovery(folder, options, signal)
+        : measureAll(folder, options, note, signal),
     )
     const asJson = options.output === 'json'
     const lines = asJson ? [JSON.stringify(findings, null, 2)] : reportLines(findings)
@@ -39,6 +46,18 @@ export async function runBlockBench(
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+  return 0
+}
+
+/** What placement moves, rebuilds and holds: by counting, the same on every machine. */
+async function showPlacement(words: readonly string[]): Promise<number> {
+  const { output } = readWords(words)
+  await buildNative(['block-native'])
+  const { placementFigures, placementLines } = await import('./placement.ts')
+  const figures = placementFigures()
+  const asJson = output === 'json'
+  const lines = asJson ? [JSON.stringify(figures, null, 2)] : placementLines(figures)
+  process.stdout.write(`${lines.join('\n')}\n`)
   return 0
 }
 

@@ -8,6 +8,7 @@ const run = (side: Run['side'], iops: number, p99Ms: number): Run => ({
   p99Ms,
   p50Ms: 1,
   requests: 100,
+  reads: 70,
   cpuUs: 5,
   diskRequestsSaved: side === 'purlin' ? 0.8 : undefined,
 })
@@ -34,7 +35,8 @@ test('what fio prints of both directions is one rate, and the worse tail', (t) =
     clat_ns: { percentile: { '50.000000': 1e6, '99.000000': p99 } },
   })
   const text = JSON.stringify({ jobs: [{ error: 0, read: side(70, 3e6), write: side(30, 9e6) }] })
-  t.deepEqual(figuresOf(`connected\n${text}`), { iops: 100, p50Ms: 1, p99Ms: 9, requests: 100 })
+  const found = { iops: 100, p50Ms: 1, p99Ms: 9, requests: 100, reads: 70 }
+  t.deepEqual(figuresOf(`connected\n${text}`), found)
   t.throws(() => figuresOf(text.replace('"error":0', '"error":5')))
 })
 

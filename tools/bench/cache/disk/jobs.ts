@@ -58,6 +58,8 @@ export interface Figures {
   /** The worse of reads and writes. */
   readonly p99Ms: number
   readonly requests: number
+  /** How many of them read. */
+  readonly reads: number
 }
 
 const side = z.object({
@@ -100,5 +102,6 @@ export function figuresOf(text: string): Figures {
     p50Ms: worst('50.000000'),
     p99Ms: worst('99.000000'),
     requests: both.reduce((sum, { total_ios }) => sum + total_ios, 0),
+    reads: found.read.total_ios,
   }
 }

@@ -28,6 +28,9 @@ pub struct DiskId(pub u16);
 pub struct DiskSpec {
     /// The caller's number for it.
     pub handle: DiskHandle,
+    /// What it is called; kept with the pool, so that it has its name also while it is missing. At
+    /// most 64 bytes.
+    pub name: String,
     /// What it is.
     pub facts: DiskFacts,
     /// Fault domains from the widest to the server, `["room-1", "rack-2", "server-3"]`; the disk
@@ -185,11 +188,31 @@ pub enum ControlOp {
     },
     /// Gives up a missing disk: what was on it is rebuilt elsewhere.
     ForgetDisk(DiskId),
+    /// A device answers nothing any more, or does again. It is missing from then on, where the
+    /// policy survives that; else it is refused, and operations go on waiting for it. One that
+    /// answers again catches up. No operation of before may be under way on it then.
+    SetAnswering {
+        /// Which.
+        disk: DiskHandle,
+        /// Whether it answers.
+        answers: bool,
+    },
+    /// Where disks stand, and what may fail as one. What this puts at risk moves, with a rebalance;
+    /// refused where these disks cannot hold whole stripes so.
+    SetTopology {
+        /// What may fail as one.
+        level: Level,
+        /// The fault domains of devices, as in [`DiskSpec`].
+        domains: Vec<(DiskHandle, Vec<String>)>,
+    },
     /// Reads the whole map (and with `deep` all chunks), repairs what is bad; answered at the end.
+    /// Where one runs that reads as much, its end is waited for.
     Scrub {
         /// Chunks too.
         deep: bool,
     },
+    /// Holds the scrub that runs, or lets it go on.
+    PauseScrub(bool),
     /// Moves stripes to where placement wants them; answered at the end. It ends a pause.
     Rebalance,
     /// Holds the moving of stripes that are safe where they are, or lets it go on. What was lost is
@@ -314,6 +337,21 @@ pub struct ScrubReport {
     pub lost: u64,
 }
 
+/// How far a scrub is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScrubProgress {
+    /// Chunks too.
+    pub deep: bool,
+    /// It is held.
+    pub paused: bool,
+    /// Bytes of volumes and snapshots, as large as they are, that it is through with.
+    pub walked_bytes: u64,
+    /// All of them.
+    pub planned_bytes: u64,
+    /// What it has found so far.
+    pub report: ScrubReport,
+}
+
 /// How a pool is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolStatus {
@@ -347,6 +385,8 @@ pub struct PoolStatus {
     pub level: Level,
     /// The moving of stripes.
     pub moving: Moving,
+    /// The scrub that runs.
+    pub scrub: Option<ScrubProgress>,
 }
 
 /// What a pool has of memory, beside requests under way.
@@ -381,6 +421,8 @@ pub struct DiskStatus {
     pub id: DiskId,
     /// The caller's number for it, where it is there.
     pub handle: Option<DiskHandle>,
+    /// What it is called; empty where nobody has said.
+    pub name: String,
     /// Its fault domains.
     pub domains: Vec<String>,
     /// In what state.

@@ -26,6 +26,7 @@ mod entry;
 mod exchange;
 mod foreign;
 mod geometry;
+mod in_flight;
 mod layers;
 mod layout;
 mod log;
@@ -43,6 +44,7 @@ mod repair;
 mod replay;
 mod reserve;
 mod ring;
+mod scrub;
 mod space;
 mod state;
 mod status;
@@ -229,7 +231,10 @@ impl Core {
             | ControlOp::RemoveDisk(_)
             | ControlOp::ForgetDisk(_)
             | ControlOp::SetMaintenance { .. }
+            | ControlOp::SetAnswering { .. }
+            | ControlOp::SetTopology { .. }
             | ControlOp::Scrub { .. }
+            | ControlOp::PauseScrub(_)
             | ControlOp::Rebalance
             | ControlOp::Checkpoint
             | ControlOp::Close => {

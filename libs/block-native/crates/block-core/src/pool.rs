@@ -80,8 +80,8 @@ impl Pool {
         self.engine.advance(now);
     }
 
-    /// The next operation for a disk. Operations may be held back here to keep the shares of the
-    /// classes, so ask again after every `advance`.
+    /// The next operation for a disk, in the order they were asked for. What keeps the shares of
+    /// the classes stands where operations enter the disk.
     pub fn next_io(&mut self) -> Option<DiskIo> {
         self.engine.next_io()
     }

@@ -75,6 +75,7 @@ impl World {
         let files = (0..disks).map(|_| sparse_file()).collect();
         let facts = DiskFacts { size_bytes: disk_bytes, sector_bytes: 4096, media: Media::Ssd };
         let specs = (0..disks).map(|number| DiskSpec {
+            name: String::new(),
             handle: DiskHandle(number),
             facts,
             domains: vec![format!("s{number}")],

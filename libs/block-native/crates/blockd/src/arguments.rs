@@ -3,16 +3,19 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use purlin_cache_core::cache::Mode;
 
 use crate::cache::serve::CacheOptions;
 use crate::daemon::serve::{ServeOptions, TcpOptions};
+use crate::map::MapOptions;
 use crate::port::PortChoice;
 
 /// How the program is used.
 pub const USAGE: &str = "\
 usage: purlin-blockd serve --config FILE --sockets FOLDER [--port best|io_uring|threads]
+                           [--volume-group GROUP] [--disk-timeout SECONDS] [--vhost]
                            [--tcp ADDRESS:PORT --tls-certificate FILE --tls-key FILE
                             [--tls-client-authority FILE]]
        purlin-blockd check --config FILE
@@ -20,6 +23,8 @@ usage: purlin-blockd serve --config FILE --sockets FOLDER [--port best|io_uring|
                            --sockets FOLDER --locks FOLDER [--name NAME] [--size-mib MIB]
                            [--mode writethrough|writeback|pass] [--dirty-percent PERCENT]
                            [--port best|io_uring|threads] [--overwrite]
+       purlin-blockd map --socket FILE --export NAME
+       purlin-blockd unmap --device FILE
        purlin-blockd status --sockets FOLDER
        purlin-blockd upgrade --sockets FOLDER [--program FILE]
        purlin-blockd stop --sockets FOLDER
@@ -39,6 +44,18 @@ pub enum Command {
     CacheServe {
         /// How.
         options: CacheOptions,
+    },
+    /// Make an export a block device of this host.
+    Map {
+        /// Which.
+        options: MapOptions,
+        /// Be the process that keeps it connected.
+        keep: bool,
+    },
+    /// Take such a device away.
+    Unmap {
+        /// Its node.
+        device: PathBuf,
     },
     /// Read a configuration and say what is wrong with it.
     Check {
@@ -81,10 +98,23 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Strin
                 config: options.path("--config")?,
                 sockets: options.path("--sockets")?,
                 port: options.port()?,
+                disk_timeout: options.disk_timeout()?,
                 tcp: options.tcp()?,
+                vhost: options.flag("--vhost"),
+                volume_group: options
+                    .take("--volume-group")
+                    .map(|group| group.to_string_lossy().into_owned()),
             },
         },
         "cache-serve" => Command::CacheServe { options: options.cache()? },
+        "map" => Command::Map {
+            keep: options.flag("--keep"),
+            options: MapOptions {
+                socket: options.path("--socket")?,
+                export: options.path("--export")?.to_string_lossy().into_owned(),
+            },
+        },
+        "unmap" => Command::Unmap { device: options.path("--device")? },
         "check" => Command::Check { config: options.path("--config")? },
         "status" => Command::Status { sockets: options.path("--sockets")? },
         "upgrade" => Command::Upgrade {
@@ -115,7 +145,7 @@ impl Options {
                 return Err(format!("{name}: an option was expected"));
             }
             let value = match name.as_str() {
-                "--successor" | "--overwrite" => OsString::new(),
+                "--successor" | "--overwrite" | "--keep" | "--vhost" => OsString::new(),
                 _ => words.next().ok_or_else(|| format!("{name} needs a value"))?,
             };
             if given.insert(name.clone(), value).is_some() {
@@ -148,6 +178,12 @@ impl Options {
         let Some(value) = self.take(name) else { return Ok(None) };
         let value = value.to_string_lossy();
         value.parse().map(Some).map_err(|_| format!("{name} {value}: a whole number is needed"))
+    }
+
+    fn disk_timeout(&mut self) -> Result<Option<Duration>, String> {
+        let Some(seconds) = self.number("--disk-timeout")? else { return Ok(None) };
+        let timeout = Some(seconds).filter(|it| (1..=600).contains(it)).map(Duration::from_secs);
+        timeout.map(Some).ok_or_else(|| format!("--disk-timeout {seconds}: 1 to 600 seconds"))
     }
 
     fn cache(&mut self) -> Result<CacheOptions, String> {

@@ -7,6 +7,7 @@
 pub mod cached;
 pub mod calls;
 pub mod desk;
+pub mod devices;
 pub mod identity;
 pub mod layer;
 pub mod lock_file;
@@ -16,4 +17,3 @@ pub mod pool;
 pub mod recorder;
 pub mod serve;
 pub(crate) mod status;
-pub mod yielding;

@@ -1,5 +1,6 @@
 //! The daemon: pools in their threads, volumes as the configuration wants them, sockets for them.
 
+pub mod access;
 pub mod copy;
 pub mod disks;
 pub mod handover;

@@ -1,6 +1,17 @@
 //! The one place where requests enter a disk: few at a time when classes compete, by weight.
+//!
+//! ```text
+//! answers --nothing ends for so long, though something is under way--> silent
+//! silent  --something ends--> answers        silent --set aside--> aside
+//! aside   --all that was under way has ended--> answers
+//! ```
+//! A silent disk is waited for: its pool may have nobody else to ask. Its owner sets it aside where
+//! the pool can do without it. Then everything is answered as gone, and the disk is used again only
+//! when nothing of before can change it any more.
 
+use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use purlin_block_core::Nanoseconds;
 use purlin_block_core::buffer::Buffer;
@@ -21,6 +32,9 @@ const WINDOW_SHARED: usize = 8;
 const INTEREST_NANOS: u64 = 20_000_000;
 /// After this an operation is answered as timed out. Its memory stays the kernel's until it ends.
 const OPERATION_TIMEOUT_NANOS: u64 = 60_000_000_000;
+/// A disk of which nothing has ended for so long counts as silent, unless told otherwise. One with
+/// bad sectors may try for some seconds (`scsi_error` of Linux gives up after 30 s).
+pub const PATIENCE: Duration = Duration::from_secs(15);
 
 const CLASSES: usize = IoClass::ALL.len();
 
@@ -34,6 +48,33 @@ pub struct DiskGate {
     asked_at: [Option<Nanoseconds>; CLASSES],
     moved_bytes: [u64; CLASSES],
     timeouts: u64,
+    patience_nanos: u64,
+    state: Answering,
+    /// When something ended last.
+    ended_at: Nanoseconds,
+    /// Operations that were answered before they ended.
+    late: HashSet<IoId>,
+}
+
+/// Whether a disk answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answering {
+    /// It does, or has nothing to do.
+    Yes,
+    /// It does not, and is waited for.
+    Silent,
+    /// It did not, and nothing goes to it.
+    Aside,
+}
+
+/// What has become of an operation that a port has ended.
+pub enum Ended {
+    /// The engine is to be told.
+    Done(DiskDone),
+    /// It goes on, or has been answered before.
+    Nothing,
+    /// As `Nothing`; and a disk that was set aside can be used again.
+    Answers,
 }
 
 struct InFlight {
@@ -54,7 +95,23 @@ impl DiskGate {
             asked_at: [None; CLASSES],
             moved_bytes: [0; CLASSES],
             timeouts: 0,
+            patience_nanos: nanoseconds(PATIENCE),
+            state: Answering::Yes,
+            ended_at: Nanoseconds(0),
+            late: HashSet::new(),
         }
+    }
+
+    /// The same, with another patience than [`PATIENCE`].
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience_nanos: nanoseconds(patience), ..self }
+    }
+
+    /// Whether the disk answers.
+    #[must_use]
+    pub fn answering(&self) -> Answering {
+        self.state
     }
 
     /// Other weights, from the next pick on.
@@ -88,39 +145,63 @@ impl DiskGate {
     /// Takes an operation; it goes to the disk now or when its turn comes.
     pub fn submit(&mut self, io: DiskIo, now: Nanoseconds, port: &mut dyn Port) {
         self.asked_at[io.class as usize] = Some(now);
-        if self.queue.is_empty() && self.in_flight.len() < self.window(now) {
+        if self.state != Answering::Aside
+            && self.queue.is_empty()
+            && self.in_flight.len() < self.window(now)
+        {
             return self.start(io, now, port);
         }
         self.queue.push(io.class, io.bytes() as u64, io);
         self.start_waiting(now, port);
     }
 
-    /// Takes the end of an operation and lets the next go. `None`: it goes on, or has been answered
-    /// as timed out before.
+    /// Takes the end of an operation and lets the next go.
     pub fn complete(
         &mut self,
         id: IoId,
         completion: Completion,
         now: Nanoseconds,
         port: &mut dyn Port,
-    ) -> Option<DiskDone> {
+    ) -> Ended {
+        self.ended_at = now;
+        if self.state == Answering::Silent {
+            self.state = Answering::Yes;
+        }
+        if self.late.remove(&id) {
+            if self.state == Answering::Aside && self.late.is_empty() {
+                self.state = Answering::Yes;
+                return Ended::Answers;
+            }
+            return Ended::Nothing;
+        }
         let result = match go_on(completion) {
             Progress::Ended(result) => result,
             Progress::Partial(operation) => {
                 port.submit(Token::Disk(self.handle, id), operation);
-                return None;
+                return Ended::Nothing;
             }
         };
-        let InFlight { class, bytes, .. } = self.in_flight.remove(&id)?;
+        let Some(InFlight { class, bytes, .. }) = self.in_flight.remove(&id) else {
+            return Ended::Nothing;
+        };
         if result.is_ok() {
             self.moved_bytes[class as usize] += bytes;
         }
         self.start_waiting(now, port);
-        Some(DiskDone { id, result })
+        Ended::Done(DiskDone { id, result })
     }
 
-    /// Answers what has been under way for too long. To be called once a second or so.
+    /// Answers what has been under way for too long, and all that came to a disk that is set aside.
+    /// To be called once a second or so.
     pub fn expire(&mut self, now: Nanoseconds) -> Vec<DiskDone> {
+        if self.state == Answering::Aside {
+            return self.answer_waiting();
+        }
+        let oldest = self.in_flight.values().map(|flight| flight.since).min();
+        let since = oldest.map(|oldest| oldest.max(self.ended_at));
+        if since.is_some_and(|since| now.0.saturating_sub(since.0) > self.patience_nanos) {
+            self.state = Answering::Silent;
+        }
         let late =
             |flight: &InFlight| now.0.saturating_sub(flight.since.0) > OPERATION_TIMEOUT_NANOS;
         let ids: Vec<IoId> =
@@ -129,9 +210,31 @@ impl DiskGate {
         ids.into_iter()
             .map(|id| {
                 self.in_flight.remove(&id);
+                self.late.insert(id);
                 DiskDone { id, result: Err(DiskError::Timeout) }
             })
             .collect()
+    }
+
+    /// Lets nothing go to a silent disk any more. Gives the answers to all that it has and that
+    /// waits for it.
+    pub fn set_aside(&mut self) -> Vec<DiskDone> {
+        if self.state != Answering::Silent {
+            return Vec::new();
+        }
+        self.state = Answering::Aside;
+        let mut done: Vec<DiskDone> = Vec::new();
+        for (id, _) in self.in_flight.drain() {
+            self.late.insert(id);
+            done.push(DiskDone { id, result: Err(DiskError::Gone) });
+        }
+        done.extend(self.answer_waiting());
+        done
+    }
+
+    fn answer_waiting(&mut self) -> Vec<DiskDone> {
+        let waiting = std::iter::from_fn(|| self.queue.pop());
+        waiting.map(|io| DiskDone { id: io.id, result: Err(DiskError::Gone) }).collect()
     }
 
     fn window(&self, now: Nanoseconds) -> usize {
@@ -141,7 +244,8 @@ impl DiskGate {
     }
 
     fn start_waiting(&mut self, now: Nanoseconds, port: &mut dyn Port) {
-        while self.in_flight.len() < self.window(now)
+        while self.state != Answering::Aside
+            && self.in_flight.len() < self.window(now)
             && let Some(io) = self.queue.pop()
         {
             // Who waited is still interested.
@@ -164,6 +268,10 @@ impl DiskGate {
         };
         port.submit(Token::Disk(self.handle, io.id), operation);
     }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 enum Progress {

@@ -1,5 +1,6 @@
 //! The program `purlin-blockd`.
 
+use std::io::Write;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use purlin_blockd::cache::serve::{CacheOptions, CacheServeError};
 use purlin_blockd::control::client::call;
 use purlin_blockd::control::protocol::Call;
 use purlin_blockd::daemon::serve::{End, ServeError, ServeOptions, read_plan, start};
+use purlin_blockd::map;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -32,6 +34,8 @@ fn main() -> ExitCode {
     let said = match command {
         Command::Serve { options, successor } => return serve(options, successor),
         Command::CacheServe { options } => return serve_cache(options),
+        Command::Map { options, keep } => return map_volume(&options, keep),
+        Command::Unmap { device } => return told(map::unmap(&device).map(|()| String::new())),
         Command::Check { config } => {
             return match read_plan(&config) {
                 Ok(plan) => {
@@ -52,6 +56,30 @@ fn main() -> ExitCode {
     match said {
         Ok(result) => {
             println!("{result:#}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("purlin-blockd: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn map_volume(options: &map::MapOptions, keep: bool) -> ExitCode {
+    if !keep {
+        return told(map::map(options));
+    }
+    // Whoever started it reads the first line, and nobody anything else.
+    let Err(error) = map::keep(options) else { return ExitCode::SUCCESS };
+    let _ = writeln!(std::io::stdout(), "{error}");
+    ExitCode::FAILURE
+}
+
+fn told(said: std::io::Result<String>) -> ExitCode {
+    match said {
+        Ok(said) if said.is_empty() => ExitCode::SUCCESS,
+        Ok(said) => {
+            println!("{said}");
             ExitCode::SUCCESS
         }
         Err(error) => {

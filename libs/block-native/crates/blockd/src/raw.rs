@@ -93,6 +93,7 @@ impl RawEngine {
         PoolStatus {
             level: purlin_block_core::placement::Level::Disk,
             moving: purlin_block_core::control::Moving::default(),
+            scrub: None,
             id: PoolId([0; 16]),
             policy: Policy::Replicas { copies: 1 },
             generation: 0,

@@ -7,6 +7,7 @@
 
 mod answers;
 pub mod connection;
+mod devices;
 mod intake;
 pub mod mailbox;
 mod mails;
@@ -24,11 +25,13 @@ use purlin_block_core::keys::KeyMap;
 use purlin_block_core::request::{Answer, Tag};
 use purlin_block_core::{BlockError, Nanoseconds, Phase};
 
-use crate::disk_gate::DiskGate;
+use crate::disk_gate::{Answering, DiskGate, Ended};
 use crate::engine::Engine;
 use crate::port::Port;
 use crate::port::operation::{Completion, Operation};
 use crate::port::token::{ConnectionKey, Token};
+use crate::qos::weighted_queue::Weights;
+use crate::vhost::device::Device;
 use connection::Connection;
 use mailbox::{Mailbox, Travelling};
 use mails::CallInFlight;
@@ -44,6 +47,21 @@ const EXPIRY_PERIOD: Duration = Duration::from_secs(1);
 pub trait Watcher {
     /// The engine has started, with these volumes, or they have changed.
     fn volumes(&self, volumes: &[VolumeStatus]);
+
+    /// A disk answers nothing any more and is done without, or answers again and catches up.
+    fn disk_answers(&self, disk: DiskHandle, answers: bool) {
+        eprintln!("purlin-blockd: {}", answering_told(&format!("disk {}", disk.0), answers));
+    }
+}
+
+/// A sentence on a disk that answers nothing any more, or does again. Pure.
+#[must_use]
+pub fn answering_told(disk: &str, answers: bool) -> String {
+    if answers {
+        format!("{disk} answers again and catches up")
+    } else {
+        format!("{disk} answers nothing any more: it is missing until it does")
+    }
 }
 
 /// The disks of a reactor by their handles.
@@ -57,13 +75,17 @@ pub struct Reactor<E> {
     mailbox: Mailbox,
     watcher: Box<dyn Watcher>,
     connections: KeyMap<ConnectionKey, Connection>,
-    /// Connections with something to read, to send or to receive.
+    /// Guests' devices; their keys are no connection's.
+    devices: KeyMap<ConnectionKey, Device>,
+    /// Connections and devices with something to read, to send or to receive.
     touched: Vec<ConnectionKey>,
     volumes: Volumes,
     pending: Pending,
     /// Requests of the daemon's own.
     foreign: KeyMap<Tag, Sender<Result<Answer, BlockError>>>,
     calls: KeyMap<Tag, CallInFlight>,
+    /// What a recovery speed that was set in use has made of the weights.
+    weights: Option<Weights>,
     /// Answers that are given once the volumes are known anew.
     held_answers: Vec<(Sender<Result<ControlAnswer, BlockError>>, ControlAnswer)>,
     /// Clients that came before the engine ran.
@@ -97,11 +119,13 @@ impl<E: Engine> Reactor<E> {
             mailbox,
             watcher,
             connections: KeyMap::default(),
+            devices: KeyMap::default(),
             touched: Vec::new(),
             volumes: Volumes::default(),
             pending: Pending::default(),
             foreign: KeyMap::default(),
             calls: KeyMap::default(),
+            weights: None,
             held_answers: Vec::new(),
             early: Vec::new(),
             giving_away: None,
@@ -184,10 +208,18 @@ impl<E: Engine> Reactor<E> {
                     self.touched.push(key);
                 }
             }
+            Token::Kick(key, queue, generation) => {
+                if let Some(device) = self.devices.get_mut(&key) {
+                    device.kicked(queue, generation);
+                    self.touched.push(key);
+                }
+            }
             Token::Disk(disk, id) => {
                 let Some(gate) = self.gates.get_mut(&disk) else { return };
-                if let Some(done) = gate.complete(id, completion, now, self.port.as_mut()) {
-                    self.engine.complete(done);
+                match gate.complete(id, completion, now, self.port.as_mut()) {
+                    Ended::Done(done) => self.engine.complete(done),
+                    Ended::Nothing => {}
+                    Ended::Answers => self.tell_answering(disk, true),
                 }
             }
         }
@@ -226,6 +258,9 @@ impl<E: Engine> Reactor<E> {
         touched.sort_unstable();
         touched.dedup();
         for key in touched.drain(..) {
+            if self.settle_device(key) {
+                continue;
+            }
             let Some(connection) = self.connections.get_mut(&key) else { continue };
             connection.flush(self.port.as_mut());
             if self.giving_away.is_none() {
@@ -239,6 +274,8 @@ impl<E: Engine> Reactor<E> {
         if self.giving_away.is_none() {
             let ready = self.connections.iter().filter(|(_, it)| it.is_ready_again());
             touched.extend(ready.map(|(key, _)| *key));
+            let ready = self.devices.iter().filter(|(_, it)| it.is_ready_again());
+            touched.extend(ready.map(|(key, _)| *key));
         }
         self.touched = touched;
     }
@@ -248,10 +285,17 @@ impl<E: Engine> Reactor<E> {
             return;
         }
         self.expiry_at = Nanoseconds(now.0 + nanoseconds(EXPIRY_PERIOD).0);
-        for gate in self.gates.values_mut() {
+        let mut silent = Vec::new();
+        for (disk, gate) in &mut self.gates {
             for done in gate.expire(now) {
                 self.engine.complete(done);
             }
+            if gate.answering() == Answering::Silent {
+                silent.push(*disk);
+            }
+        }
+        for disk in silent {
+            self.tell_answering(disk, false);
         }
     }
 

@@ -243,3 +243,29 @@ fn a_successor_that_cannot_bring_a_volume_about_takes_over_nothing() {
     assert_eq!(client.take(4096), [7; 4096]);
     lab.daemon.stop();
 }
+
+#[test]
+fn a_scrub_tells_how_far_it_is_is_held_and_goes_on() {
+    let lab = Lab::start("{\"replicas\":2}", "rebalance", &["s1/a", "s2/b", "s3/c"]);
+    assert_eq!(lab.engine()["scrub"], Value::Null);
+    let none = lab.call("pool-scrub-pause", &json!({ "on": true })).unwrap_err();
+    assert_eq!(none, "PUR_BLOCK_INVALID", "no scrub runs");
+    std::thread::scope(|scope| {
+        let ended = scope.spawn(|| lab.call("pool-scrub", &json!({ "deep": true })).unwrap());
+        // It may end before it can be held.
+        wait_until("a scrub is held", || {
+            let held = lab.call("pool-scrub-pause", &json!({ "on": true })).is_ok();
+            held || ended.is_finished()
+        });
+        let scrub = lab.engine()["scrub"].clone();
+        if !scrub.is_null() {
+            assert_eq!((&scrub["paused"], &scrub["deep"]), (&json!(true), &json!(true)), "{scrub}");
+            assert_eq!(scrub["plannedBytes"], 32 << 20, "{scrub}");
+            assert!(scrub["walkedBytes"].as_u64() <= scrub["plannedBytes"].as_u64(), "{scrub}");
+            lab.call("pool-scrub-pause", &json!({ "on": false })).unwrap();
+        }
+        let report = ended.join().unwrap();
+        assert_eq!((&report["lost"], &report["repaired"]), (&json!(0), &json!(0)), "{report}");
+        assert!(report["stripes"].as_u64() > Some(0), "{report}");
+    });
+}

@@ -4,11 +4,14 @@
 //! `complete`, keeps what `next_lock` gives where it survives the SSDs, and calls `advance` after
 //! each turn. `docs/cache.md` says how it is built and why.
 
+mod adopt;
 mod budget;
 mod commit;
 mod core;
 mod destage;
+mod dirty;
 mod fill;
+mod free;
 mod heat;
 mod memory;
 mod metadata;
@@ -24,6 +27,7 @@ mod replay;
 mod simulation;
 mod streams;
 mod switch;
+mod turns;
 mod write;
 
 use std::rc::Rc;
@@ -56,6 +60,16 @@ macro_rules! mutation {
     };
 }
 use mutation;
+
+/// Few in some runs, so that a commit has several blocks of the journal there too.
+#[cfg(all(test, feature = "simulation"))]
+use simulation::narrow::journal_records;
+
+/// Records of one block of the journal.
+#[cfg(not(all(test, feature = "simulation")))]
+const fn journal_records() -> usize {
+    RECORDS_MAX
+}
 
 /// What the cache does with writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -225,6 +239,11 @@ pub enum Request {
     Close,
     /// Gives up the lost pages: from then on they are what the origin has.
     AcceptLoss,
+    /// Lets an SSD take part beside the others; answered when it has everything. What was on it is
+    /// gone.
+    Adopt(DiskHandle),
+    /// Lets go of one SSD of several; it is stale from then on.
+    Dismiss(DiskHandle),
     /// Drains and lets go of the SSDs. Of a clean cache no disk is asked for anything.
     Detach,
 }
@@ -269,10 +288,14 @@ pub struct Status {
     pub dirty_pages: usize,
     /// Pages in the slots.
     pub cached_pages: usize,
+    /// Pages that were asked for so far and came from the slow device.
+    pub missed_pages: u64,
     /// Dirty pages that cannot be read.
     pub lost_pages: usize,
     /// SSDs in use.
     pub ssds: usize,
+    /// Of an SSD that is being adopted: slots whose content it has.
+    pub adopted_slots: Option<u32>,
     /// Errors of the SSDs so far, wrong checksums too.
     pub ssd_errors: u64,
 }
@@ -310,8 +333,9 @@ impl Cache {
         let inner = self.core.get();
         let now = inner.now?;
         let idle_at = Nanoseconds(inner.asked_at.0 + inner.options.idle_after.0);
-        let paused = (!inner.dirty.is_empty()).then(|| inner.pace.next());
-        paused.into_iter().chain([idle_at]).filter(|at| *at > now).min()
+        let dirty = !inner.dirty.is_empty();
+        let paused = dirty.then(|| [inner.pace.next(), inner.turns.quiet_at()]);
+        paused.into_iter().flatten().chain([idle_at]).filter(|at| *at > now).min()
     }
 
     /// Something an operator has to hear of.
@@ -355,6 +379,14 @@ impl Cache {
             }),
             Request::AcceptLoss => tasks.spawn(async move {
                 let result = switch::accept_loss(&core).await;
+                core.reply(tag, result.map(|()| None));
+            }),
+            Request::Adopt(ssd) => tasks.spawn(async move {
+                let result = adopt::adopt(&core, ssd).await;
+                core.reply(tag, result.map(|()| None));
+            }),
+            Request::Dismiss(ssd) => tasks.spawn(async move {
+                let result = adopt::dismiss(&core, ssd).await;
                 core.reply(tag, result.map(|()| None));
             }),
             Request::Detach => tasks.spawn(async move {
@@ -416,8 +448,10 @@ impl Cache {
             mode: inner.mode,
             dirty_pages: inner.dirty.len() + inner.lost.len(),
             cached_pages: inner.cached_pages,
+            missed_pages: inner.missed_pages,
             lost_pages: inner.lost.len(),
             ssds: inner.alive.len(),
+            adopted_slots: inner.newcomer.map(|newcomer| newcomer.slots),
             ssd_errors: inner.errors,
         }
     }

@@ -4,7 +4,7 @@
 //! A page's past makes it one of 52 classes (`class`). For each class and age the policy counts how
 //! often a page comes back then (`reuse`), remembers pages outside the cache for that (`ghosts`),
 //! and works out what keeping a page is worth, and whether it is worth a write to flash. Nothing is
-//! allocated after construction; a request looks at one set of 64 slots and 80 ghosts.
+//! allocated after construction; a request looks at one set of 64 slots and 16 ghosts.
 
 mod age;
 mod class;
@@ -73,6 +73,9 @@ pub struct Access {
 const LESSON_REQUESTS_MIN: usize = 200;
 /// The memory that all parts may use, in bytes for each page of the cache: 4 GiB for each TiB.
 const MEMORY_BYTES_PER_PAGE: usize = 16;
+/// What of it is left to the data path for what it has in memory of each slot, in eighths of a
+/// byte: seven bytes for block, checksum and state, and less than one for all else.
+const DATA_PATH_BITS_PER_PAGE: usize = 60;
 
 /// The policy of one cache.
 #[derive(Debug)]
@@ -105,12 +108,13 @@ impl Policy {
         let PolicyShape { capacity_pages, address_bits } = shape;
         assert!(capacity_pages > 0, "a cache has a page");
         assert!(u32::try_from(capacity_pages).is_ok(), "a cache has fewer than 2^32 pages");
-        let index = Index::new(capacity_pages);
+        let permutation = Permutation::new(address_bits, capacity_pages.div_ceil(index::WAYS));
+        let index = Index::new(capacity_pages, !permutation.has_short_tags());
         let tick_requests = (capacity_pages / usize::from(TICKS_PER_CAPACITY)).max(1);
         let lesson_requests = (capacity_pages / 2).max(LESSON_REQUESTS_MIN);
         let mut policy = Self {
             stage: Stage::new(0),
-            permutation: Permutation::new(address_bits, index.sets()),
+            permutation,
             ghosts: Ghosts::new(index.sets()),
             regions: Regions::new(capacity_pages),
             reuse: Reuse::new(capacity_pages),
@@ -126,7 +130,9 @@ impl Policy {
             in_run: false,
             last_was_known: false,
         };
-        let left = (MEMORY_BYTES_PER_PAGE * capacity_pages).saturating_sub(policy.metadata_bytes());
+        let data_path = capacity_pages * DATA_PATH_BITS_PER_PAGE / 8;
+        let left = MEMORY_BYTES_PER_PAGE * capacity_pages;
+        let left = left.saturating_sub(data_path + policy.metadata_bytes());
         policy.stage = Stage::new(left / STAGED_PAGE_BYTES);
         policy
     }
@@ -150,7 +156,7 @@ impl Policy {
             }
             return Access { found: Found::Memory, write: None };
         }
-        let remembered = self.ghosts.take(place.set, place.tag);
+        let remembered = self.ghosts.take(place.set, place.tag, self.now);
         self.last_was_known = remembered.is_some();
         let state = match remembered {
             Some(ghost) => self.come_back(page, ghost),
@@ -197,7 +203,7 @@ impl Policy {
         let place = self.permutation.place(page);
         let victim = self.victim(place.set)?;
         let waiting = self.stage.find(page).map(|at| std::mem::replace(at, PageState::EMPTY));
-        let known = waiting.or_else(|| self.ghosts.take(place.set, place.tag));
+        let known = waiting.or_else(|| self.ghosts.take(place.set, place.tag, self.now));
         let state = known.unwrap_or(PageState::new(Class::of_new(Run::None, 0), self.now));
         Some(self.put(page, place, state, victim.slot))
     }
@@ -210,7 +216,7 @@ impl Policy {
         if victim.worth.is_some_and(|worth| worth > 0.0) || self.stage.find(page).is_some() {
             return None;
         }
-        let known = self.ghosts.take(place.set, place.tag);
+        let known = self.ghosts.take(place.set, place.tag, self.now);
         let state = known.unwrap_or(PageState::new(Class::of_new(Run::None, 0), self.now));
         Some(self.put(page, place, state, victim.slot))
     }
@@ -483,8 +489,9 @@ mod tests {
 
     #[test]
     fn all_parts_together_take_at_most_sixteen_bytes_a_page() {
-        for capacity_pages in [5000, 65_536, 1 << 20] {
-            let bytes = policy(capacity_pages).metadata_bytes();
+        for capacity_pages in [1 << 18, 1 << 20] {
+            let data_path = capacity_pages * DATA_PATH_BITS_PER_PAGE / 8;
+            let bytes = policy(capacity_pages).metadata_bytes() + data_path;
             assert!(bytes <= MEMORY_BYTES_PER_PAGE * capacity_pages, "{capacity_pages}: {bytes}");
         }
     }

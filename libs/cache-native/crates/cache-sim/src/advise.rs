@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use purlin_block_core::buffer::Slice;
-use purlin_block_core::disk::{DiskDone, DiskHandle, DiskOp};
+use purlin_block_core::disk::{DiskDone, DiskHandle, DiskOp, IoClass};
 use purlin_cache_core::CacheId;
 use purlin_cache_core::cache::{Cache, Lock, Mode, Phase, Request, Setup, Shape, Tag};
 
@@ -106,7 +106,9 @@ impl Bench {
                 let result = match io.op {
                     DiskOp::Read { buffer, .. } => {
                         if origin {
-                            self.counts.origin_reads += buffer.blocks() as u64;
+                            // Each page is a request, and what comes along was not asked for.
+                            let asked = io.class == IoClass::Client;
+                            self.counts.origin_reads += u64::from(asked);
                             self.counts.origin_requests += 1;
                         }
                         Some(buffer)

@@ -136,10 +136,7 @@ impl Core {
                     volume.limits = limits;
                 }
             }
-            Change::SetRecoverySpeed(speed) => {
-                catalogue.recovery_speed = speed;
-                self.queue.borrow_mut().set_recovery_speed(speed);
-            }
+            Change::SetRecoverySpeed(speed) => catalogue.recovery_speed = speed,
             Change::SetPolicy(policy) => {
                 self.policy.set(policy);
                 self.change_table();

@@ -16,11 +16,10 @@ use super::pages::{Pages, Pointer};
 use super::queue::Queue;
 use super::rebuild::Rebuild;
 use super::reserve::Reservations;
+use super::scrub::Scrub;
 use super::tasks::{Awaited, Bell, Promise, Tasks, promise};
 use crate::buffer::Buffer;
-use crate::control::{
-    Control, ControlReply, DiskId, Moving, OpenOptions, PoolId, ScrubReport, Survey,
-};
+use crate::control::{Control, ControlReply, DiskId, Moving, OpenOptions, PoolId, Survey};
 use crate::disk::{DiskDone, DiskError, DiskHandle, DiskIo, DiskOp, IoClass, IoId};
 use crate::error::BlockError;
 use crate::keys::KeyMap;
@@ -50,7 +49,7 @@ impl Counters {
 /// so that a late answer is nobody else's.
 #[derive(Default)]
 struct Waiting {
-    places: Vec<Option<(IoId, DiskHandle, Promise<IoResult>)>>,
+    places: Vec<Option<(IoId, Promise<IoResult>)>>,
     free: Vec<usize>,
     next: u64,
 }
@@ -59,22 +58,22 @@ struct Waiting {
 const PLACE_BITS: u32 = 24;
 
 impl Waiting {
-    fn insert(&mut self, disk: DiskHandle, answer: Promise<IoResult>) -> IoId {
+    fn insert(&mut self, answer: Promise<IoResult>) -> IoId {
         let place = self.free.pop().unwrap_or_else(|| {
             self.places.push(None);
             self.places.len() - 1
         });
         let id = IoId(self.next << PLACE_BITS | place as u64);
         self.next += 1;
-        self.places[place] = Some((id, disk, answer));
+        self.places[place] = Some((id, answer));
         id
     }
 
-    fn take(&mut self, id: IoId) -> Option<(DiskHandle, Promise<IoResult>)> {
+    fn take(&mut self, id: IoId) -> Option<Promise<IoResult>> {
         let place = usize::try_from(id.0 & ((1 << PLACE_BITS) - 1)).ok()?;
-        let (_, disk, answer) = self.places.get_mut(place)?.take_if(|waiting| waiting.0 == id)?;
+        let (_, answer) = self.places.get_mut(place)?.take_if(|waiting| waiting.0 == id)?;
         self.free.push(place);
-        Some((disk, answer))
+        Some(answer)
     }
 }
 
@@ -83,6 +82,8 @@ impl Waiting {
 pub struct Wanted {
     /// A cycle, whatever there is to do.
     pub cycle: Cell<bool>,
+    /// How many wait for the end of one: what can go on in the next does.
+    pub waiting: Cell<usize>,
     /// Stripes found bad, by head and stripe.
     pub repairs: RefCell<Vec<(u64, u64)>>,
     /// Stripes are short or misplaced: walk the map.
@@ -95,8 +96,6 @@ pub struct Wanted {
     pub paused: Cell<bool>,
     /// A look at what is really placed.
     pub survey: Cell<bool>,
-    /// A scrub, deep or not.
-    pub scrub: Cell<Option<bool>>,
 }
 
 /// Blocks let go of in a cycle, held until every read that may still look at them has ended.
@@ -146,7 +145,7 @@ pub struct Core {
     pub closing: Cell<bool>,
     pub cycles_begun: Cell<u64>,
     pub cycles_ended: Cell<u64>,
-    pub scrubbed: Cell<ScrubReport>,
+    pub scrub: RefCell<Scrub>,
     /// Changes of the catalogue that wait for their turn.
     pub calls: RefCell<VecDeque<Control>>,
     pub calls_bell: Bell,
@@ -206,7 +205,7 @@ impl Core {
             closing: Cell::new(false),
             cycles_begun: Cell::new(0),
             cycles_ended: Cell::new(0),
-            scrubbed: Cell::default(),
+            scrub: RefCell::default(),
             calls: RefCell::default(),
             calls_bell: Bell::default(),
             state: Cell::new(([Place::NOWHERE; COPIES_MAX], 0)),
@@ -243,15 +242,14 @@ impl Core {
     }
 
     fn issue(&self, disk: DiskHandle, class: IoClass, op: DiskOp, answer: Promise<IoResult>) {
-        let id = self.waiting.borrow_mut().insert(disk, answer);
+        let id = self.waiting.borrow_mut().insert(answer);
         self.queue.borrow_mut().push(DiskIo { id, disk, class, op });
     }
 
     /// Takes a disk's answer.
     pub fn complete(&self, done: DiskDone) {
         let waiting = self.waiting.borrow_mut().take(done.id);
-        if let Some((disk, answer)) = waiting {
-            self.queue.borrow_mut().ended(disk);
+        if let Some(answer) = waiting {
             answer.keep(done.result);
         }
     }

@@ -123,6 +123,7 @@ pub fn new_member(
     Ok(Member {
         id,
         handle: Some(disk.handle),
+        name: disk.name.clone(),
         media: disk.facts.media,
         size_blocks,
         domains: disk.domains.clone(),

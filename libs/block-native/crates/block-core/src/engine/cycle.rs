@@ -67,9 +67,7 @@ impl Core {
             let survey = self.survey().await?;
             *self.surveyed.borrow_mut() = survey;
         }
-        if let Some(deep) = self.wanted.scrub.take() {
-            self.scrubbed.set(self.scrub(deep).await?);
-        }
+        self.scrub_some().await;
         let tail = through + 1;
         let forced = self.wanted.checkpoint.take();
         let clean = self.pages.borrow().dirty_count() == 0 && !rebuilt;

@@ -8,9 +8,9 @@ use super::layout::{Found, SUPERBLOCKS, Superblock};
 use super::members::Member;
 use crate::buffer::{BLOCK_BYTES, Buffer, Slice};
 use crate::control::{ControlAnswer, ControlOp, DiskId, DiskSpec, DiskState};
-use crate::disk::{DiskOp, IoClass};
+use crate::disk::{DiskHandle, DiskOp, IoClass};
 use crate::error::BlockError;
-use crate::placement::Expand;
+use crate::placement::{Expand, Level};
 use crate::pool::Phase;
 
 type Answered = Result<ControlAnswer, BlockError>;
@@ -31,12 +31,11 @@ impl Core {
             ControlOp::RemoveDisk(disk) => self.remove_disk(disk).await,
             ControlOp::ReplaceDisk { disk, by, force } => self.replace_disk(disk, &by, force).await,
             ControlOp::ForgetDisk(disk) => self.forget_disk(disk).await,
+            ControlOp::SetAnswering { disk, answers } => self.set_answering(disk, answers).await,
+            ControlOp::SetTopology { level, domains } => self.set_topology(level, domains).await,
             ControlOp::SetMaintenance { disk, on } => self.set_maintenance(disk, on).await,
-            ControlOp::Scrub { deep } => {
-                self.wanted.scrub.set(Some(deep));
-                self.one_cycle().await?;
-                Ok(ControlAnswer::Scrubbed(self.scrubbed.get()))
-            }
+            ControlOp::Scrub { deep } => self.scrub(deep).await,
+            ControlOp::PauseScrub(pause) => self.pause_scrub(pause),
             ControlOp::Rebalance => {
                 self.wanted.paused.set(false);
                 self.wanted.rebalance.set(true);
@@ -97,23 +96,30 @@ impl Core {
         let wanted = self.cycles_begun.get() + 1;
         self.wanted.checkpoint.set(true);
         self.want_cycle();
-        while self.cycles_ended.get() < wanted {
+        self.wanted.waiting.update(|waiting| waiting + 1);
+        let mut outcome = Ok(());
+        while outcome.is_ok() && self.cycles_ended.get() < wanted {
             self.cycle_ended.next().await;
-            if let Some(refusal) = self.refusal() {
-                return Err(refusal);
-            }
-            if let Some(error) = self.stalled.borrow().clone() {
-                return Err(error);
-            }
+            outcome = self.trouble().map_or(Ok(()), Err);
         }
-        Ok(())
+        self.wanted.waiting.update(|waiting| waiting - 1);
+        outcome
     }
 
-    /// Waits until a pass over the map finds nothing more to move.
+    /// Why no cycle ends.
+    fn trouble(&self) -> Option<BlockError> {
+        self.refusal().or_else(|| self.stalled.borrow().clone())
+    }
+
+    /// Waits until a pass over the map finds nothing more to move. Nobody asks for a cycle
+    /// meanwhile: a pass goes on by itself, and does more in a cycle that nobody waits for.
     async fn rebuilt(self: &Rc<Self>) -> Result<(), BlockError> {
-        self.wanted.rebuild.set(true);
+        self.begin_anew();
         while self.wanted.rebuild.get() {
-            self.one_cycle().await?;
+            self.cycle_ended.next().await;
+            if let Some(error) = self.trouble() {
+                return Err(error);
+            }
         }
         Ok(())
     }
@@ -225,6 +231,7 @@ impl Core {
             }
             member.handle = Some(disk.handle);
             member.state = DiskState::Joining;
+            member.name.clone_from(&disk.name);
             member.domains.clone_from(&disk.domains);
             member.written += 1;
         }
@@ -339,11 +346,7 @@ impl Core {
             self.join(&[id]).await?;
             return Ok(ControlAnswer::Done);
         }
-        let domains = {
-            let away = |member: &Member| !member.is_usable() || member.id == id;
-            self.domains(&self.members.borrow(), away)
-        };
-        let most = self.policy.get().failures();
+        let (domains, most) = (self.domains_without(id), self.policy.get().failures());
         if domains > most {
             let reason = format!(
                 "with disk {} in maintenance {domains} fault domains would be away; {most} may be",
@@ -354,6 +357,79 @@ impl Core {
         self.flush(IoClass::Client).await?;
         self.set_state(id, DiskState::Maintenance, |state| state == DiskState::Online)?;
         self.one_cycle().await.map(|()| ControlAnswer::Done)
+    }
+
+    /// Fault domains that are away if a disk is as well.
+    fn domains_without(&self, id: DiskId) -> usize {
+        let away = |member: &Member| !member.is_usable() || member.id == id;
+        self.domains(&self.members.borrow(), away)
+    }
+
+    async fn set_answering(self: &Rc<Self>, disk: DiskHandle, answers: bool) -> Answered {
+        let found = {
+            let members = self.members.borrow();
+            let found = members.iter().find(|member| member.handle == Some(disk));
+            found.map(|member| (member.id, member.state, member.is_usable()))
+        };
+        let Some((id, state, usable)) = found else {
+            let reason = format!("device {} is no disk of the pool", disk.0);
+            return Err(BlockError::Invalid { reason });
+        };
+        if answers {
+            if state == DiskState::Missing {
+                if let Some(member) = self.members.borrow_mut().get_mut(id) {
+                    member.state = DiskState::Joining;
+                    member.written += 1;
+                }
+                self.join(&[id]).await?;
+            }
+            return Ok(ControlAnswer::Disk(id));
+        }
+        if usable && self.domains_without(id) > self.policy.get().failures() {
+            let reason = format!("nothing can be done without disk {}", id.0);
+            return Err(BlockError::Invalid { reason });
+        }
+        if usable && let Some(member) = self.members.borrow_mut().get_mut(id) {
+            member.state = DiskState::Missing;
+            member.errors += 1;
+        }
+        self.want_cycle();
+        Ok(ControlAnswer::Disk(id))
+    }
+
+    async fn set_topology(
+        self: &Rc<Self>,
+        level: Level,
+        domains: Vec<(DiskHandle, Vec<String>)>,
+    ) -> Answered {
+        let before = self.exchange_domains(domains);
+        if before.is_empty() && self.table.borrow().level() == level {
+            return Ok(ControlAnswer::Done);
+        }
+        if let Err(error) = self.try_table(level, Expand::Rebalance) {
+            self.exchange_domains(before);
+            let reason = format!("the disks cannot stand so: {error}");
+            return Err(BlockError::Invalid { reason });
+        }
+        self.wanted.rebalance.set(true);
+        self.begin_anew();
+        self.one_cycle().await.map(|()| ControlAnswer::Done)
+    }
+
+    /// Says anew where devices stand. Gives where those stood that stand elsewhere now.
+    fn exchange_domains(
+        &self,
+        domains: Vec<(DiskHandle, Vec<String>)>,
+    ) -> Vec<(DiskHandle, Vec<String>)> {
+        let mut members = self.members.borrow_mut();
+        let mut before = Vec::new();
+        for (handle, domains) in domains {
+            let known = members.iter_mut().find(|member| member.handle == Some(handle));
+            if let Some(member) = known.filter(|member| member.domains != domains) {
+                before.push((handle, std::mem::replace(&mut member.domains, domains)));
+            }
+        }
+        before
     }
 
     fn set_state(

@@ -37,6 +37,12 @@ pub struct Exchange {
     pub rebuilds: bool,
 }
 
+/// Shards for which there is room where they go.
+pub struct Travelling {
+    exchange: Exchange,
+    places: Vec<Place>,
+}
+
 impl Member {
     /// Whether what it has counts: all but what was given up.
     pub fn may_have(&self) -> bool {
@@ -201,41 +207,55 @@ impl Core {
         table.fill(stripe, kept, most, &fits)
     }
 
-    /// Moves shards of a stripe that only the tree of `head` has. False where that could not be
-    /// done: nothing has changed then.
+    /// Takes room for the shards that go; `None` where there is none.
+    pub fn begin_exchange(&self, exchange: Exchange) -> Option<Travelling> {
+        let disks: Vec<Option<DiskId>> =
+            exchange.going.iter().map(|&(_, disk)| Some(disk)).collect();
+        let places = self.take_space(&disks, exchange.shape.shard_blocks as u64)?;
+        Some(Travelling { exchange, places })
+    }
+
+    /// Copies or rebuilds the shards that go. Whether all of them arrived.
+    pub async fn carry(
+        self: &Rc<Self>,
+        entry: &Rc<Entry>,
+        travelling: &Travelling,
+        class: IoClass,
+    ) -> bool {
+        let going = &travelling.exchange.going;
+        let shards: Vec<usize> = going.iter().map(|&(shard, _)| shard).collect();
+        match self.gather(entry, &shards, class).await {
+            None => false,
+            Some(shards) => self.write_shards(entry, &travelling.places, shards, class).await,
+        }
+    }
+
+    /// Nobody has heard of the places of shards that did not arrive, or are not wanted any more.
+    pub fn give_up(&self, travelling: &Travelling) {
+        self.let_go(&travelling.places, travelling.exchange.shape.shard_blocks as u64);
+    }
+
+    /// Puts the new places of shards that arrived into the map, if only the tree of `head` has the
+    /// stripe. False where that is not so: nothing has changed then.
     ///
     /// # Errors
     /// [`BlockError::Damaged`].
-    pub async fn exchange(
+    pub async fn end_exchange(
         self: &Rc<Self>,
         head: u64,
         stripe: u64,
-        entry: &Rc<Entry>,
-        exchange: Exchange,
-        class: IoClass,
+        entry: &Entry,
+        travelling: &Travelling,
     ) -> Result<bool, BlockError> {
-        let Exchange { shape, kept, going, rebuilds } = exchange;
-        let rows = shape.shard_blocks as u64;
-        let disks: Vec<Option<DiskId>> = going.iter().map(|&(_, disk)| Some(disk)).collect();
-        let Some(places) = self.take_space(&disks, rows) else { return Ok(false) };
-        let shards: Vec<usize> = going.iter().map(|&(shard, _)| shard).collect();
-        let written = match self.gather(entry, &shards, class).await {
-            None => false,
-            Some(shards) => self.write_shards(entry, &places, shards, class).await,
-        };
-        if !written {
-            self.let_go(&places, rows);
-            return Ok(false);
-        }
-        let mut new = Entry { shape, places: kept, ..(**entry).clone() };
-        for (&(shard, _), &place) in going.iter().zip(&places) {
+        let Travelling { exchange: Exchange { shape, kept, going, rebuilds }, places } = travelling;
+        let mut new = Entry { shape: *shape, places: kept.clone(), ..entry.clone() };
+        for (&(shard, _), &place) in going.iter().zip(places) {
             new.places[shard] = place;
         }
         if !self.exchange_entry(head, stripe, entry, &new).await? {
-            self.let_go(&places, rows);
             return Ok(false);
         }
-        self.note_moved(entry, &going, rebuilds);
+        self.note_moved(entry, going, *rebuilds);
         Ok(true)
     }
 
@@ -308,6 +328,10 @@ impl Core {
         class: IoClass,
     ) -> Option<Vec<Slice>> {
         let rows = entry.shape.shard_blocks;
+        // Counted before they are read: many stripes choose their sources at once.
+        for &shard in shards {
+            self.count_moved(entry.places[shard].disk(), (rows * BLOCK_BYTES) as u64);
+        }
         let reads = shards.iter().map(|&shard| {
             let (core, entry) = (Rc::clone(self), Rc::clone(entry));
             async move { core.read_shard(&entry, shard, 0, rows, class).await }
@@ -316,7 +340,6 @@ impl Core {
         let mut slices = Vec::new();
         for (&shard, buffer) in shards.iter().zip(read) {
             let buffer = buffer.filter(|it| is_right(entry, shard, 0, it.as_bytes()))?;
-            self.count_moved(entry.places[shard].disk(), buffer.len() as u64);
             slices.push(buffer.share());
         }
         Some(slices)

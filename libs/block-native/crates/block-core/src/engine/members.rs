@@ -15,6 +15,7 @@ use crate::disk::{DiskError, DiskHandle, DiskOp, IoClass, Media};
 pub struct Member {
     pub id: DiskId,
     pub handle: Option<DiskHandle>,
+    pub name: String,
     pub media: Media,
     pub size_blocks: u64,
     pub domains: Vec<String>,

@@ -63,7 +63,6 @@ impl Core {
                 member.space.mark(place.block(), blocks);
             }
         }
-        self.queue.borrow_mut().set_recovery_speed(self.catalogue.borrow().recovery_speed);
         self.walk().await?;
         self.replay(stored.changes_through, newest.log_is_empty).await?;
         self.begin_epoch().await
@@ -143,6 +142,7 @@ impl Core {
         for (disk, superblock) in found {
             let Some(member) = members.get_mut(superblock.disk) else { continue };
             member.handle = Some(disk.handle);
+            member.name.clone_from(&disk.name);
             member.domains.clone_from(&disk.domains);
             // Replay decides what of the volatile writes counts, so they are to be flushed.
             member.written = 1;

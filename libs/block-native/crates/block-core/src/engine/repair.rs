@@ -1,19 +1,13 @@
-//! Rewriting what is bad of a stripe or a page, and scrubbing for it.
+//! Rewriting what is bad of a stripe.
 
-use std::collections::HashSet;
 use std::rc::Rc;
 
-use super::catalogue::Base;
 use super::core::{Core, Counters};
 use super::entry::{Entry, Place};
-use super::geometry::FAN_OUT;
-use super::pages::{Pointer, child};
 use super::read_stripe::is_right;
 use super::tasks;
-use super::tree::leaf_entry;
 use super::write_stripe::Blocks;
 use crate::buffer::{BLOCK_BYTES, Buffer, Slice};
-use crate::control::ScrubReport;
 use crate::disk::IoClass;
 use crate::error::BlockError;
 
@@ -105,62 +99,5 @@ impl Core {
         let whole = whole.share();
         let shard = |at: usize| whole.blocks_at(at * shape.shard_blocks, shape.shard_blocks);
         wanted.iter().map(|&at| (at, vec![(0, shard(at))])).collect()
-    }
-
-    /// Reads the map on every disk that has it, and with `deep` every shard; repairs what is bad.
-    /// Runs inside a cycle, so that nothing moves under it.
-    pub async fn scrub(self: &Rc<Self>, deep: bool) -> Result<ScrubReport, BlockError> {
-        let mut report = ScrubReport::default();
-        let mut seen = HashSet::new();
-        let mut left: Vec<(Pointer, u8)> = {
-            let catalogue = self.catalogue.borrow();
-            let roots = catalogue.heads.values().filter_map(|head| match head.base {
-                Base::Tree(root) => Some((root.pointer, root.height - 1)),
-                Base::Frozen { .. } => None,
-            });
-            roots.collect()
-        };
-        let geometry = self.geometry.get();
-        while let Some((pointer, level)) = left.pop() {
-            if pointer.is_null() || !seen.insert(pointer.key()) {
-                continue;
-            }
-            let page = self.page(&pointer, IoClass::Scrub).await?;
-            if !pointer.is_dirty() {
-                report.pages += 1;
-                report.repaired += self.scrub_page(&pointer, &page).await;
-            }
-            if level > 0 {
-                let slots = 0..usize::try_from(FAN_OUT).unwrap_or_default();
-                left.extend(slots.map(|slot| (child(&page, slot), level - 1)));
-                continue;
-            }
-            let slots = 0..usize::try_from(geometry.leaf_entries).unwrap_or_default();
-            for entry in slots.filter_map(|slot| leaf_entry(geometry, &page, slot)) {
-                if !deep || !seen.insert(entry.key()) {
-                    continue;
-                }
-                report.stripes += 1;
-                match self.repair_stripe(0, &Rc::new(entry), IoClass::Scrub).await {
-                    Some(repaired) => report.repaired += repaired,
-                    None => report.lost += 1,
-                }
-            }
-        }
-        Ok(report)
-    }
-
-    async fn scrub_page(self: &Rc<Self>, pointer: &Pointer, page: &Buffer) -> u64 {
-        let mut repaired = 0;
-        for place in pointer.places.into_iter().filter(|&place| self.should_have(place)) {
-            let read = self.read(place, 1, IoClass::Scrub).await;
-            if read.is_ok_and(|read| crc32c::crc32c(read.as_bytes()) == pointer.crc) {
-                continue;
-            }
-            let slice = Buffer::copy_of(page.as_bytes()).share();
-            repaired += u64::from(self.write(place, vec![slice], IoClass::Scrub).await.is_ok());
-        }
-        Counters::add(&self.counters.repaired, repaired);
-        repaired
     }
 }

@@ -45,6 +45,9 @@ impl Core {
             let table = self.table.borrow().encode();
             writer.count(table.len());
             writer.raw(&table);
+            for member in self.members.borrow().iter() {
+                writer.text(&member.name);
+            }
         }
         writer.bytes
     }
@@ -67,7 +70,13 @@ impl Core {
             self.wanted.rebalance.set(moving & 1 > 0);
             self.wanted.paused.set(moving & 2 > 0);
             let length = reader.count(1)?;
-            Some(PlacementTable::decode(reader.raw(length)?).ok()?)
+            let table = PlacementTable::decode(reader.raw(length)?).ok()?;
+            // The names came to format 3 later, at its end, where who does not know them never
+            // looks.
+            for member in self.members.borrow_mut().iter_mut() {
+                member.name = reader.text().unwrap_or_default();
+            }
+            Some(table)
         } else {
             None
         };
@@ -120,6 +129,7 @@ fn read_members(reader: &mut Reader<'_>, slot_blocks: u64) -> Option<Members> {
         members.push(Member {
             id,
             handle: None,
+            name: String::new(),
             media,
             size_blocks,
             domains,

@@ -14,6 +14,7 @@ impl Core {
         let disks = members.iter().map(|member| DiskStatus {
             id: member.id,
             handle: member.handle,
+            name: member.name.clone(),
             domains: member.domains.clone(),
             state: member.state,
             size_bytes: member.space.size_blocks() * BLOCK,
@@ -54,6 +55,7 @@ impl Core {
             written_bytes: self.counters.written_bytes.get(),
             client_written_bytes: self.counters.client_written_bytes.get(),
             level: self.table.borrow().level(),
+            scrub: self.scrub_progress(),
             moving: Moving {
                 rebalancing: self.wanted.rebalance.get(),
                 paused: self.wanted.paused.get(),

@@ -46,12 +46,12 @@ pub fn set_leaf_entry(geometry: Geometry, page: &mut Buffer, slot: usize, entry:
 }
 
 /// Which child of a page of `level` (1 and more) has the stripe.
-fn slot(geometry: Geometry, level: u8, stripe: u64) -> usize {
+pub fn slot(geometry: Geometry, level: u8, stripe: u64) -> usize {
     let slot = stripe / geometry.reach(level - 1) % FAN_OUT;
     usize::try_from(slot).unwrap_or_default()
 }
 
-fn leaf_slot(geometry: Geometry, stripe: u64) -> usize {
+pub fn leaf_slot(geometry: Geometry, stripe: u64) -> usize {
     usize::try_from(stripe % geometry.leaf_entries).unwrap_or_default()
 }
 

@@ -13,5 +13,7 @@ mod meanwhile;
 mod members;
 mod moving;
 mod readings;
+mod recovery;
 mod retried;
 mod run;
+mod scrubbing;

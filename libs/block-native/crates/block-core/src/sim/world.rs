@@ -314,6 +314,7 @@ impl World {
 fn specs(disks: &[SimDisk], domains: &[Vec<String>]) -> Vec<DiskSpec> {
     let each = disks.iter().zip(domains).enumerate().map(|(at, (disk, domains))| DiskSpec {
         handle: DiskHandle(u32::try_from(at).unwrap_or(u32::MAX)),
+        name: format!("d{at}"),
         facts: disk.facts(),
         domains: domains.clone(),
     });

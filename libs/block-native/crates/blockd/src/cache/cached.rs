@@ -98,11 +98,13 @@ impl<E: Engine> Cached<E> {
                 let left = self.parts.layers.len();
                 self.calls.insert(number, Called { left, error: None, sender });
                 for layer in self.parts.layers.values_mut() {
-                    match of_layers {
-                        CacheCall::Mode(mode) => layer.set_mode(number, mode),
+                    match &of_layers {
+                        CacheCall::Mode(mode) => layer.set_mode(number, *mode),
                         CacheCall::Flush => layer.flush(number),
                         CacheCall::AcceptLoss => layer.accept_loss(number),
                         CacheCall::Detach => layer.detach(number),
+                        CacheCall::Adopt(device) => layer.adopt(number, device),
+                        CacheCall::Dismiss(device) => layer.dismiss(number, device),
                         _ => layer.attach(number),
                     }
                 }

@@ -1,10 +1,12 @@
 //! What can be asked of caches while they serve, and what is answered.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use purlin_block_core::request::VolumeId;
 use purlin_cache_core::cache::{CacheError, Mode, Status};
 
+use super::devices::Device;
 use super::recorder::Taken;
 
 /// For calls that are answered at once.
@@ -13,7 +15,7 @@ pub const SOON: Duration = Duration::from_secs(30);
 pub const DRAINED: Duration = Duration::from_hours(24);
 
 /// A call; those of modes concern every layer of the engine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CacheCall {
     /// How the layers are; answered at once.
     Status,
@@ -27,6 +29,10 @@ pub enum CacheCall {
     Detach,
     /// The SSDs are taken anew, empty.
     Attach,
+    /// A further SSD is filled; answered when it has everything.
+    Adopt(Arc<Device>),
+    /// An SSD is let go of, by its path, while another has everything.
+    Dismiss(Arc<str>),
     /// Begins to note a volume's requests.
     RecordStart(VolumeId),
     /// Gives what was noted since the last time.
@@ -58,6 +64,18 @@ pub enum CallError {
     /// It is attached no more.
     #[error("its cache is detached; attach it first")]
     Detached,
+    /// No cache has this SSD.
+    #[error("no cache here has the SSD {0}; see its status")]
+    NoDevice(String),
+    /// A cache does not fit on it.
+    #[error("{0} has {1} bytes, and the cache takes {2}")]
+    TooSmall(String, u64, u64),
+    /// A cache has it already.
+    #[error("a cache here has the SSD {0} already")]
+    Taken(String),
+    /// No other SSD has what it has.
+    #[error("{0} is the only SSD in use; attach another one first")]
+    Only(String),
     /// The cache refused.
     #[error(transparent)]
     Cache(#[from] CacheError),
@@ -73,6 +91,8 @@ impl CallError {
         match self {
             Self::NoCache => "PUR_CACHE_NONE",
             Self::Attached | Self::Detached => "PUR_CACHE_STATE",
+            Self::NoDevice(_) | Self::TooSmall(..) | Self::Taken(_) => "PUR_CACHE_REFUSED",
+            Self::Only(_) => code(CacheError::SsdLost),
             Self::Cache(error) => code(*error),
             Self::Late(_) => "PUR_DEADLINE_PASSED",
         }

@@ -10,8 +10,8 @@ use purlin_cache_core::cache::{
 };
 
 use super::calls::{CallError, Counts, LOST_SHOWN_MAX, LayerStatus};
+use super::devices::Device;
 use super::lock_file::LockFile;
-use super::yielding::Yielding;
 
 /// Pages of one request to the cache: what a disk takes in one operation.
 const PAGES_MAX: usize = 256;
@@ -39,8 +39,10 @@ pub struct LayerPlan {
     pub origin_id: [u8; 16],
     /// The cache's name.
     pub cache_id: purlin_cache_core::CacheId,
-    /// Where it lies on each SSD.
+    /// Where it lies on each SSD; the cache's handles are the places here.
     pub parts: Vec<Part>,
+    /// The paths of the SSDs by the same places; none where one has gone.
+    pub devices: Vec<Option<String>>,
     /// How many blocks it has there.
     pub blocks: u64,
     /// How much may be dirty.
@@ -57,6 +59,8 @@ enum For {
     Io(IoId),
     /// A call, by its number.
     Call(u64),
+    /// A call that exchanges an SSD: whether the one at this place comes.
+    Exchange { call: u64, place: usize, comes: bool },
     /// Nobody.
     Nobody,
 }
@@ -78,9 +82,6 @@ pub struct Layer {
     next_tag: u64,
     mode_is_set: bool,
     began_empty: bool,
-    yielding: Yielding,
-    /// Calls that wait for the cache.
-    calls: usize,
     /// Operations of the cache that disks have, or wait for.
     in_flight: usize,
     now: Nanoseconds,
@@ -117,8 +118,6 @@ impl Layer {
             next_tag: 0,
             mode_is_set: false,
             began_empty: false,
-            yielding: Yielding::default(),
-            calls: 0,
             in_flight: 0,
             now: Nanoseconds(0),
             unstored: None,
@@ -135,13 +134,14 @@ impl Layer {
     pub fn status(&self) -> LayerStatus {
         let mut lost = self.cache.lost_pages();
         lost.truncate(LOST_SHOWN_MAX);
+        let cache = self.cache.status();
         LayerStatus {
             origin: self.lock.words().origin.clone(),
-            devices: self.lock.words().devices.clone(),
-            cache: self.cache.status(),
+            devices: self.plan.devices.iter().flatten().cloned().collect(),
+            cache,
             slots: self.shape.slots,
             lost,
-            counts: self.counts,
+            counts: Counts { missed_pages: cache.missed_pages, ..self.counts },
         }
     }
 
@@ -161,8 +161,7 @@ impl Layer {
         let dirty = status.dirty_pages > status.lost_pages;
         let restless = dirty || status.phase == Phase::Starting || self.unstored.is_some();
         let look = restless.then(|| Nanoseconds(self.now.0 + LOOK_NANOS));
-        let gap = self.yielding.deadline(self.now);
-        [self.cache.deadline(), look, gap].into_iter().flatten().min()
+        [self.cache.deadline(), look].into_iter().flatten().min()
     }
 
     /// Takes an operation on the slow disk.
@@ -242,10 +241,65 @@ impl Layer {
         self.exchange = Some(call);
     }
 
+    /// Lets an SSD take part; answered when it has everything.
+    pub fn adopt(&mut self, call: u64, device: &Device) {
+        let words = self.lock.words();
+        let wanted = words.first_block + self.plan.blocks;
+        let known = self.plan.devices.iter().flatten().any(|name| *name == device.name);
+        let bytes = |blocks: u64| blocks * BLOCK_BYTES as u64;
+        let refusal = if self.phase() != Phase::Running || self.exchange.is_some() {
+            Some(CallError::Detached)
+        } else if known {
+            Some(CallError::Taken(device.name.clone()))
+        } else if device.blocks < wanted {
+            let (has, wants) = (bytes(device.blocks), bytes(wanted));
+            Some(CallError::TooSmall(device.name.clone(), has, wants))
+        } else {
+            None
+        };
+        if let Some(error) = refusal {
+            return self.called.push_back((call, Err(error)));
+        }
+        let part = Part { disk: device.handle, first_block: words.first_block };
+        let place = self.plan.parts.len();
+        self.plan.parts.push(part);
+        self.plan.devices.push(Some(device.name.clone()));
+        self.exchange_ssd(call, place, true);
+    }
+
+    /// Lets go of an SSD while another has everything.
+    pub fn dismiss(&mut self, call: u64, name: &str) {
+        let place = self.plan.devices.iter().position(|it| it.as_deref() == Some(name));
+        match place {
+            Some(place) if self.phase() == Phase::Running => self.exchange_ssd(call, place, false),
+            _ => self.called.push_back((call, Err(CallError::NoDevice(name.to_owned())))),
+        }
+    }
+
+    fn exchange_ssd(&mut self, call: u64, place: usize, comes: bool) {
+        let ssd = DiskHandle(u32::try_from(place).unwrap_or(u32::MAX));
+        let request = if comes { Request::Adopt(ssd) } else { Request::Dismiss(ssd) };
+        self.ask(For::Exchange { call, place, comes }, IoClass::Client, request);
+    }
+
+    /// An SSD has come, or has gone: whoever starts the cache the next time reads it in the lock.
+    fn exchanged(&mut self, place: usize, comes: bool, done: bool) {
+        if comes != done {
+            self.plan.devices[place] = None;
+        }
+        if !done {
+            return;
+        }
+        self.lock.set_devices(self.plan.devices.iter().flatten().cloned().collect());
+        if let Err(error) = self.lock.store(self.lock.lock()) {
+            let path = self.lock.path().display();
+            eprintln!("purlin-blockd: the lock {path} still names other SSDs: {error}");
+        }
+    }
+
     /// An operation that the cache asked for has ended.
     pub fn complete(&mut self, done: DiskDone) {
         self.in_flight -= 1;
-        self.yielding.ended(done.id, self.now);
         self.cache.complete(done);
     }
 
@@ -253,7 +307,6 @@ impl Layer {
     /// here and now: it changes when modes do and when SSDs die, never for a request.
     pub fn advance(&mut self, now: Nanoseconds) {
         self.now = now;
-        self.yielding.set_hurry(self.calls > 0);
         self.cache.pass_time(now);
         self.cache.advance();
         while let Some(alert) = self.cache.next_alert() {
@@ -280,23 +333,11 @@ impl Layer {
 
     /// The next operation of the cache, on the disks as the owner numbers them.
     pub fn next_io(&mut self) -> Option<DiskIo> {
-        let io = loop {
-            let Some(io) = self.cache.next_io() else { break self.yielding.next(self.now)? };
-            self.in_flight += 1;
-            if io.disk != ORIGIN {
-                break io;
-            }
-            if let Some(io) = self.yielding.admit(io, self.now) {
-                break io;
-            }
-        };
-        let DiskIo { id, disk, class, mut op } = io;
+        let DiskIo { id, disk, class, mut op } = self.cache.next_io()?;
+        self.in_flight += 1;
         if disk == ORIGIN {
             match &op {
-                DiskOp::Read { buffer, .. } => {
-                    self.counts.origin_reads += 1;
-                    self.counts.missed_pages += buffer.blocks() as u64;
-                }
+                DiskOp::Read { .. } => self.counts.origin_reads += 1,
                 DiskOp::Write { .. } => self.counts.origin_writes += 1,
                 _ => {}
             }
@@ -308,7 +349,7 @@ impl Layer {
             DiskOp::Read { at, .. } | DiskOp::Discard { at, .. } => *at += base,
             DiskOp::Write { at, slices, .. } => {
                 *at += base;
-                if disk == DiskHandle(0) {
+                if Some(disk) == first_in_use(&self.plan.devices) {
                     let bytes: usize =
                         slices.iter().map(purlin_block_core::buffer::Slice::len).sum();
                     self.counts.ssd_written_bytes += bytes as u64;
@@ -326,7 +367,8 @@ impl Layer {
         match alert {
             Alert::SsdDropped(ssd) => {
                 let place = usize::try_from(ssd.0).unwrap_or(usize::MAX);
-                let device = words.devices.get(place).map_or("an SSD", String::as_str);
+                let device = self.plan.devices.get(place).and_then(Option::as_deref);
+                let device = device.unwrap_or("an SSD");
                 eprintln!("purlin-blockd: {device} of the cache of {origin} is not used any more");
             }
             Alert::PageLost(page) => {
@@ -347,7 +389,6 @@ impl Layer {
     fn ask(&mut self, whom: For, class: IoClass, request: Request) {
         let tag = Tag(self.next_tag);
         self.next_tag += 1;
-        self.calls += usize::from(matches!(whom, For::Call(_)));
         self.waiting.insert(tag, whom);
         self.cache.submit_as(tag, class, request);
     }
@@ -369,8 +410,14 @@ impl Layer {
                 }
             }
             Some(For::Call(call)) => {
-                self.calls -= 1;
                 self.called.push_back((call, result.map(drop).map_err(CallError::Cache)));
+            }
+            Some(For::Exchange { call, place, comes }) => {
+                let name = self.plan.devices[place].clone().unwrap_or_default();
+                self.exchanged(place, comes, result.is_ok());
+                let failed =
+                    |error| if comes { CallError::Cache(error) } else { CallError::Only(name) };
+                self.called.push_back((call, result.map(drop).map_err(failed)));
             }
             Some(For::Nobody) | None => {
                 if let Err(error) = result {
@@ -442,12 +489,21 @@ impl Layer {
 /// The handles a cache knows: SSDs by their places, and the slow disk.
 const ORIGIN: DiskHandle = DiskHandle(u32::MAX);
 
+fn in_use(devices: &[Option<String>]) -> impl Iterator<Item = DiskHandle> {
+    let places = (0..).map(DiskHandle).zip(devices);
+    places.filter_map(|(place, name)| name.as_ref().map(|_| place))
+}
+
+fn first_in_use(devices: &[Option<String>]) -> Option<DiskHandle> {
+    in_use(devices).next()
+}
+
 fn setup(plan: &LayerPlan, shape: Shape, lock: &LockFile, attach: bool) -> Setup {
     Setup {
         origin: ORIGIN,
         origin_blocks: plan.origin_blocks,
         origin_id: plan.origin_id,
-        ssds: (0..).zip(&plan.parts).map(|(place, _)| DiskHandle(place)).collect(),
+        ssds: in_use(&plan.devices).collect(),
         cache_id: plan.cache_id,
         shape,
         lock: lock.lock(),

@@ -99,6 +99,11 @@ impl LockFile {
         Lock { epoch: self.words.epoch, dirty: self.words.dirty }
     }
 
+    /// The SSDs are others now; the next store says so.
+    pub fn set_devices(&mut self, devices: Vec<String>) {
+        self.words.devices = devices;
+    }
+
     /// Where it lies.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -1,4 +1,5 @@
-//! A disk that is an export of an NBD server: two threads, one that sends and one that receives.
+//! A disk that is an export of an NBD server: a thread that receives, and one that sends what the
+//! socket does not take at once.
 //!
 //! The server's answers are simple replies. A connection that breaks, or that answers nothing for a
 //! minute, answers everything as gone: what it had taken and not flushed may be lost, so that
@@ -6,30 +7,33 @@
 //! Source: the NBD project's `doc/proto.md`.
 
 use std::collections::{HashMap, VecDeque};
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use purlin_block_core::buffer::{BLOCK_BYTES, Buffer};
+use purlin_block_core::buffer::{BLOCK_BYTES, Buffer, Slice};
 use purlin_block_core::disk::{Disk, DiskDone, DiskError, DiskFacts, DiskIo, DiskOp, IoId, Media};
 
+use rustix::io::Errno;
+use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
+
 use super::nbd_address::{NbdAddress, Server};
-use crate::nbd::protocol::{
-    REQUEST_MAGIC, SIMPLE_REPLY_MAGIC, command, command_flag, export_flag, option, option_reply,
-    property,
-};
+use crate::nbd::client::negotiate;
+use crate::nbd::protocol::{REQUEST_MAGIC, SIMPLE_REPLY_MAGIC, command, command_flag, export_flag};
 use crate::reactor::mailbox::{Mail, Mailbox};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 /// How often the receiver looks whether something takes too long.
 const LOOK_PERIOD: Duration = Duration::from_secs(5);
-/// A server that haggles longer is none.
-const REPLIES_MAX: usize = 64;
-const REPLY_BYTES_MAX: u32 = 64 << 10;
+
+/// Parts of a message that are sent with one call, of which Linux takes 1024 at most.
+const PARTS_MAX: usize = 1000;
 
 struct InFlight {
     id: IoId,
@@ -55,11 +59,14 @@ pub struct NbdDisk {
     facts: DiskFacts,
     flags: u16,
     shared: Shared,
+    socket: OwnedFd,
     sender: Sender<Vec<u8>>,
+    /// Messages that the sending thread has not sent yet.
+    backlog: Arc<AtomicUsize>,
     next_cookie: u64,
 }
 
-trait Connection: Read + Write + Send + Sized + 'static {
+trait Connection: AsFd + Read + Write + Send + Sized + 'static {
     fn again(&self) -> io::Result<Self>;
     fn limit(&self, timeout: Option<Duration>) -> io::Result<()>;
     fn end(&self);
@@ -122,11 +129,13 @@ impl NbdDisk {
         connection.limit(Some(LOOK_PERIOD))?;
         let shared = Shared { state: Arc::default(), mailbox };
         let (sender, requests) = channel();
-        let (out, sending) = (connection.again()?, shared.clone());
+        let socket = connection.as_fd().try_clone_to_owned()?;
+        let backlog = Arc::new(AtomicUsize::new(0));
+        let (out, sending, left) = (connection.again()?, shared.clone(), Arc::clone(&backlog));
         let (coming, receiving) = (connection, shared.clone());
         std::thread::Builder::new()
             .name("nbd-send".to_owned())
-            .spawn(move || send(out, &requests, &sending))?;
+            .spawn(move || send(out, &requests, &left, &sending))?;
         std::thread::Builder::new()
             .name("nbd-receive".to_owned())
             .spawn(move || receive(coming, &receiving))?;
@@ -136,7 +145,7 @@ impl NbdDisk {
             sector_bytes: 4096,
             media: Media::Hdd,
         };
-        Ok(Self { facts, flags, shared, sender, next_cookie: 0 })
+        Ok(Self { facts, flags, shared, socket, sender, backlog, next_cookie: 0 })
     }
 }
 
@@ -154,7 +163,7 @@ impl Disk for NbdDisk {
                 if fua && self.flags & export_flag::FUA == 0 {
                     return self.shared.answer(io.id, Err(DiskError::Io));
                 }
-                let length = slices.iter().map(purlin_block_core::buffer::Slice::len).sum();
+                let length = slices.iter().map(Slice::len).sum();
                 (command::WRITE, if fua { command_flag::FUA } else { 0 }, at, length, None, slices)
             }
             // A server without the command keeps nothing that a flush would make durable.
@@ -173,19 +182,13 @@ impl Disk for NbdDisk {
         message.extend(cookie.to_be_bytes());
         message.extend(at.to_be_bytes());
         message.extend(u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
-        for slice in &slices {
-            message.extend(slice.as_bytes());
-        }
         {
             let mut state = self.shared.lock();
             if !state.broken {
                 let flight = InFlight { id: io.id, buffer, since: Instant::now() };
                 state.in_flight.insert(cookie, flight);
                 drop(state);
-                if self.sender.send(message).is_err() {
-                    self.shared.break_off();
-                }
-                return;
+                return self.send(&message, &slices);
             }
         }
         self.shared.answer(io.id, Err(DiskError::Gone));
@@ -193,6 +196,36 @@ impl Disk for NbdDisk {
 
     fn poll(&mut self) -> Option<DiskDone> {
         self.shared.lock().done.pop_front()
+    }
+}
+
+impl NbdDisk {
+    /// Sends a message as far as the socket takes it; the thread sends the rest, and what comes
+    /// before that is sent.
+    fn send(&self, head: &[u8], slices: &[Slice]) {
+        let parts = || std::iter::once(head).chain(slices.iter().map(Slice::as_bytes));
+        let mut sent = 0;
+        if self.backlog.load(Ordering::Acquire) == 0 {
+            let each: Vec<IoSlice<'_>> = parts().take(PARTS_MAX).map(IoSlice::new).collect();
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            match sendmsg(&self.socket, &each, &mut SendAncillaryBuffer::default(), flags) {
+                Ok(bytes) => sent = bytes,
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                Err(_) => return self.shared.break_off(),
+            }
+        }
+        let mut rest = Vec::new();
+        for part in parts() {
+            rest.extend(part.get(sent..).unwrap_or_default());
+            sent = sent.saturating_sub(part.len());
+        }
+        if rest.is_empty() {
+            return;
+        }
+        self.backlog.fetch_add(1, Ordering::AcqRel);
+        if self.sender.send(rest).is_err() {
+            self.shared.break_off();
+        }
     }
 }
 
@@ -217,11 +250,17 @@ impl Shared {
     }
 }
 
-fn send<C: Connection>(mut out: C, requests: &Receiver<Vec<u8>>, shared: &Shared) {
+fn send<C: Connection>(
+    mut out: C,
+    requests: &Receiver<Vec<u8>>,
+    left: &AtomicUsize,
+    shared: &Shared,
+) {
     while let Ok(message) = requests.recv() {
         if out.write_all(&message).is_err() {
             break;
         }
+        left.fetch_sub(1, Ordering::AcqRel);
     }
     // The disk was dropped, or the server is gone.
     out.end();
@@ -293,61 +332,4 @@ fn read_patiently<C: Connection>(
         }
     }
     Ok(())
-}
-
-/// The fixed newstyle handshake up to transmission: size and flags of the export.
-fn negotiate<C: Connection>(connection: &mut C, export: &str) -> io::Result<(u64, u16)> {
-    const FIXED_NO_ZEROES: u16 = 3;
-    let mut greeting = [0; 18];
-    connection.read_exact(&mut greeting)?;
-    let flags = u16::from_be_bytes([greeting[16], greeting[17]]);
-    if greeting[..16] != *b"NBDMAGICIHAVEOPT" || flags & FIXED_NO_ZEROES != FIXED_NO_ZEROES {
-        return Err(io::Error::other("it does not speak NBD's fixed newstyle handshake"));
-    }
-    let name = export.as_bytes();
-    let length = u32::try_from(name.len()).unwrap_or(u32::MAX);
-    let mut option = u32::from(FIXED_NO_ZEROES).to_be_bytes().to_vec();
-    option.extend(b"IHAVEOPT");
-    option.extend(option::GO.to_be_bytes());
-    option.extend(length.saturating_add(6).to_be_bytes());
-    option.extend(length.to_be_bytes());
-    option.extend(name);
-    option.extend([0, 0]);
-    connection.write_all(&option)?;
-    let mut found = None;
-    for _ in 0..REPLIES_MAX {
-        let mut head = [0; 20];
-        connection.read_exact(&mut head)?;
-        let word =
-            |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-        let (kind, length) = (word(12), word(16));
-        if length > REPLY_BYTES_MAX {
-            break;
-        }
-        let mut body = vec![0; length as usize];
-        connection.read_exact(&mut body)?;
-        let about = body.first_chunk().map(|bytes| u16::from_be_bytes(*bytes));
-        match (kind, about, found) {
-            (option_reply::ACK, _, Some(found)) => return Ok(found),
-            (option_reply::DESCRIPTION, Some(property::EXPORT), _) if body.len() == 12 => {
-                let mut size = [0; 8];
-                size.copy_from_slice(&body[2..10]);
-                found = Some((u64::from_be_bytes(size), u16::from_be_bytes([body[10], body[11]])));
-            }
-            (option_reply::DESCRIPTION, Some(property::BLOCK_SIZE), _) if body.len() == 14 => {
-                let least = u32::from_be_bytes([body[2], body[3], body[4], body[5]]);
-                if least as usize > BLOCK_BYTES {
-                    let message = format!("its smallest request is {least} bytes, more than 4096");
-                    return Err(io::Error::other(message));
-                }
-            }
-            (option_reply::DESCRIPTION, ..) => {}
-            _ => {
-                let said = String::from_utf8_lossy(&body).into_owned();
-                let message = format!("it refuses the export {export:?}: {said}");
-                return Err(io::Error::other(message));
-            }
-        }
-    }
-    Err(io::Error::other("it did not come to an end with the handshake"))
 }

@@ -60,6 +60,14 @@ impl Devices {
         }
     }
 
+    /// The SSDs that a pool's cache begins with, by the paths of its plan.
+    #[must_use]
+    pub fn handles(plan: &PoolPlan) -> Vec<(String, DiskHandle)> {
+        let devices = plan.cache.iter().flat_map(|cache| &cache.devices);
+        let named = devices.map(|it| it.path.display().to_string());
+        named.zip((FIRST_DEVICE..).map(DiskHandle)).collect()
+    }
+
     /// The SSDs by their handles.
     pub fn files(&self) -> impl Iterator<Item = (DiskHandle, &Handle)> {
         (FIRST_DEVICE..).map(DiskHandle).zip(&self.files)
@@ -186,6 +194,7 @@ impl Opening<'_> {
             origin_blocks: words.origin_blocks,
             origin_id: origin_id(&words.origin_id).ok_or_else(unreadable)?,
             cache_id: words.cache_id.parse().map_err(|_| unreadable())?,
+            devices: self.devices.names.iter().take(parts.len()).cloned().map(Some).collect(),
             parts,
             blocks: words.blocks,
             dirty_percent_max: DIRTY_PERCENT_MAX,

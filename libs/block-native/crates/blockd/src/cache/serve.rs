@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use super::cached::{Cached, Parts};
 use super::calls::{CacheCall, DRAINED, SOON};
 use super::desk::Desk;
+use super::devices::DeviceBook;
 use super::identity::{new_cache_id, new_origin_id, origin_id, random};
 use super::layer::{Layer, LayerPlan, Part};
 use super::lock_file::{LockFile, LockWords};
@@ -101,6 +102,7 @@ pub struct CacheDaemon {
     options: CacheOptions,
     desk: Desk,
     mailbox: Mailbox,
+    book: DeviceBook,
     folder: SocketFolder,
     listeners: Listeners,
     thread: Mutex<Option<JoinHandle<Ended>>>,
@@ -158,10 +160,14 @@ pub fn start(options: CacheOptions) -> Result<Arc<CacheDaemon>, CacheServeError>
     let thread = wait_served(&directory, &options.name, thread)?
         .map_err(|reason| CacheServeError::Refused(refusal(&reason, dirty)))?;
     let listeners = Listeners::start().map_err(system("listeners"))?;
+    let known = (1..).map(DiskHandle).zip(&options.devices);
+    let known = known.map(|(handle, path)| (path.display().to_string(), handle)).collect();
+    let book = DeviceBook::new(mailbox.clone(), desk.clone(), known);
     let daemon = Arc::new(CacheDaemon {
         options,
         desk,
         mailbox,
+        book,
         folder,
         listeners,
         thread: Mutex::new(Some(thread)),
@@ -197,6 +203,7 @@ fn prepare(
     let path = options.locks.join(format!("{}.json", options.name));
     let found = LockFile::read(&path).map_err(system(format!("the lock {}", path.display())))?;
     let attach = found.is_none();
+    let names: Vec<String> = options.devices.iter().map(|it| it.display().to_string()).collect();
     let blocks = devices.iter().map(|disk| disk.facts.size_bytes / BLOCK_BYTES as u64).min();
     let lock = if let Some(lock) = found {
         lock
@@ -204,8 +211,7 @@ fn prepare(
         if !options.overwrite {
             devices.iter().try_for_each(refuse_foreign)?;
         }
-        let names = options.devices.iter().map(|path| path.display().to_string()).collect();
-        let mut words = LockWords::new(options.origin.clone(), origin.blocks(), names);
+        let mut words = LockWords::new(options.origin.clone(), origin.blocks(), names.clone());
         words.cache_id = new_cache_id().map_err(system("random"))?;
         words.origin_id = new_origin_id().map_err(system("random"))?;
         words.blocks = blocks.unwrap_or_default();
@@ -234,6 +240,7 @@ fn prepare(
             .zip(&devices)
             .map(|(handle, _)| Part { disk: DiskHandle(handle), first_block: words.first_block })
             .collect(),
+        devices: names.iter().cloned().map(Some).collect(),
         blocks: words.blocks,
         dirty_percent_max: options.dirty_percent_max,
         mode: options.mode,
@@ -393,6 +400,12 @@ impl CacheDaemon {
             Call::Stop => {
                 self.stop.store(true, Ordering::Release);
                 return Ok(json!({}));
+            }
+            Call::CacheDeviceAdd { pool, words } if pool == self.options.name => {
+                return self.book.add(words);
+            }
+            Call::CacheDeviceRemove { pool, device } if pool == self.options.name => {
+                return self.book.remove(&device);
             }
             other => cache_call(other).map_err(|_| {
                 Failure::new("PUR_INVALID", "this daemon serves a cached device and no pool")

@@ -66,6 +66,7 @@ fn of_layer(layer: &LayerStatus) -> Value {
         "lostBytes": bytes(cache.lost_pages),
         "lostOffsets": lost.iter().map(|page| page * BLOCK_BYTES as u64).collect::<Vec<_>>(),
         "devicesInUse": cache.ssds,
+        "adoptedBytes": cache.adopted_slots.map(|slots| u64::from(slots) * BLOCK_BYTES as u64),
         "deviceErrors": cache.ssd_errors,
         "readPages": counts.read_pages,
         "missedPages": counts.missed_pages,

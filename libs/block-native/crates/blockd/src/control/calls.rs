@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use purlin_block_core::BlockError;
-use purlin_block_core::control::{ControlAnswer, ControlOp, RecoverySpeed};
+use purlin_block_core::control::{ControlAnswer, ControlOp, RecoverySpeed, ScrubReport};
 use serde_json::{Value, json};
 
 use super::protocol::{Call, Failure, Speed};
@@ -48,7 +48,12 @@ pub(super) fn perform(daemon: &Arc<Daemon>, call: Call) -> Result<Value, Failure
         Call::VolumeLimit { name, limits } => limit(daemon, &name, &limits),
         Call::VolumeExtents { name, since, offset } => extents(daemon, &name, since, offset),
         Call::PoolScrub { pool, deep } => walk(daemon, &pool, ControlOp::Scrub { deep }),
+        Call::PoolScrubPause { pool, on } => {
+            Ok(result_of(&of_pool(daemon, &pool)?.call(ControlOp::PauseScrub(on))?))
+        }
         Call::PoolCheckpoint { pool } => walk(daemon, &pool, ControlOp::Checkpoint),
+        Call::CacheDeviceAdd { pool, words } => of_pool(daemon, &pool)?.book.add(words),
+        Call::CacheDeviceRemove { pool, device } => of_pool(daemon, &pool)?.book.remove(&device),
         change => match cache_call(change) {
             Ok((name, call, timeout)) => of_caches(daemon, &name, call, timeout),
             Err(change) => match disks::perform(daemon, *change) {
@@ -210,17 +215,21 @@ pub(super) fn result_of(answer: &ControlAnswer) -> Value {
     match answer {
         ControlAnswer::Volume(id) => json!({ "volume": id.0 }),
         ControlAnswer::Disk(id) => json!({ "disk": id.0 }),
-        ControlAnswer::Scrubbed(report) => json!({
-            "pages": report.pages,
-            "stripes": report.stripes,
-            "repaired": report.repaired,
-            "lost": report.lost,
-        }),
+        ControlAnswer::Scrubbed(report) => of_report(report),
         ControlAnswer::Disks(ids) => {
             json!({ "disks": ids.iter().map(|id| id.0).collect::<Vec<_>>() })
         }
         ControlAnswer::Done | ControlAnswer::Status(_) | ControlAnswer::Surveyed(_) => json!({}),
     }
+}
+
+pub(super) fn of_report(report: &ScrubReport) -> Value {
+    json!({
+        "pages": report.pages,
+        "stripes": report.stripes,
+        "repaired": report.repaired,
+        "lost": report.lost,
+    })
 }
 
 fn limit(daemon: &Daemon, name: &str, limits: &VolumeLimits) -> Result<Value, Failure> {

@@ -24,6 +24,7 @@ pub(super) fn perform(daemon: &Arc<Daemon>, call: Call) -> Result<Done, Box<Call
             of_pool(daemon, &pool).and_then(|pool| run(pool, ControlOp::PauseRebalance(on), true))
         }
         Call::PoolExplain { pool } => of_pool(daemon, &pool).and_then(explain::of),
+        Call::PoolTopology { pool } => stand(daemon, &pool),
         Call::DiskMaintenance { pool, disk, on } => {
             on_disk(daemon, &pool, &disk, true, |disk| ControlOp::SetMaintenance { disk, on })
         }
@@ -72,7 +73,8 @@ fn number_of(pool: &PoolThread, disk: &DiskName) -> Result<DiskId, Failure> {
     let found = status.disks.iter().find(|found| match disk {
         DiskName::Number(number) => found.id.0 == *number,
         DiskName::Name(name) => {
-            found.handle.is_some_and(|it| pool.disk_name(it).as_ref() == Some(name))
+            let known = found.handle.and_then(|handle| pool.disk_name(handle));
+            known.as_ref().unwrap_or(&found.name) == name
         }
     });
     let missing = || {
@@ -80,10 +82,8 @@ fn number_of(pool: &PoolThread, disk: &DiskName) -> Result<DiskId, Failure> {
             DiskName::Number(number) => format!("number {number}"),
             DiskName::Name(name) => name.clone(),
         };
-        let message = format!(
-            "pool {} has no disk {named}; a missing one goes by its number, see status",
-            pool.plan.name
-        );
+        let message =
+            format!("pool {} has no disk {named}; see its status for those it has", pool.plan.name);
         Failure::new("PUR_BLOCK_NO_DISK", message)
     };
     found.map(|found| found.id).ok_or_else(missing)
@@ -96,6 +96,11 @@ fn written(daemon: &Daemon, pool: &str) -> Result<PoolPlan, Failure> {
     let found = plan.pools.into_iter().find(|it| it.name == pool);
     let missing = format!("the configuration file has no pool {pool}");
     found.ok_or_else(|| Failure::new("PUR_BLOCK_INVALID", missing))
+}
+
+fn stand(daemon: &Daemon, pool: &str) -> Done {
+    let plan = written(daemon, pool)?;
+    Ok(result_of(&of_pool(daemon, pool)?.stand(&plan)?))
 }
 
 /// Opens a disk that the configuration file names, for the pool to use.

@@ -11,6 +11,20 @@ pub const VERSION: u32 = 1;
 /// The longest line.
 pub const LINE_BYTES_MAX: u64 = 64 << 10;
 
+/// An SSD that caches are to use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewDevice {
+    /// Its path.
+    pub device: PathBuf,
+    /// How large its file is made when it is not there.
+    #[serde(default)]
+    pub size_bytes: Option<u64>,
+    /// Write over whatever is on it.
+    #[serde(default)]
+    pub overwrite: bool,
+}
+
 /// A call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Request {
@@ -127,6 +141,13 @@ pub enum Call {
         /// Chunks too.
         deep: bool,
     },
+    /// Holds the scrub of a pool that runs, or lets it go on.
+    PoolScrubPause {
+        /// Which pool.
+        pool: String,
+        /// Whether it is held.
+        on: bool,
+    },
     /// Moves stripes to where placement wants them. It ends a pause.
     PoolRebalance {
         /// Which pool.
@@ -141,6 +162,12 @@ pub enum Call {
         pool: String,
         /// Whether it is held.
         on: bool,
+    },
+    /// Takes over where disks stand and what may fail as one, as the configuration file says it
+    /// now; what this puts at risk moves.
+    PoolTopology {
+        /// Which pool.
+        pool: String,
     },
     /// What is really placed in a pool, and which failures that survives.
     PoolExplain {
@@ -259,7 +286,22 @@ pub enum Call {
         /// Which pool.
         pool: String,
     },
-    /// Takes the SSDs again after they were detached.
+    /// Fills an SSD for a pool's caches; answered when it has everything.
+    CacheDeviceAdd {
+        /// Which pool.
+        pool: String,
+        /// The SSD.
+        #[serde(flatten)]
+        words: NewDevice,
+    },
+    /// Lets go of an SSD of a pool's caches while another has everything.
+    CacheDeviceRemove {
+        /// Which pool.
+        pool: String,
+        /// Its path.
+        device: String,
+    },
+    /// Takes the SSDs of a pool's caches again, empty.
     CacheAttach {
         /// Which pool.
         pool: String,

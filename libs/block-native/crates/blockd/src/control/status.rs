@@ -6,6 +6,7 @@ use purlin_block_core::control::{DiskState, PoolStatus, VolumeStatus};
 use purlin_block_core::disk::{DiskHandle, Media};
 use serde_json::{Map, Value, json};
 
+use super::calls::of_report;
 use super::explain::by_distance;
 use crate::daemon::pool_thread::{PoolState, PoolThread};
 use crate::daemon::serve::Daemon;
@@ -55,12 +56,14 @@ fn of_reactor(pool: &PoolThread, report: &Report) -> Value {
         .iter()
         .map(|(handle, bytes)| (disk_name(pool, Some(*handle)), of_classes(bytes)))
         .collect();
+    let silent = report.silent_disks.iter().map(|handle| disk_name(pool, Some(*handle)));
     json!({
         "port": report.port,
         "clients": clients,
         "answeredRequests": report.answered,
         "failedRequests": report.failed,
         "movedBytes": moved,
+        "silentDisks": silent.collect::<Vec<_>>(),
     })
 }
 
@@ -76,7 +79,11 @@ fn of_engine(pool: &PoolThread, status: &PoolStatus) -> Value {
         .map(|disk| {
             json!({
                 "disk": disk.id.0,
-                "name": disk_name(pool, disk.handle.map(|handle| handle.0)),
+                "name": if disk.name.is_empty() {
+                    disk_name(pool, disk.handle.map(|handle| handle.0))
+                } else {
+                    disk.name.clone()
+                },
                 "domains": disk.domains,
                 "state": match disk.state {
                     DiskState::Online => "online",
@@ -101,6 +108,13 @@ fn of_engine(pool: &PoolThread, status: &PoolStatus) -> Value {
         "policy": status.policy.to_string(),
         "faultDomain": status.level.name(),
         "moving": of_moving(status),
+        "scrub": status.scrub.map(|scrub| json!({
+            "deep": scrub.deep,
+            "paused": scrub.paused,
+            "walkedBytes": scrub.walked_bytes,
+            "plannedBytes": scrub.planned_bytes,
+            "found": of_report(&scrub.report),
+        })),
         "generation": status.generation,
         "disks": disks,
         "volumes": status.volumes.iter().map(|it| of_volume(status, it)).collect::<Vec<_>>(),

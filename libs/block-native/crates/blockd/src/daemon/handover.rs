@@ -19,6 +19,7 @@ use rustix::net::{
 use serde::{Deserialize, Serialize};
 
 use crate::nbd::handshake::Session;
+use crate::vhost::session::{Part, State};
 
 /// The successor has read the configuration and could start.
 pub const READY: u8 = b'R';
@@ -39,6 +40,10 @@ pub enum Item {
     Listener(String),
     /// A client.
     Client(Box<Session>),
+    /// The front end of a machine, for a volume.
+    Device(String, Box<State>),
+    /// Something of the front end before it.
+    Part(Part),
     /// Nothing more follows; its descriptor means nothing.
     End,
 }

@@ -15,18 +15,19 @@ use purlin_block_core::placement::Level;
 use purlin_block_core::{BlockError, Pool};
 use rustix::rand::{GetRandomFlags, getrandom};
 
+use super::access::Access;
 use super::disks::{DiskOpenError, OpenDisk, look_at, open_disk};
 use crate::cache;
 use crate::cache::cached::{Cached, Parts};
 use crate::cache::desk::Desk;
+use crate::cache::devices::DeviceBook;
 use crate::cache::pool::Devices;
 use crate::directory::Directory;
 use crate::disk_gate::DiskGate;
 use crate::plan::{DiskPlan, PoolPlan};
-use crate::port::{self, PortChoice};
 use crate::qos::weighted_queue::Weights;
 use crate::reactor::mailbox::{Mail, Mailbox};
-use crate::reactor::{Gates, Reactor, Watcher};
+use crate::reactor::{Gates, Reactor, Watcher, answering_told};
 
 /// For calls that answer when something is durable.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -51,18 +52,25 @@ pub enum PoolState {
     Closed,
 }
 
+/// Disks as the configuration names them, at their handles.
+type Disks = Arc<Mutex<Vec<Option<DiskPlan>>>>;
+
 /// A pool's thread as the rest of the daemon holds it.
 pub struct PoolThread {
     /// What it was started with.
     pub plan: PoolPlan,
     /// Its disks as they are now; a disk's handle is its place.
-    disks: Mutex<Vec<Option<DiskPlan>>>,
+    disks: Disks,
+    /// What may fail as one, as it is now.
+    level: Mutex<Level>,
     /// The way in.
     pub mailbox: Mailbox,
     /// The way to its caches.
     pub desk: Desk,
+    /// The SSDs of its caches.
+    pub book: DeviceBook,
     directory: Arc<Directory>,
-    choice: PortChoice,
+    access: Access,
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -88,18 +96,17 @@ impl PoolThread {
     ///
     /// # Errors
     /// No thread or mailbox can be had; all else shows in its state.
-    pub fn start(
-        plan: PoolPlan,
-        directory: Arc<Directory>,
-        choice: PortChoice,
-    ) -> io::Result<Self> {
+    pub fn start(plan: PoolPlan, directory: Arc<Directory>, access: Access) -> io::Result<Self> {
         let shared =
             Arc::new(Shared { state: Mutex::new(PoolState::Starting), changed: Condvar::new() });
         let mailbox = Mailbox::new()?;
         let desk = Desk::new(mailbox.clone());
         let thread = Mutex::new(None);
-        let disks = Mutex::new(plan.disks.iter().cloned().map(Some).collect());
-        let pool = Self { plan, disks, mailbox, desk, directory, choice, shared, thread };
+        let book = DeviceBook::new(mailbox.clone(), desk.clone(), Devices::handles(&plan));
+        let disks = Arc::new(Mutex::new(plan.disks.iter().cloned().map(Some).collect()));
+        let level = Mutex::new(plan.level);
+        let pool =
+            Self { plan, disks, level, mailbox, desk, book, directory, access, shared, thread };
         pool.restart()?;
         Ok(pool)
     }
@@ -115,11 +122,12 @@ impl PoolThread {
             disks.iter().flatten().cloned().collect()
         };
         let run = PoolRun {
-            plan: PoolPlan { disks, ..self.plan.clone() },
+            plan: PoolPlan { disks, level: *self.level(), ..self.plan.clone() },
+            disks: Arc::clone(&self.disks),
             mailbox: self.mailbox.clone(),
             desk: self.desk.clone(),
             directory: Arc::clone(&self.directory),
-            choice: self.choice,
+            access: self.access.clone(),
             shared: Arc::clone(&self.shared),
         };
         self.mailbox.forget_all();
@@ -178,11 +186,40 @@ impl PoolThread {
         self.disks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn level(&self) -> MutexGuard<'_, Level> {
+        self.level.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What the configuration file calls a disk.
     #[must_use]
     pub fn disk_name(&self, handle: DiskHandle) -> Option<String> {
-        let disks = self.disks();
-        disks.get(handle.0 as usize)?.as_ref().map(|disk| disk.name.clone())
+        name_of(&self.disks(), handle)
+    }
+
+    /// Takes over where the disks stand and what may fail as one out of a plan read anew; answered
+    /// when it is in force, while what has to move goes on behind it.
+    ///
+    /// # Errors
+    /// These disks cannot hold whole stripes so: nothing has changed.
+    pub fn stand(&self, plan: &PoolPlan) -> Result<ControlAnswer, BlockError> {
+        // Not held while the pool works: who asks for its status wants the names.
+        let mut stand = self.disks().clone();
+        let mut domains = Vec::new();
+        for (handle, disk) in (0..).map(DiskHandle).zip(&mut stand) {
+            let Some(disk) = disk else { continue };
+            if let Some(found) = plan.disks.iter().find(|it| it.name == disk.name) {
+                disk.domains.clone_from(&found.domains);
+                domains.push((handle, found.domains.clone()));
+            }
+        }
+        let answer = self.call(ControlOp::SetTopology { level: plan.level, domains })?;
+        for (disk, stands) in self.disks().iter_mut().zip(stand) {
+            if let (Some(disk), Some(stands)) = (disk, stands) {
+                disk.domains = stands.domains;
+            }
+        }
+        *self.level() = plan.level;
+        Ok(answer)
     }
 
     /// Opens a disk and gives it to the reactor; one that is open already is looked at.
@@ -202,7 +239,8 @@ impl PoolThread {
             let disk = open_disk(plan)?;
             let weights = Weights::of(self.plan.recovery);
             let seed = u64::from_ne_bytes(random().unwrap_or_default());
-            let gate = DiskGate::new(handle, Arc::clone(&disk.file), weights, seed);
+            let gate = DiskGate::new(handle, Arc::clone(&disk.file), weights, seed)
+                .with_patience(self.access.patience);
             self.mailbox.send(Mail::Attach(handle, Box::new(gate)));
             disk.facts
         };
@@ -210,7 +248,8 @@ impl PoolThread {
             Some(place) => disks[place] = Some(plan.clone()),
             None => disks.push(Some(plan.clone())),
         }
-        Ok(DiskSpec { handle, facts, domains: plan.domains.clone() })
+        let (name, domains) = (plan.name.clone(), plan.domains.clone());
+        Ok(DiskSpec { handle, name, facts, domains })
     }
 
     /// Lets go of a disk that the pool does not use.
@@ -279,12 +318,17 @@ impl PoolThread {
     }
 }
 
+fn name_of(disks: &[Option<DiskPlan>], handle: DiskHandle) -> Option<String> {
+    disks.get(handle.0 as usize)?.as_ref().map(|disk| disk.name.clone())
+}
+
 struct PoolRun {
     plan: PoolPlan,
+    disks: Disks,
     mailbox: Mailbox,
     desk: Desk,
     directory: Arc<Directory>,
-    choice: PortChoice,
+    access: Access,
     shared: Arc<Shared>,
 }
 
@@ -376,7 +420,8 @@ impl PoolRun {
         let files = files.filter_map(|(handle, disk)| Some((handle, &disk.as_ref()?.file)));
         for (handle, file) in files.chain(devices.files()) {
             let seed = u64::from_ne_bytes(random()?);
-            gates.insert(handle, DiskGate::new(handle, Arc::clone(file), weights, seed));
+            let gate = DiskGate::new(handle, Arc::clone(file), weights, seed);
+            gates.insert(handle, gate.with_patience(self.access.patience));
         }
         let parts = Parts {
             layers: cache::pool::layers(&self.plan, disks, devices)?,
@@ -386,11 +431,12 @@ impl PoolRun {
         };
         let watcher = PoolWatcher {
             pool: self.plan.name.clone(),
+            disks: Arc::clone(&self.disks),
             mailbox: self.mailbox.clone(),
             directory: Arc::clone(&self.directory),
             shared: Arc::clone(&self.shared),
         };
-        let port = port::open(self.choice)?;
+        let port = (self.access.open_port)()?;
         let pool = Cached::new(pool, parts);
         Reactor::new(port, pool, gates, self.mailbox.clone(), Box::new(watcher)).run()
     }
@@ -406,6 +452,7 @@ impl PoolRun {
             .filter(|(_, (_, disk))| which(disk))
             .map(|(number, (plan, disk))| DiskSpec {
                 handle: DiskHandle(number),
+                name: plan.name.clone(),
                 facts: disk.facts,
                 domains: plan.domains.clone(),
             })
@@ -427,6 +474,7 @@ fn random<const BYTES: usize>() -> io::Result<[u8; BYTES]> {
 
 struct PoolWatcher {
     pool: String,
+    disks: Disks,
     mailbox: Mailbox,
     directory: Arc<Directory>,
     shared: Arc<Shared>,
@@ -440,5 +488,13 @@ impl Watcher for PoolWatcher {
             *state = PoolState::Running;
             self.shared.changed.notify_all();
         }
+    }
+
+    fn disk_answers(&self, disk: DiskHandle, answers: bool) {
+        // Who holds the disks may wait for this thread.
+        let disks = self.disks.try_lock();
+        let name = disks.ok().and_then(|disks| name_of(&disks, disk));
+        let disk = name.map_or_else(|| format!("disk {}", disk.0), |name| format!("disk {name}"));
+        eprintln!("purlin-blockd: pool {}: {}", self.pool, answering_told(&disk, answers));
     }
 }

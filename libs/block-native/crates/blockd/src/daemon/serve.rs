@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use rustls::ServerConfig;
 
+use super::access::Access;
 use super::pool_thread::{PoolState, PoolThread};
-use super::sockets::{CONTROL, SocketFolder, TCP};
+use super::sockets::{CONTROL, SocketFolder, TCP, VHOST, group_number};
 use super::successor::{Inheritance, inherit};
 use super::volumes::ensure_volume;
 use crate::config::{self, ConfigError};
@@ -24,6 +25,7 @@ use crate::reactor::mailbox::{Mail, Travelling};
 use crate::server::greet::Service;
 use crate::server::listeners::{Duty, Listeners};
 use crate::server::tls::{self, TlsFiles};
+use crate::vhost::crew::Crew;
 
 /// Opening walks a pool's map and log.
 const START_TIMEOUT: Duration = Duration::from_mins(5);
@@ -39,8 +41,14 @@ pub struct ServeOptions {
     pub sockets: PathBuf,
     /// Which port reactors use.
     pub port: PortChoice,
+    /// How long a disk may be silent, where it shall be another time than the usual one.
+    pub disk_timeout: Option<Duration>,
     /// A TCP listener with TLS.
     pub tcp: Option<TcpOptions>,
+    /// Whether each volume is on `VOLUME.vhost.sock` as well, as a disk of machines.
+    pub vhost: bool,
+    /// The group whose members may use volumes' sockets; the process's own when left out.
+    pub volume_group: Option<String>,
 }
 
 /// A TCP listener.
@@ -108,6 +116,8 @@ pub struct Daemon {
     pub directory: Arc<Directory>,
     /// Its listeners.
     pub listeners: Listeners,
+    /// The front ends of machines.
+    pub crew: Arc<Crew>,
     /// Its pools.
     pub pools: Vec<PoolThread>,
     folder: SocketFolder,
@@ -133,6 +143,19 @@ pub fn read_plan(path: &Path) -> Result<ServePlan, ConfigError> {
 /// # Errors
 /// [`ServeError`].
 pub fn start(options: ServeOptions, heir: Option<OwnedFd>) -> Result<Arc<Daemon>, ServeError> {
+    let access = Access::new(options.port, options.disk_timeout);
+    start_with(options, heir, &access)
+}
+
+/// As [`start`], with another way to the disks.
+///
+/// # Errors
+/// [`ServeError`].
+pub fn start_with(
+    options: ServeOptions,
+    heir: Option<OwnedFd>,
+    access: &Access,
+) -> Result<Arc<Daemon>, ServeError> {
     let plan = read_plan(&options.config)?;
     let tls = options.tcp.as_ref().map(load_tls).transpose().map_err(system("TLS"))?;
     let inheritance = heir.map(inherit).transpose().map_err(system("handover"))?;
@@ -143,14 +166,18 @@ pub fn start(options: ServeOptions, heir: Option<OwnedFd>) -> Result<Arc<Daemon>
             (Ok(SocketFolder::inherit(&options.sockets, lock)), Some(it))
         }
     };
-    let folder = folder.map_err(system("sockets"))?;
+    let group = options.volume_group.as_deref().map(group_number).transpose();
+    let group = group.map_err(system("--volume-group"))?;
+    let folder = folder.map_err(system("sockets"))?.with_group(group);
     let directory = Arc::new(Directory::default());
-    let pools = start_pools(&plan, &directory, options.port)?;
+    let pools = start_pools(&plan, &directory, access)?;
     let listeners = Listeners::start().map_err(system("listeners"))?;
+    let crew = Arc::new(Crew::new(Arc::clone(&directory)));
     let daemon = Arc::new(Daemon {
         options,
         directory,
         listeners,
+        crew,
         pools,
         folder,
         tls,
@@ -174,12 +201,12 @@ fn system(what: &'static str) -> impl FnOnce(io::Error) -> ServeError {
 fn start_pools(
     plan: &ServePlan,
     directory: &Arc<Directory>,
-    port: PortChoice,
+    access: &Access,
 ) -> Result<Vec<PoolThread>, ServeError> {
     let pools: Vec<PoolThread> = plan
         .pools
         .iter()
-        .map(|pool| PoolThread::start(pool.clone(), Arc::clone(directory), port))
+        .map(|pool| PoolThread::start(pool.clone(), Arc::clone(directory), access.clone()))
         .collect::<io::Result<_>>()
         .map_err(|cause| ServeError::System { what: "pool threads".to_owned(), cause })?;
     for pool in &pools {
@@ -211,6 +238,19 @@ impl ServeOptions {
         add("--config", self.config.as_os_str());
         add("--sockets", self.sockets.as_os_str());
         add("--port", self.port.name().as_ref());
+        if let Some(timeout) = self.disk_timeout {
+            add("--disk-timeout", timeout.as_secs().to_string().as_ref());
+        }
+        if let Some(group) = &self.volume_group {
+            add("--volume-group", group.as_ref());
+        }
+        if self.vhost {
+            arguments.push("--vhost".into());
+        }
+        let mut add = |name: &str, value: &OsStr| {
+            arguments.push(name.into());
+            arguments.push(value.to_owned());
+        };
         if let Some(tcp) = &self.tcp {
             add("--tcp", tcp.address.to_string().as_ref());
             add("--tls-certificate", tcp.certificate.as_os_str());
@@ -250,6 +290,7 @@ impl Daemon {
     ) -> Result<(), ServeError> {
         self.bring_about(plan, |volume| !volume.is_copied())?;
         self.adopt(std::mem::take(&mut inheritance.clients));
+        self.crew.adopt(std::mem::take(&mut inheritance.devices));
         let mut troubles: Vec<String> = Vec::new();
         for (name, socket) in std::mem::take(&mut inheritance.listening) {
             self.listen_on(&name, socket);
@@ -282,7 +323,7 @@ impl Daemon {
         let duty = match name {
             CONTROL => self.control_duty(),
             TCP => Duty::Volumes(self.service(None)),
-            volume => Duty::Volumes(self.service(Some(volume.to_owned()))),
+            volume => self.volume_duty(volume),
         };
         self.listeners.add(name, socket, duty);
     }
@@ -308,6 +349,15 @@ impl Daemon {
         }))
     }
 
+    /// What is done on the socket of a volume, which may be the one for machines.
+    fn volume_duty(&self, name: &str) -> Duty {
+        let Some(volume) = name.strip_suffix(VHOST) else {
+            return Duty::Volumes(self.service(Some(name.to_owned())));
+        };
+        let (crew, volume) = (Arc::clone(&self.crew), volume.to_owned());
+        Duty::Other(Arc::new(move |client| crew.serve(client, &volume)))
+    }
+
     fn service(&self, volume: Option<String>) -> Service {
         let tls = if volume.is_none() { self.tls.clone() } else { None };
         Service { directory: Arc::clone(&self.directory), volume, tls }
@@ -319,11 +369,16 @@ impl Daemon {
     /// # Errors
     /// What the system says.
     pub fn match_sockets(&self) -> io::Result<()> {
-        let volumes = self.directory.volumes();
+        let mut volumes = self.directory.volumes();
+        volumes.retain(|name| config::is_name(name));
+        if self.options.vhost {
+            let machines: Vec<String> = volumes.iter().map(|it| format!("{it}{VHOST}")).collect();
+            volumes.extend(machines);
+        }
         let open = self.listeners.names();
-        for name in volumes.iter().filter(|name| config::is_name(name) && !open.contains(name)) {
+        for name in volumes.iter().filter(|name| !open.contains(name)) {
             let socket = Arc::new(self.folder.listen(name)?);
-            self.listeners.add(name, socket, Duty::Volumes(self.service(Some(name.clone()))));
+            self.listeners.add(name, socket, self.volume_duty(name));
         }
         let kept = |name: &String| name == CONTROL || name == TCP || volumes.contains(name);
         for name in open.iter().filter(|name| !kept(name)) {

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,8 @@ use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 const SOCKET_MODE: u32 = 0o660;
 /// The control socket's name.
 pub const CONTROL: &str = "blockd.control";
+/// What the name of a volume's socket for machines ends with. No volume can have a name with a dot.
+pub const VHOST: &str = ".vhost";
 /// The key of the TCP listener, which has no file. No volume can have a name with a dot.
 pub const TCP: &str = "blockd.tcp";
 
@@ -22,6 +24,22 @@ pub struct SocketFolder {
     path: PathBuf,
     /// The lock lasts as long as this is open, in whatever process.
     lock: OwnedFd,
+    /// Whose the volumes' sockets are; the control socket is always the process's own group's.
+    group: Option<u32>,
+}
+
+/// The number of a group of this host (group(5)).
+///
+/// # Errors
+/// There is none of that name.
+pub fn group_number(name: &str) -> io::Result<u32> {
+    let found = |text: &str| {
+        let mut fields = text.lines().map(|line| line.split(':'));
+        let line = fields.find_map(|mut line| (line.next() == Some(name)).then_some(line));
+        line.and_then(|mut line| line.nth(1)).and_then(|number| number.parse().ok())
+    };
+    found(&fs::read_to_string("/etc/group")?)
+        .ok_or_else(|| io::Error::other(format!("this host has no group {name}")))
 }
 
 impl SocketFolder {
@@ -38,13 +56,19 @@ impl SocketFolder {
             let message = format!("{} is served by another process: {error}", path.display());
             io::Error::new(io::Error::from(error).kind(), message)
         })?;
-        Ok(Self { path: path.to_owned(), lock })
+        Ok(Self { path: path.to_owned(), lock, group: None })
     }
 
     /// A folder whose lock another process has handed over.
     #[must_use]
     pub fn inherit(path: &Path, lock: OwnedFd) -> Self {
-        Self { path: path.to_owned(), lock }
+        Self { path: path.to_owned(), lock, group: None }
+    }
+
+    /// Volumes' sockets are this group's, of which the process must be a member.
+    #[must_use]
+    pub fn with_group(self, group: Option<u32>) -> Self {
+        Self { group, ..self }
     }
 
     /// The lock, to be handed over.
@@ -70,6 +94,9 @@ impl SocketFolder {
         let _ = fs::remove_file(&fresh);
         let listener = UnixListener::bind(&fresh)?;
         fs::set_permissions(&fresh, fs::Permissions::from_mode(SOCKET_MODE))?;
+        if name != CONTROL && self.group.is_some() {
+            chown(&fresh, None, self.group)?;
+        }
         self.write_process_id(name)?;
         fs::rename(&fresh, &socket)?;
         Ok(listener.into())
@@ -93,5 +120,28 @@ impl SocketFolder {
 
     fn socket(&self, name: &str) -> PathBuf {
         self.path.join(format!("{name}.sock"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    #[test]
+    fn volumes_sockets_are_their_group_s_and_the_control_socket_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let own = fs::metadata(folder.path()).expect("it is there").gid();
+        // Only the superuser may give a file to a group that it is no member of.
+        let other = if rustix::process::geteuid().is_root() { 60_123 } else { own };
+        let sockets = SocketFolder::claim(folder.path()).expect("free").with_group(Some(other));
+        for (name, group) in [("vol-a", other), (CONTROL, own)] {
+            drop(sockets.listen(name).expect("listens"));
+            let found = fs::metadata(sockets.socket(name)).expect("it is there");
+            assert_eq!((found.gid(), found.mode() & 0o777), (group, 0o660), "{name}");
+        }
+        assert_eq!(group_number("root").ok(), Some(0));
+        assert!(group_number("no-such-group").is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! The other side of a planned upgrade: what a new process does with what it is handed.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 
 use super::handover::{Item, READY, SERVING, receive_item};
 use crate::reactor::mailbox::{Travelling, share};
+use crate::vhost::session::Passport;
 
 /// What a new daemon begins with instead of nothing.
 pub struct Inheritance {
@@ -16,6 +18,8 @@ pub struct Inheritance {
     pub listening: Vec<(String, Arc<OwnedFd>)>,
     /// Clients, with what they have sent.
     pub clients: Vec<Travelling>,
+    /// Front ends of machines.
+    pub devices: Vec<Passport>,
     from: UnixStream,
 }
 
@@ -29,6 +33,7 @@ pub fn inherit(socket: OwnedFd) -> io::Result<Inheritance> {
     from.write_all(&[READY])?;
     let mut lock = None;
     let (mut listening, mut clients) = (Vec::new(), Vec::new());
+    let mut devices: Vec<Passport> = Vec::new();
     loop {
         let (item, pending, descriptor) = receive_item(&mut from)?;
         match item {
@@ -38,11 +43,20 @@ pub fn inherit(socket: OwnedFd) -> io::Result<Inheritance> {
                 let socket = share(descriptor);
                 clients.push(Travelling { socket, session: *session, pending });
             }
+            Item::Device(volume, state) => {
+                let (socket, parts) = (share(descriptor), BTreeMap::new());
+                devices.push(Passport { volume, socket, state: *state, parts });
+            }
+            Item::Part(part) => {
+                if let Some(device) = devices.last_mut() {
+                    device.parts.insert(part, share(descriptor));
+                }
+            }
             Item::End => break,
         }
     }
     let lock = lock.ok_or_else(|| io::Error::other("the old daemon handed no lock over"))?;
-    Ok(Inheritance { lock, listening, clients, from })
+    Ok(Inheritance { lock, listening, clients, devices, from })
 }
 
 impl Inheritance {

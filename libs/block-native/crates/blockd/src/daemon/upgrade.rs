@@ -22,6 +22,7 @@ use super::handover::{Item, READY, SERVING, send_item};
 use super::pool_thread::{PoolState, PoolThread};
 use super::serve::Daemon;
 use crate::reactor::mailbox::{Mail, Travelling};
+use crate::vhost::session::Passport;
 
 /// For the successor to read its configuration.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -31,6 +32,8 @@ const SERVING_TIMEOUT: Duration = Duration::from_mins(1);
 const HANDSHAKES_TIMEOUT: Duration = Duration::from_millis(500);
 /// For a reactor to answer what was read; it bounds this itself.
 const GIVE_AWAY_TIMEOUT: Duration = Duration::from_secs(2);
+/// For sessions of machines to end what they are at.
+const FREEZE_TIMEOUT: Duration = Duration::from_millis(300);
 /// For operations of disks that are under way.
 const HALT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -93,8 +96,9 @@ fn hand_over(
     let listening = daemon.listeners.take_all();
     daemon.listeners.wait_for_handshakes(HANDSHAKES_TIMEOUT);
     let paused = Instant::now();
+    let devices = daemon.crew.freeze(FREEZE_TIMEOUT);
     let handed = give_away(daemon).and_then(|clients| {
-        let sent = send_all(daemon, successor, &listening, &clients)
+        let sent = send_all(daemon, successor, &listening, &clients, &devices)
             .and_then(|()| expect(successor, SERVING, SERVING_TIMEOUT));
         sent.map_err(|error| (clients, error))
     });
@@ -166,6 +170,7 @@ fn send_all(
     successor: &mut UnixStream,
     listening: &Listening,
     clients: &[Travelling],
+    devices: &[Passport],
 ) -> io::Result<()> {
     successor.set_write_timeout(Some(READY_TIMEOUT))?;
     send_item(successor, &Item::Lock, &[], daemon.lock())?;
@@ -175,6 +180,13 @@ fn send_all(
     for client in clients {
         let item = Item::Client(Box::new(client.session.clone()));
         send_item(successor, &item, &client.pending, client.socket.as_fd())?;
+    }
+    for device in devices {
+        let item = Item::Device(device.volume.clone(), Box::new(device.state.clone()));
+        send_item(successor, &item, &[], device.socket.as_fd())?;
+        for (part, descriptor) in &device.parts {
+            send_item(successor, &Item::Part(*part), &[], descriptor.as_fd())?;
+        }
     }
     send_item(successor, &Item::End, &[], daemon.lock())
 }
@@ -191,6 +203,7 @@ fn take_up_again(daemon: &Arc<Daemon>, listening: Listening, clients: Vec<Travel
         pool.wait_started(SERVING_TIMEOUT);
     }
     daemon.adopt(clients);
+    daemon.crew.thaw();
     for (name, socket) in listening {
         daemon.listen_on(&name, socket);
     }

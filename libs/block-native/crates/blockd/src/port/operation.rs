@@ -68,6 +68,12 @@ pub enum Operation {
         /// How many bytes.
         length: u64,
     },
+    /// Waits until the counter (eventfd(2)) is not zero and leaves it as it is: one that somebody
+    /// else has made non-blocking cannot be waited for by a read.
+    Ready {
+        /// The counter.
+        counter: Handle,
+    },
     /// Waits until the counter (eventfd(2)) is not zero and takes it.
     Wake {
         /// The counter.

@@ -1,5 +1,5 @@
 //! The port where `io_uring` may not be used: sockets by epoll(7) in the reactor's own thread,
-//! disks by a few threads of blocking calls.
+//! disks by a few threads of blocking calls each, so that one that hangs keeps no other waiting.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, IoSlice};
@@ -16,7 +16,7 @@ use super::Port;
 use super::operation::{Completion, Handle, Operation, rest_of};
 use super::token::Token;
 
-/// Threads that wait for disks.
+/// Threads that wait for a disk.
 const WORKERS: usize = 8;
 /// Slices of one call, of which Linux takes 1024 at most.
 const SLICES_MAX: usize = 512;
@@ -34,16 +34,25 @@ struct Queue {
     closed: bool,
 }
 
+/// What waits for one disk.
 #[derive(Default)]
-struct Shared {
+struct Line {
     queue: Mutex<Queue>,
     ready: Condvar,
+}
+
+/// What workers have done, and how the port is told.
+struct Results {
     done: Mutex<Vec<Completion>>,
+    counter: Handle,
 }
 
 /// A port of one thread with its workers.
 pub struct ThreadPort {
-    shared: Arc<Shared>,
+    results: Arc<Results>,
+    /// By the disk's descriptor. One that is used again after its disk was let go of has workers,
+    /// and nothing waits in its line any more.
+    lines: HashMap<i32, Arc<Line>>,
     counter: Handle,
     epoll: Handle,
     /// Operations whose socket was not ready, by descriptor: one to read and one to write.
@@ -67,14 +76,29 @@ impl ThreadPort {
         let set = Arc::new(epoll::create(epoll::CreateFlags::CLOEXEC)?);
         let key = epoll::EventData::new_u64(WORKERS_KEY);
         epoll::add(&set, &counter, key, epoll::EventFlags::IN)?;
-        let shared = Arc::new(Shared::default());
-        for index in 0..WORKERS {
-            let (shared, counter) = (Arc::clone(&shared), Arc::clone(&counter));
-            std::thread::Builder::new()
-                .name(format!("disk-{index}"))
-                .spawn(move || work(&shared, &counter))?;
-        }
-        Ok(Self { shared, counter, epoll: set, waiting: HashMap::new(), done: Vec::new() })
+        let results = Arc::new(Results { done: Mutex::default(), counter: Arc::clone(&counter) });
+        let (lines, waiting) = (HashMap::new(), HashMap::new());
+        Ok(Self { results, lines, counter, epoll: set, waiting, done: Vec::new() })
+    }
+
+    /// The line before a disk, with its workers from its first operation on.
+    fn line(&mut self, disk: i32) -> Arc<Line> {
+        let results = &self.results;
+        let line = self.lines.entry(disk).or_insert_with(|| {
+            let line = Arc::new(Line::default());
+            for index in 0..WORKERS {
+                let (line, results) = (Arc::clone(&line), Arc::clone(results));
+                let name = format!("disk-{disk}-{index}");
+                let begun =
+                    std::thread::Builder::new().name(name).spawn(move || work(&line, &results));
+                if let Err(error) = begun {
+                    eprintln!("purlin-blockd: a disk has {index} threads and no more: {error}");
+                    break;
+                }
+            }
+            line
+        });
+        Arc::clone(line)
     }
 
     fn try_socket(&mut self, mut job: Job) {
@@ -89,6 +113,7 @@ impl ThreadPort {
                 let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
                 sendmsg(&**socket, &slices, &mut SendAncillaryBuffer::default(), flags)
             }
+            Operation::Ready { counter } => await_counter(counter).map(|()| 0),
             Operation::Wake { counter, word } => take_counter(counter, word),
             _ => Err(Errno::INVAL),
         };
@@ -102,7 +127,9 @@ impl ThreadPort {
         let (handle, writes) = match &job.operation {
             Operation::Send { socket, .. } => (Arc::clone(socket), true),
             Operation::Receive { socket, .. } => (Arc::clone(socket), false),
-            Operation::Wake { counter, .. } => (Arc::clone(counter), false),
+            Operation::Ready { counter } | Operation::Wake { counter, .. } => {
+                (Arc::clone(counter), false)
+            }
             _ => return,
         };
         let waiting = self.waiting.entry(handle.as_raw_fd()).or_default();
@@ -143,22 +170,28 @@ impl ThreadPort {
 
     fn collect(&mut self, completions: &mut Vec<Completion>) {
         completions.append(&mut self.done);
-        completions.append(&mut lock(&self.shared.done));
+        completions.append(&mut lock(&self.results.done));
     }
 }
 
 impl Port for ThreadPort {
     fn submit(&mut self, token: Token, operation: Operation) {
         let job = Job { token, operation };
-        match job.operation {
-            Operation::Receive { .. } | Operation::Send { .. } | Operation::Wake { .. } => {
-                self.try_socket(job);
+        let disk = match &job.operation {
+            Operation::Receive { .. }
+            | Operation::Send { .. }
+            | Operation::Ready { .. }
+            | Operation::Wake { .. } => {
+                return self.try_socket(job);
             }
-            _ => {
-                lock(&self.shared.queue).jobs.push_back(job);
-                self.shared.ready.notify_one();
-            }
-        }
+            Operation::Read { file, .. }
+            | Operation::Write { file, .. }
+            | Operation::Synchronize { file }
+            | Operation::Punch { file, .. } => file.as_raw_fd(),
+        };
+        let line = self.line(disk);
+        lock(&line.queue).jobs.push_back(job);
+        line.ready.notify_one();
     }
 
     fn cancel(&mut self, token: Token) {
@@ -205,31 +238,39 @@ impl Port for ThreadPort {
 
 impl Drop for ThreadPort {
     fn drop(&mut self) {
-        lock(&self.shared.queue).closed = true;
-        self.shared.ready.notify_all();
+        for line in self.lines.values() {
+            lock(&line.queue).closed = true;
+            line.ready.notify_all();
+        }
     }
 }
 
 /// Reads a counter if it is not zero. The counter blocks, as `io_uring` wants it.
 fn take_counter(counter: &Handle, word: &mut [u8; 8]) -> Result<usize, Errno> {
+    await_counter(counter)?;
+    read(&**counter, &mut word[..])
+}
+
+/// `AGAIN` where a counter is zero.
+fn await_counter(counter: &Handle) -> Result<(), Errno> {
     let mut ready = [PollFd::new(&**counter, PollFlags::IN)];
     match poll(&mut ready, Some(&Timespec::default()))? {
         0 => Err(Errno::AGAIN),
-        _ => read(&**counter, &mut word[..]),
+        _ => Ok(()),
     }
 }
 
-fn work(shared: &Shared, counter: &Handle) {
-    while let Some(mut job) = next(shared) {
+fn work(line: &Line, results: &Results) {
+    while let Some(mut job) = next(line) {
         let result = perform(&mut job.operation);
-        lock(&shared.done).push(completed(job, result));
+        lock(&results.done).push(completed(job, result));
         // A counter that is full has woken the reactor already.
-        let _ = write(&**counter, &1u64.to_ne_bytes());
+        let _ = write(&*results.counter, &1u64.to_ne_bytes());
     }
 }
 
-fn next(shared: &Shared) -> Option<Job> {
-    let mut queue = lock(&shared.queue);
+fn next(line: &Line) -> Option<Job> {
+    let mut queue = lock(&line.queue);
     loop {
         if let Some(job) = queue.jobs.pop_front() {
             return Some(job);
@@ -237,7 +278,7 @@ fn next(shared: &Shared) -> Option<Job> {
         if queue.closed {
             return None;
         }
-        queue = shared.ready.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        queue = line.ready.wait(queue).unwrap_or_else(PoisonError::into_inner);
     }
 }
 

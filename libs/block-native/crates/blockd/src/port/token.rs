@@ -11,6 +11,8 @@ pub enum Token {
     Receive(ConnectionKey),
     /// A message to a connection's client.
     Send(ConnectionKey),
+    /// A guest has woken a queue of a device; the queue's generation tells it from former ones.
+    Kick(ConnectionKey, u16, u32),
     /// An operation of the engine.
     Disk(DiskHandle, IoId),
 }

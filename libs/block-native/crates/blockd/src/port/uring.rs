@@ -180,6 +180,9 @@ fn entry_of(in_flight: &mut InFlight) -> squeue::Entry {
             .offset(*offset)
             .mode(libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE)
             .build(),
+        Operation::Ready { counter } => {
+            opcode::PollAdd::new(fd(counter), libc::POLLIN.cast_unsigned().into()).build()
+        }
         Operation::Wake { counter, word } => {
             opcode::Read::new(fd(counter), word.as_mut_ptr(), 8).build()
         }

@@ -51,6 +51,13 @@ impl<E: Engine> Reactor<E> {
             }
             let Some(entry) = self.pending.remove(tag) else { continue };
             self.answered += 1;
+            if self.devices.contains_key(&entry.connection) {
+                let failed = entry.failure.is_some();
+                let answer =
+                    result.map_err(drop).and_then(|it| if failed { Err(()) } else { Ok(it) });
+                self.answer_device(entry.connection, entry.head.cookie, answer);
+                continue;
+            }
             let Some(connection) = self.connections.get_mut(&entry.connection) else { continue };
             self.touched.push(entry.connection);
             put(connection, &entry, result.ok().flatten());

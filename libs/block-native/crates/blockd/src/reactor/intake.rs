@@ -28,6 +28,7 @@ impl<E: Engine> Reactor<E> {
         }
         for index in 0..self.touched.len() {
             let key = self.touched[index];
+            self.read_device(key, now);
             while let Some(connection) = self.connections.get_mut(&key)
                 && let Some(incoming) = connection.next_request()
             {
@@ -116,6 +117,10 @@ impl<E: Engine> Reactor<E> {
 
     /// Answers a request without asking the engine.
     pub(super) fn refuse(&mut self, key: ConnectionKey, head: &RequestHead, error: NbdError) {
+        if self.devices.contains_key(&key) {
+            self.answer_device(key, head.cookie, Err(()));
+            return;
+        }
         let Some(connection) = self.connections.get_mut(&key) else { return };
         let structured = connection.session.structured;
         let cookie = head.cookie;

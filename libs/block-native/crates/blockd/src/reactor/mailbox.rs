@@ -16,7 +16,9 @@ use rustix::event::{EventfdFlags, eventfd};
 use crate::disk_gate::DiskGate;
 use crate::nbd::handshake::Session;
 use crate::port::operation::Handle;
+use crate::port::token::ConnectionKey;
 use crate::qos::limiter::VolumeLimits;
+use crate::vhost::device::DeviceMail;
 
 /// A connection on its way into a reactor or out of it.
 pub struct Travelling {
@@ -45,6 +47,8 @@ pub enum Mail {
     /// Read no more requests, answer those that were read, and give the connections away; `None`
     /// when the disks did not answer in time, and then the clients are served on.
     GiveAway(Sender<Option<Vec<Travelling>>>),
+    /// Something of a guest's device.
+    Device(ConnectionKey, DeviceMail),
     /// Look again: there is something where the engine looks by itself.
     Nudge,
     /// Use a further disk.
@@ -68,6 +72,8 @@ pub struct Report {
     pub failed: u64,
     /// Bytes moved by class and disk, as [`crate::disk_gate::DiskGate::moved_bytes`] counts them.
     pub moved_bytes: Vec<(u32, [u64; 6])>,
+    /// Disks that do not answer.
+    pub silent_disks: Vec<u32>,
 }
 
 /// The way into a reactor; cheap to clone.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use purlin_block_core::buffer::Slice;
-use purlin_block_core::disk::{DiskOp, IoClass};
+use purlin_block_core::disk::{DiskHandle, DiskOp, IoClass};
 
 use super::CacheError;
 use super::core::{Core, Inner, IoResult, Waiter, index};
@@ -13,6 +13,12 @@ use super::metadata::{
     Entry, Heading, Kept, LOST_MAX, NO_SLOT, RECORDS_MAX, encode_lost, encode_records, encode_state,
 };
 use purlin_block_core::tasks::{Awaited, promise};
+
+/// Empty blocks of the journal that one commit writes.
+const EMPTY_BLOCKS_MAX: usize = 64;
+
+/// Blocks of the table that are written with one operation.
+const TABLE_BLOCKS_TOGETHER: usize = 64;
 
 /// Waits until everything that was answered before is durable: on the SSDs, and with
 /// `flush_origin` on the origin.
@@ -50,16 +56,22 @@ struct Change {
 }
 
 async fn commit_once(core: &Rc<Core>, flush_wanted: bool) -> Result<(), CacheError> {
+    hurry_journal(core).await;
     let changes = core.get().begin_changes();
     let found = core.get().found.clone();
     let outcome = flush(core, flush_wanted, !changes.is_empty()).await;
     let mut records = core.get().records(changes);
     records.extend(core.get().found_records(&found));
-    for part in records.chunks(RECORDS_MAX) {
+    for part in records.chunks(super::journal_records()) {
         write_journal(core, part).await;
         // At once: the next block may begin the other half of the journal, whose table must hold
         // what this one says.
-        core.get().take_in(part);
+        if !super::mutation!(TakeInLate) {
+            core.get().take_in(part);
+        }
+    }
+    if super::mutation!(TakeInLate) {
+        core.get().take_in(&records);
     }
     loop {
         let left = core.get().alive.len();
@@ -122,7 +134,7 @@ async fn flush(core: &Core, origin: bool, ssd: bool) -> Result<(), CacheError> {
     let flushing = wanted.then(|| OriginFlush::begin(core, IoClass::Client));
     if ssd && core.get().ssd_unflushed && !super::mutation!(NoDataFlush) {
         core.get().ssd_unflushed = false;
-        let ssds = core.get().alive.clone();
+        let ssds = core.get().takers();
         let all: Vec<_> =
             ssds.iter().map(|s| (*s, core.issue(*s, IoClass::Client, DiskOp::Flush))).collect();
         for (ssd, flush) in all {
@@ -139,8 +151,17 @@ async fn flush(core: &Core, origin: bool, ssd: bool) -> Result<(), CacheError> {
 
 /// Writes a metadata block to all its places; false if no SSD took it.
 pub async fn write_metadata(core: &Core, places: &[u64], slice: &Slice) -> bool {
-    let ssds = core.get().alive.clone();
-    let op = |at| DiskOp::Write { at, slices: vec![slice.clone()], fua: true };
+    write_together(core, places, std::slice::from_ref(slice)).await
+}
+
+/// Writes metadata blocks that lie one after the other to all places of the first.
+async fn write_together(core: &Core, places: &[u64], slices: &[Slice]) -> bool {
+    let ssds = core.get().metadata_takers();
+    write_to(core, &ssds, places, slices).await
+}
+
+async fn write_to(core: &Core, ssds: &[DiskHandle], places: &[u64], slices: &[Slice]) -> bool {
+    let op = |at| DiskOp::Write { at, slices: slices.to_vec(), fua: true };
     let all: Vec<_> = ssds
         .iter()
         .flat_map(|ssd| places.iter().map(move |at| (*ssd, *at)))
@@ -154,20 +175,37 @@ pub async fn write_metadata(core: &Core, places: &[u64], slice: &Slice) -> bool 
     !core.get().alive.is_empty()
 }
 
+/// Fills the half of the journal with empty blocks where a newcomer waits for the next one; others
+/// who commit do not wait for all of it.
+async fn hurry_journal(core: &Rc<Core>) {
+    for _ in 0..EMPTY_BLOCKS_MAX {
+        if !core.get().newcomer_waits() {
+            return;
+        }
+        write_journal(core, &[]).await;
+    }
+}
+
+/// Goes on in the other half of the journal, which is free once the table of this generation is
+/// written.
+async fn turn_journal(core: &Rc<Core>) {
+    let ready = || {
+        let inner = core.get();
+        (inner.table_generation == inner.generation || inner.alive.is_empty()).then_some(())
+    };
+    core.bell.until(ready).await;
+    let mut inner = core.get();
+    inner.generation += 1;
+    inner.journal_at = 0;
+    inner.tell_newcomer();
+    drop(inner);
+    core.tasks.spawn(checkpoint(Rc::clone(core)));
+}
+
 async fn write_journal(core: &Rc<Core>, records: &[(u32, Entry)]) {
     let blocks = u64::from(core.get().setup.shape.journal_blocks);
     if core.get().journal_at == blocks {
-        // The other half is free once the table of this generation is written.
-        let ready = || {
-            let inner = core.get();
-            (inner.table_generation == inner.generation || inner.alive.is_empty()).then_some(())
-        };
-        core.bell.until(ready).await;
-        let mut inner = core.get();
-        inner.generation += 1;
-        inner.journal_at = 0;
-        drop(inner);
-        core.tasks.spawn(checkpoint(Rc::clone(core)));
+        turn_journal(core).await;
     }
     let (places, slice) = {
         let mut inner = core.get();
@@ -198,22 +236,15 @@ async fn checkpoint(core: Rc<Core>) {
 
 /// Writes what the metadata says of all slots to the table of a generation.
 pub async fn write_table(core: &Core, generation: u64) {
-    let slots = core.get().setup.shape.slots;
-    for (sequence, first) in (0..slots).step_by(RECORDS_MAX).enumerate() {
-        let (places, slice) = {
+    let blocks = core.get().setup.shape.table_blocks();
+    for first in (0..blocks).step_by(TABLE_BLOCKS_TOGETHER) {
+        let last = blocks.min(first + TABLE_BLOCKS_TOGETHER as u64);
+        let (places, slices) = {
             let inner = core.get();
-            let sequence = sequence as u64;
-            let cache_id = inner.setup.cache_id;
-            let heading = Heading { cache_id, generation, sequence, in_table: true };
-            let last = slots.min(first + u32::try_from(RECORDS_MAX).unwrap_or(slots));
-            let held = (first..last).map(|slot| (slot, inner.on_disk(slot)));
-            let records: Vec<_> = held.filter(|(_, entry)| entry.kept != Kept::Vacant).collect();
-            (
-                inner.setup.shape.table_at(generation, sequence),
-                encode_records(heading, &records, &[]),
-            )
+            let each = (first..last).map(|sequence| inner.table_block(generation, sequence));
+            (inner.setup.shape.table_at(generation, first), each.collect::<Vec<_>>())
         };
-        write_metadata(core, &places, &slice).await;
+        write_together(core, &places, &slices).await;
     }
 }
 
@@ -242,7 +273,9 @@ pub async fn write_state(core: &Core, change: impl FnOnce(&mut super::metadata::
         inner.state
     };
     for copy in 0..2 {
-        write_metadata(core, &[super::STATE_AT + copy * 4096], &encode_state(&state)).await;
+        let (ssds, slice) = (core.get().alive.clone(), encode_state(&state));
+        let places = [super::STATE_AT + copy * 4096];
+        write_to(core, &ssds, &places, std::slice::from_ref(&slice)).await;
     }
     core.get().ranges.release(id);
     core.bell.ring();
@@ -266,6 +299,17 @@ async fn retire(core: &Core, left: usize) {
 }
 
 impl Inner {
+    fn table_block(&self, generation: u64, sequence: u64) -> Slice {
+        let slots = self.setup.shape.slots;
+        let heading =
+            Heading { cache_id: self.setup.cache_id, generation, sequence, in_table: true };
+        let records = u32::try_from(RECORDS_MAX).unwrap_or(slots);
+        let first = u32::try_from(sequence).unwrap_or(slots).saturating_mul(records).min(slots);
+        let held = (first..slots.min(first + records)).map(|slot| (slot, self.on_disk(slot)));
+        let records: Vec<_> = held.filter(|(_, entry)| entry.kept != Kept::Vacant).collect();
+        encode_records(heading, &records, &[])
+    }
+
     fn begin_changes(&mut self) -> Vec<Change> {
         let changes = self.changes();
         self.committing = changes.iter().map(|change| (change.slot, change.entry)).collect();

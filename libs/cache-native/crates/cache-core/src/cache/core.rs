@@ -6,9 +6,15 @@ use std::rc::Rc;
 
 use purlin_block_core::Nanoseconds;
 use purlin_block_core::buffer::{BLOCK_BYTES, Buffer, Slice};
-use purlin_block_core::disk::{DiskError, DiskHandle, DiskIo, DiskOp, IoClass, IoId};
+use purlin_block_core::disk::{
+    DiskError, DiskHandle, DiskIo, DiskOp, IoClass, IoId, WRITE_SLICES_MAX,
+};
 
+use super::adopt::Newcomer;
 use super::budget::Budget;
+use super::destage::Trip;
+use super::dirty::Dirty;
+use super::free::Free;
 use super::heat::Heat;
 use super::memory::Memory;
 use super::metadata::{Entry, Kept, State};
@@ -17,6 +23,8 @@ use super::ordered::Order;
 use super::pace::Pace;
 use super::ranges::Ranges;
 use super::streams::Streams;
+use super::turns::Turns;
+use super::write::Queued;
 use super::{CacheError, Lock, Mode, Phase, Reply, Setup, Tag};
 use crate::policy::{FlashWrite, Policy, PolicyShape, Slot};
 use purlin_block_core::tasks::{Awaited, Bell, Promise, Tasks, promise};
@@ -50,7 +58,7 @@ pub struct Inner {
     pub unproven: HashMap<u32, u64>,
     /// Pages that left their slot while the metadata on the SSD still has them.
     pub leaving: HashMap<u64, u32>,
-    pub free: Vec<u32>,
+    pub free: Free,
     pub held: HashMap<u32, u32>,
     /// What a commit on its way may record.
     pub committing: HashMap<u32, Entry>,
@@ -59,9 +67,11 @@ pub struct Inner {
     pub draining: bool,
     pub ticks: u64,
     /// Pages that the origin lacks and an SSD has.
-    pub dirty: BTreeSet<u64>,
+    pub dirty: Dirty,
     /// Slots with something in them.
     pub cached_pages: usize,
+    /// Pages that were asked for and read from the origin.
+    pub missed_pages: u64,
     /// Pages that the origin lacks and no SSD has either.
     pub lost: BTreeSet<u64>,
     /// What the list of lost pages on the SSD has.
@@ -81,11 +91,22 @@ pub struct Inner {
     pub flushes_begun: u64,
     pub flushes_done: u64,
     pub ssd_unflushed: bool,
+    /// An SSD that is being adopted.
+    pub newcomer: Option<Newcomer>,
+    /// Writes of blocks on their way: those that no newcomer was given, and those that one was.
+    pub block_writes: [usize; 2],
     pub generation: u64,
     /// The generation whose table counts, durably.
     pub table_generation: u64,
     pub journal_at: u64,
+    /// The window that goes home next.
     pub cursor: u64,
+    pub trip: Trip,
+    pub turns: Turns,
+    /// Whether windows go home as one write; not on an origin that failed one.
+    pub joins: bool,
+    /// Writes that wait for others of the same pages.
+    pub queued: BTreeMap<u64, Queued>,
     pub errors: u64,
     pub budget: Budget,
     pub alerts: VecDeque<Alert>,
@@ -151,14 +172,15 @@ impl Core {
             recorded: BTreeMap::new(),
             unproven: HashMap::new(),
             leaving: HashMap::new(),
-            free: (0..shape.blocks()).rev().collect(),
+            free: Free::all(shape.blocks()),
             held: HashMap::new(),
             committing: HashMap::new(),
             retired_at: setup.ssds.len(),
             draining: false,
             ticks: 0,
-            dirty: BTreeSet::new(),
+            dirty: Dirty::default(),
             cached_pages: 0,
+            missed_pages: 0,
             lost: BTreeSet::new(),
             lost_listed: BTreeSet::new(),
             found: BTreeMap::new(),
@@ -172,10 +194,16 @@ impl Core {
             flushes_begun: 0,
             flushes_done: 0,
             ssd_unflushed: false,
+            newcomer: None,
+            block_writes: [0; 2],
             generation: 1,
             table_generation: 1,
             journal_at: 0,
             cursor: 0,
+            trip: Trip::default(),
+            turns: Turns::default(),
+            joins: true,
+            queued: BTreeMap::new(),
             errors: 0,
             budget: Budget::default(),
             alerts: VecDeque::new(),
@@ -208,13 +236,23 @@ impl Core {
         inner.next_io += 1;
         let id = IoId(inner.next_io);
         inner.answers.insert(id, promise);
-        inner.ios.push_back(DiskIo { id, disk, class, op });
+        let io = DiskIo { id, disk, class, op };
+        if disk == inner.setup.origin && class != IoClass::Destage && io.bytes() > 0 {
+            let now = inner.now.unwrap_or_default();
+            inner.turns.client_begins(id, now);
+        }
+        inner.ios.push_back(io);
         awaited
     }
 
     /// An answer came.
     pub fn answer(&self, id: IoId, result: IoResult) {
-        let promise = self.get().answers.remove(&id);
+        let promise = {
+            let mut inner = self.get();
+            let now = inner.now.unwrap_or_default();
+            inner.turns.ends(id, now);
+            inner.answers.remove(&id)
+        };
         if let Some(promise) = promise {
             promise.keep(result);
         }
@@ -247,22 +285,42 @@ impl Core {
         result.map(drop)
     }
 
-    /// Writes one block of the cache to every SSD; how many took it.
-    pub async fn write_block(&self, block: u32, slice: Slice) -> usize {
-        let at = self.get().setup.shape.block_at(block);
-        let ssds = self.get().alive.clone();
-        let op = || DiskOp::Write { at, slices: vec![slice.clone()], fua: false };
-        let all: Vec<_> =
-            ssds.iter().map(|ssd| (*ssd, self.issue(*ssd, IoClass::Client, op()))).collect();
-        let mut taken = 0;
-        for (ssd, write) in all {
-            match write.await {
-                Ok(_) => taken += 1,
-                Err(error) => self.get().ssd_failed(ssd, error),
+    /// Writes blocks of the cache to every SSD, those that follow each other with one operation;
+    /// how many SSDs took each.
+    pub async fn write_blocks(&self, blocks: &[(u32, Slice)]) -> Vec<usize> {
+        let (ssds, newcomer) = {
+            let inner = self.get();
+            (inner.takers(), inner.newcomer.map(|newcomer| newcomer.ssd))
+        };
+        let place = usize::from(newcomer.is_some());
+        self.get().block_writes[place] += 1;
+        let mut begun = Vec::new();
+        for run in blocks.chunk_by(|(block, _), (next, _)| block + 1 == *next) {
+            for part in run.chunks(WRITE_SLICES_MAX) {
+                let at = self.get().setup.shape.block_at(part[0].0);
+                let op = || {
+                    let slices = part.iter().map(|(_, slice)| slice.clone()).collect();
+                    DiskOp::Write { at, slices, fua: false }
+                };
+                let each = ssds.iter().map(|ssd| (*ssd, self.issue(*ssd, IoClass::Client, op())));
+                begun.push((part.len(), each.collect::<Vec<_>>()));
             }
         }
+        let mut taken = Vec::with_capacity(blocks.len());
+        for (count, writes) in begun {
+            let mut took = 0;
+            for (ssd, write) in writes {
+                match write.await {
+                    Ok(_) => took += usize::from(Some(ssd) != newcomer),
+                    Err(error) => self.get().ssd_failed(ssd, error),
+                }
+            }
+            taken.resize(taken.len() + count, took);
+        }
         // Only now: a flush that was on its way covers none of it.
-        self.get().ssd_unflushed = true;
+        let mut inner = self.get();
+        inner.ssd_unflushed = true;
+        inner.block_writes[place] -= 1;
         taken
     }
 
@@ -319,6 +377,10 @@ impl Inner {
 
     /// An operation on an SSD failed, or gave a wrong checksum.
     pub fn ssd_failed(&mut self, ssd: DiskHandle, error: DiskError) {
+        // A newcomer has to take everything.
+        if self.newcomer.is_some_and(|newcomer| newcomer.ssd == ssd) {
+            return self.drop_ssd(ssd);
+        }
         let now = self.now.unwrap_or_default();
         let spent = self.budget.spend(ssd, now, &self.options);
         if spent || error == DiskError::Gone {
@@ -331,6 +393,7 @@ impl Inner {
     /// An SSD is not to be used any more; the next commit raises the epoch before it answers.
     pub fn drop_ssd(&mut self, ssd: DiskHandle) {
         self.errors += 1;
+        self.newcomer = self.newcomer.filter(|newcomer| newcomer.ssd != ssd);
         if self.alive.contains(&ssd) {
             self.alive.retain(|other| *other != ssd);
             self.alerts.push_back(Alert::SsdDropped(ssd));
@@ -339,7 +402,7 @@ impl Inner {
     }
 
     /// A commit shall begin soon, and nobody waits for it.
-    fn want_commit(&mut self) {
+    pub fn want_commit(&mut self) {
         if self.waiters.is_empty() {
             let promise = promise().0;
             self.waiters.push(Waiter { flush_origin: false, promise });
@@ -405,7 +468,7 @@ impl Inner {
         let old = self.entries[index(slot)];
         let recorded = *self.recorded.entry(slot).or_insert(old);
         if old.kept == Kept::Dirty {
-            self.dirty.remove(&old.page);
+            self.dirty.remove(old.page);
             self.order.remove(old.page, old.epoch);
         }
         if entry.kept == Kept::Dirty {
@@ -477,11 +540,6 @@ impl Inner {
             self.want_commit();
         }
         self.free.pop()
-    }
-
-    /// Whether no more dirty pages are to come in.
-    pub fn is_full_of_dirty(&self) -> bool {
-        self.dirty.len() as u64 >= self.dirty_limit()
     }
 
     /// How many pages may be dirty.

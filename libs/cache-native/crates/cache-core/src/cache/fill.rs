@@ -28,8 +28,33 @@ pub fn begin(core: &Rc<Core>, page: u64, slice: Option<Slice>) {
     drop(inner);
     let filler = Rc::clone(core);
     core.tasks.spawn(async move {
-        write(&filler, fill).await;
+        write(&filler, vec![fill]).await;
         filler.get().ranges.release(id);
+        filler.bell.ring();
+    });
+}
+
+/// Fills empty slots with pages that came with others and that nobody is at work on.
+pub fn begin_near(core: &Rc<Core>, near: Vec<(u64, Slice)>) {
+    let (mut fills, mut holds) = (Vec::new(), Vec::new());
+    let mut inner = core.get();
+    for (page, slice) in near {
+        if !inner.has_unused_room() || !inner.is_absent(page) {
+            continue;
+        }
+        let Some(hold) = inner.ranges.try_take(page..page + 1) else { continue };
+        holds.push(hold);
+        if inner.make_room(page).is_some() {
+            fills.extend(place(&mut inner, page, &slice));
+        }
+    }
+    drop(inner);
+    let filler = Rc::clone(core);
+    core.tasks.spawn(async move {
+        write(&filler, fills).await;
+        for hold in holds {
+            filler.get().ranges.release(hold);
+        }
         filler.bell.ring();
     });
 }
@@ -52,15 +77,18 @@ pub fn place(inner: &mut Inner, page: u64, slice: &Slice) -> Option<Fill> {
     Some(Fill { page, slot, block, slice: slice.clone() })
 }
 
-/// Writes it; a slot whose write fails stays empty.
-pub async fn write(core: &Core, Fill { page, slot, block, slice }: Fill) {
-    let taken = core.write_block(block, slice.clone()).await;
+/// Writes them; a slot whose write fails stays empty.
+pub async fn write(core: &Core, fills: Vec<Fill>) {
+    let blocks: Vec<_> = fills.iter().map(|fill| (fill.block, fill.slice.clone())).collect();
+    let taken = core.write_blocks(&blocks).await;
     let mut inner = core.get();
-    if taken == 0 || inner.alive.is_empty() {
-        inner.free.push(block);
-    } else {
-        let crc = crc32c::crc32c(slice.as_bytes());
-        inner.change(slot, Entry { page, block, crc, kept: Kept::Clean, epoch: 0 });
+    for (Fill { page, slot, block, slice }, taken) in fills.into_iter().zip(taken) {
+        if taken == 0 || inner.alive.is_empty() {
+            inner.free.push(block);
+        } else {
+            let crc = crc32c::crc32c(slice.as_bytes());
+            inner.change(slot, Entry { page, block, crc, kept: Kept::Clean, epoch: 0 });
+        }
+        inner.release(slot);
     }
-    inner.release(slot);
 }

@@ -7,7 +7,8 @@ use purlin_block_core::buffer::{BLOCK_BYTES, Buffer, Slice};
 use purlin_block_core::disk::DiskHandle;
 
 use super::commit::{self, write_lost, write_metadata, write_state, write_table};
-use super::core::{Core, index};
+use super::core::{Core, Inner, index};
+use super::free::Free;
 use super::metadata::{Entry, Kept, State, decode_state};
 use super::options::Alert;
 use super::replay::{load, read_block};
@@ -52,24 +53,26 @@ async fn states(core: &Core) -> Vec<(DiskHandle, State)> {
     found
 }
 
+/// The first blocks of an SSD: whose it is.
+pub fn superblock_of(inner: &Inner, epoch: u64) -> Result<Slice, CacheError> {
+    let superblock = Superblock {
+        cache_id: inner.setup.cache_id,
+        generation: Generation(epoch),
+        device_size_bytes: inner.setup.shape.size_blocks() * BLOCK_BYTES as u64,
+        line_size_bytes: 4096,
+    };
+    let region = superblock.encode().map_err(|_| CacheError::SsdLost)?;
+    Ok(Buffer::copy_of(&region).share())
+}
+
 async fn format(core: &Core) -> Result<(), CacheError> {
     if core.get().lock.dirty {
         // The origin lacks what another cache, or this one, has.
         return Err(CacheError::Stale);
     }
     let last = states(core).await.iter().map(|(_, state)| state.epoch).max().unwrap_or(0);
-    let (epoch, shape, cache_id) = {
-        let inner = core.get();
-        (last.max(inner.lock.epoch) + 1, inner.setup.shape, inner.setup.cache_id)
-    };
-    let superblock = Superblock {
-        cache_id,
-        generation: Generation(epoch),
-        device_size_bytes: shape.size_blocks() * BLOCK_BYTES as u64,
-        line_size_bytes: 4096,
-    };
-    let region = superblock.encode().map_err(|_| CacheError::SsdLost)?;
-    let region: Slice = Buffer::copy_of(&region).share();
+    let epoch = last.max(core.get().lock.epoch) + 1;
+    let region = superblock_of(&core.get(), epoch)?;
     for copy in 0..2 {
         let block = region.blocks_at(copy, 1);
         write_metadata(core, &[(copy * BLOCK_BYTES) as u64], &block).await;
@@ -154,7 +157,7 @@ async fn open(core: &Core) -> Result<(), CacheError> {
     begin_epoch(core, state.epoch + 1, generation, mode, dirty).await
 }
 
-impl super::core::Inner {
+impl Inner {
     /// Gives the policy what the metadata has, and finds the free blocks.
     fn restore(&mut self) -> Result<(), CacheError> {
         let blocks = self.setup.shape.blocks();
@@ -181,7 +184,10 @@ impl super::core::Inner {
             self.repin(slot);
         }
         self.cached_pages = used.len();
-        self.free = (0..blocks).rev().filter(|block| !used.contains(block)).collect();
+        self.free = Free::none(blocks);
+        for block in (0..blocks).filter(|block| !used.contains(block)) {
+            self.free.push(block);
+        }
         Ok(())
     }
 }

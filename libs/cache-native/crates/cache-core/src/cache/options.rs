@@ -13,6 +13,9 @@ pub struct Options {
     pub ordered: bool,
     /// Requests that follow each other for so many pages pass by; 0 lets none pass by.
     pub stream_pages: u64,
+    /// While there are slots that nobody has used yet, a page that is read from the origin brings
+    /// along what is beside it in so many pages; 0 brings nothing.
+    pub near_pages: u64,
     /// An SSD with more errors than this within `errors_window` is not used any more.
     pub errors_max: usize,
     /// See `errors_max`.
@@ -23,12 +26,13 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// 70 %, 4 MiB, 8 errors in 10 minutes, and 2 s.
+    /// 70 %, 4 MiB, 64 KiB, 8 errors in 10 minutes, and 2 s.
     fn default() -> Self {
         Self {
             dirty_percent_max: 70,
             ordered: false,
             stream_pages: 1024,
+            near_pages: 16,
             errors_max: 8,
             errors_window: Nanoseconds(600_000_000_000),
             idle_after: Nanoseconds(2_000_000_000),

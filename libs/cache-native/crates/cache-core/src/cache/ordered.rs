@@ -7,7 +7,7 @@
 //! write waits, and so does one for which there is no room, because nothing may overtake on the way
 //! to the origin.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -16,6 +16,7 @@ use purlin_block_core::disk::IoClass;
 
 use super::commit::flush_origin;
 use super::core::{Core, Inner, index};
+use super::dirty::Dirty;
 use super::fill;
 use super::metadata::{EPOCH_MASK, Kept};
 use super::write::{Back, Write, flush, write_back, write_cache, write_origin};
@@ -25,7 +26,7 @@ use super::{CacheError, Mode};
 #[derive(Debug)]
 pub struct Order {
     now: u64,
-    pages: BTreeMap<u64, BTreeSet<u64>>,
+    pages: BTreeMap<u64, Dirty>,
     /// Writes that wait for pages to be home.
     pub waiting: usize,
 }
@@ -62,16 +63,20 @@ impl Order {
     pub fn remove(&mut self, page: u64, recorded: u32) {
         let epoch = self.epoch(recorded);
         if let Some(pages) = self.pages.get_mut(&epoch) {
-            pages.remove(&page);
+            pages.remove(page);
             if pages.is_empty() {
                 self.pages.remove(&epoch);
             }
         }
     }
 
-    /// The pages that go home first.
-    pub fn first(&self) -> Option<&BTreeSet<u64>> {
-        self.pages.values().next()
+    /// The oldest epoch with dirty pages: it goes home first.
+    pub fn first(&self) -> Option<u64> {
+        self.pages.keys().next().copied()
+    }
+
+    fn pages_of(&self, epoch: u64) -> Option<&Dirty> {
+        self.pages.get(&epoch)
     }
 
     /// The epoch after all of these records is open.
@@ -95,28 +100,15 @@ impl Inner {
     }
 
     /// Slots and blocks for all of these pages, or nothing.
-    fn place_all(&mut self, pages: Range<u64>) -> Option<Vec<(u32, u32)>> {
+    fn place_in_order(&mut self, pages: Range<u64>) -> Option<Vec<(u32, u32)>> {
         let open = self.order.open_epoch();
         let closed = |(_, entry): (u32, super::metadata::Entry)| {
             entry.kept == Kept::Dirty && entry.epoch != open
         };
-        let count = pages.end - pages.start;
-        let is_full = self.dirty.len() as u64 + count > self.dirty_limit();
-        if is_full || pages.clone().any(|page| self.find(page).is_some_and(closed)) {
+        if pages.clone().any(|page| self.find(page).is_some_and(closed)) {
             return None;
         }
-        let mut placed = Vec::new();
-        for page in pages {
-            let Some(place) = self.place_back(page, true) else {
-                for (slot, block) in placed {
-                    self.free.push(block);
-                    self.release(slot);
-                }
-                return None;
-            };
-            placed.push(place);
-        }
-        Some(placed)
+        self.place_all(pages, true)
     }
 }
 
@@ -135,7 +127,7 @@ pub async fn write(core: Rc<Core>, write: Write) {
         if !core.get().is_ordered() {
             break (id, None);
         }
-        let placed = core.get().place_all(pages.clone());
+        let placed = core.get().place_in_order(pages.clone());
         if placed.is_some() {
             break (id, placed);
         }
@@ -191,21 +183,20 @@ pub async fn write(core: Rc<Core>, write: Write) {
 }
 
 impl Inner {
-    /// Pages that may go home now, those after the last one first, at most so many.
-    pub fn homeward(&self, count: usize) -> Vec<u64> {
-        let all = if self.options.ordered && !super::mutation!(IgnoreOrder) {
-            let Some(first) = self.order.first() else { return Vec::new() };
-            first
-        } else {
-            &self.dirty
-        };
-        let after = all.range(self.cursor..).chain(all.range(..self.cursor));
-        after.copied().take(count).collect()
+    /// The epoch whose pages go home, where that matters.
+    pub fn first_epoch(&self) -> Option<u64> {
+        let ordered = self.options.ordered && !super::mutation!(IgnoreOrder);
+        if ordered { self.order.first() } else { None }
+    }
+
+    /// Pages that may go home: those of an epoch, or all.
+    pub fn homeward(&self, epoch: Option<u64>) -> Option<&Dirty> {
+        epoch.map_or(Some(&self.dirty), |epoch| self.order.pages_of(epoch))
     }
 
     /// Finds the order of what was opened.
     pub fn resume_order(&mut self) {
-        let dirty: Vec<_> = self.dirty.iter().filter_map(|page| self.find(*page)).collect();
+        let dirty: Vec<_> = self.dirty.iter().filter_map(|page| self.find(page)).collect();
         self.order.resume(dirty.iter().map(|(_, entry)| entry.epoch));
         for (slot, entry) in dirty {
             debug_assert_eq!(self.entries[index(slot)], entry, "a page has one slot");
@@ -229,7 +220,8 @@ mod tests {
                 order.insert(u64::from(at) + 10, recorded(at));
             }
             for at in 0..3 {
-                let first: Vec<_> = order.first().into_iter().flatten().copied().collect();
+                let epoch = order.first().and_then(|epoch| order.pages_of(epoch));
+                let first: Vec<_> = epoch.into_iter().flat_map(Dirty::iter).collect();
                 assert_eq!(first, [u64::from(at) + 10]);
                 order.remove(u64::from(at) + 10, recorded(at));
             }

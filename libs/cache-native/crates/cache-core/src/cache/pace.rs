@@ -7,9 +7,9 @@
 use purlin_block_core::Nanoseconds;
 
 /// Pages of one round at most; a round ends with a flush of the origin.
-pub const ROUND_PAGES_MAX: u64 = 256;
-/// Requests of one round to the origin at the same time, at most.
-const WIDTH_MAX: f64 = 8.0;
+pub const ROUND_PAGES_MAX: u64 = 1024;
+/// Turns of one round at the same time, at most.
+const WIDTH_MAX: f64 = 4.0;
 const PAUSE_MAX_NANOSECONDS: f64 = 100_000_000.0;
 const PROPORTIONAL: f64 = 1.0;
 /// Effort a second for an error of one.
@@ -22,7 +22,7 @@ const IDLE_EFFORT: f64 = 0.5;
 pub struct Round {
     /// Pages it has at most.
     pub pages: u64,
-    /// Requests at the same time.
+    /// Turns at the same time.
     pub width: usize,
     /// How long after it the next may begin.
     pub pause: Nanoseconds,
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn at_the_limit_rounds_are_as_large_as_they_can_be_and_follow_without_a_pause() {
         let round = Pace::default().round(Sight { dirty: 10_000, ..SIGHT });
-        let full = Round { pages: ROUND_PAGES_MAX, width: 8, pause: Nanoseconds(0) };
+        let full = Round { pages: ROUND_PAGES_MAX, width: 4, pause: Nanoseconds(0) };
         assert_eq!(round, Some(full));
     }
 

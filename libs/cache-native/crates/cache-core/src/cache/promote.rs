@@ -4,7 +4,6 @@
 use std::rc::Rc;
 
 use purlin_block_core::disk::IoClass;
-use purlin_block_core::tasks::all;
 
 use super::Mode;
 use super::core::{Core, Inner};
@@ -44,7 +43,7 @@ async fn fetch(core: &Core, pages: std::ops::Range<u64>) {
                 fill::place(&mut inner, page, &slice)
             })
             .collect();
-        all(fills.into_iter().map(|fill| fill::write(core, fill)).collect()).await;
+        fill::write(core, fills).await;
     }
     core.get().ranges.release(hold);
     core.bell.ring();
@@ -60,12 +59,12 @@ impl Inner {
     }
 
     /// Neither in a slot nor in memory nor lost.
-    fn is_absent(&self, page: u64) -> bool {
+    pub fn is_absent(&self, page: u64) -> bool {
         let cached = self.find(page).is_some() || self.memory.find(page).is_some();
         !cached && !self.lost.contains(&page)
     }
 
-    fn make_room(&mut self, page: u64) -> Option<()> {
+    pub fn make_room(&mut self, page: u64) -> Option<()> {
         if self.policy.find(page).is_none() {
             let write = self.policy.promote(page)?;
             self.reassign(write);

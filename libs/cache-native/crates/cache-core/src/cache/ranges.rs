@@ -39,6 +39,17 @@ impl Ranges {
         (!busy).then(|| self.queue(pages, true))
     }
 
+    /// Keeps `pages` from being changed, if nobody changes them or waits to.
+    pub fn try_share(&mut self, pages: Range<u64>) -> Option<u64> {
+        let busy = self.holds.iter().any(|other| conflict(other, &pages, false));
+        (!busy).then(|| self.queue(pages, false))
+    }
+
+    /// Whether nobody is at work on a page or waits for it.
+    pub fn is_free(&self, page: u64) -> bool {
+        self.holds.iter().all(|hold| !hold.pages.contains(&page))
+    }
+
     /// Ends a hold.
     pub fn release(&mut self, id: u64) {
         self.holds.retain(|hold| hold.id != id);

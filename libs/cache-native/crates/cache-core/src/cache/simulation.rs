@@ -2,10 +2,13 @@
 
 mod coverage;
 mod damage;
+mod exchange;
 mod explore;
 mod facts;
 mod model;
 pub mod mutation;
+pub mod narrow;
 mod order;
 mod run;
+mod slow;
 mod world;

@@ -11,7 +11,7 @@ const STAMP_MASK: u16 = (1 << STAMP_BITS) - 1;
 /// An age that is not told from any above it, in ticks: 32 times the capacity in requests.
 pub const AGE_MAX_TICKS: u16 = 512;
 /// In so many ticks every stamp is looked at once.
-pub const SWEEP_TICKS: u16 = 256;
+pub const SWEEP_TICKS: u16 = 48;
 /// Ages told apart in an octave.
 const PER_OCTAVE: u16 = 1 << SUB_BITS;
 const SUB_BITS: u32 = 2;

@@ -1,4 +1,4 @@
-//! Which page is in which slot of the cache: sets of up to 64 slots, six bytes a slot.
+//! Which page is in which slot of the cache: sets of up to 64 slots, five bytes a slot.
 
 use std::ops::Range;
 
@@ -30,18 +30,23 @@ pub struct Victim {
     pub worth: Option<f32>,
 }
 
-/// The sets.
+/// The sets. A tag has 24 bits, in two parts so that they pack; it has 32 only where a small cache
+/// stands before so many pages that they are needed.
 #[derive(Debug)]
 pub struct Index {
-    tags: Vec<u32>,
+    low_tags: Vec<u16>,
+    middle_tags: Vec<u8>,
+    high_tags: Vec<u8>,
     states: Vec<PageState>,
     sets: usize,
 }
 
 impl Index {
-    pub fn new(capacity_pages: usize) -> Self {
+    pub fn new(capacity_pages: usize, has_long_tags: bool) -> Self {
         Self {
-            tags: vec![0; capacity_pages],
+            low_tags: vec![0; capacity_pages],
+            middle_tags: vec![0; capacity_pages],
+            high_tags: vec![0; if has_long_tags { capacity_pages } else { 0 }],
             states: vec![PageState::EMPTY; capacity_pages],
             sets: capacity_pages.div_ceil(WAYS),
         }
@@ -52,20 +57,21 @@ impl Index {
     }
 
     fn slots(&self, set: usize) -> Range<usize> {
-        let capacity = self.tags.len();
+        let capacity = self.states.len();
         capacity * set / self.sets..capacity * (set + 1) / self.sets
     }
 
     /// The slot of a page.
     pub fn find(&self, place: Place) -> Option<Slot> {
         let slots = self.slots(place.set);
+        let low = low(place.tag);
         let mut candidates = 0u64;
-        for (way, tag) in self.tags[slots.clone()].iter().enumerate() {
-            candidates |= u64::from(*tag == place.tag) << way;
+        for (way, tag) in self.low_tags[slots.clone()].iter().enumerate() {
+            candidates |= u64::from(*tag == low) << way;
         }
         while candidates != 0 {
             let slot = slots.start + candidates.trailing_zeros() as usize;
-            if self.states[slot].class().is_some() {
+            if self.tag(slot) == place.tag && self.states[slot].class().is_some() {
                 return Some(slot_of(slot));
             }
             candidates &= candidates - 1;
@@ -73,14 +79,20 @@ impl Index {
         None
     }
 
+    fn tag(&self, slot: usize) -> u32 {
+        let [first, second] = self.low_tags[slot].to_le_bytes();
+        let high = self.high_tags.get(slot).copied().unwrap_or(0);
+        u32::from_le_bytes([first, second, self.middle_tags[slot], high])
+    }
+
     /// The page in `slot`; the state of an empty slot has no class.
     pub fn page(&self, slot: Slot) -> (Place, PageState) {
         // Sets are equal parts; this one is right or the one before it is.
-        let mut set = (slot.index() * self.sets / self.tags.len()).min(self.sets - 1);
+        let mut set = (slot.index() * self.sets / self.states.len()).min(self.sets - 1);
         while self.slots(set).end <= slot.index() {
             set += 1;
         }
-        (Place { set, tag: self.tags[slot.index()] }, self.states[slot.index()])
+        (Place { set, tag: self.tag(slot.index()) }, self.states[slot.index()])
     }
 
     pub fn state(&self, slot: Slot) -> PageState {
@@ -93,7 +105,12 @@ impl Index {
 
     /// Puts a page of the slot's set into it.
     pub fn fill(&mut self, slot: Slot, tag: u32, state: PageState) {
-        self.tags[slot.index()] = tag;
+        let [.., middle, high] = tag.to_le_bytes();
+        self.low_tags[slot.index()] = low(tag);
+        self.middle_tags[slot.index()] = middle;
+        if let Some(place) = self.high_tags.get_mut(slot.index()) {
+            *place = high;
+        }
         self.states[slot.index()] = state;
     }
 
@@ -139,8 +156,13 @@ impl Index {
     }
 
     pub fn bytes(&self) -> usize {
-        self.tags.len() * (size_of::<u32>() + size_of::<PageState>())
+        self.states.len() * (3 + size_of::<PageState>()) + self.high_tags.len()
     }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "the low half")]
+const fn low(tag: u32) -> u16 {
+    tag as u16
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "a cache has fewer than 2^32 pages, asserted")]

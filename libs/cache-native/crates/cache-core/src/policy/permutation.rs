@@ -1,8 +1,8 @@
 //! Where a page belongs in the index: a set, and a tag that is exact within the set.
 //!
 //! The page number is permuted within its bits, which spreads neighbours; sets are equal parts of
-//! the permuted range, so the set and the offset in its part give the page back. Four bytes a page
-//! are enough that way, without two pages ever being taken for each other.
+//! the permuted range, so the set and the offset in its part give the page back. Three bytes
+//! a page are enough that way, without two pages ever being taken for each other.
 
 #![allow(clippy::cast_possible_truncation, reason = "parts of the range are below 2^32, asserted")]
 
@@ -69,6 +69,11 @@ impl Permutation {
             (high, low) = (low ^ self.mix(high, *round), high);
         }
         high << self.half_bits | low
+    }
+
+    /// Whether tags are below 2^24.
+    pub const fn has_short_tags(&self) -> bool {
+        self.range().div_ceil(self.sets) <= 1 << 24
     }
 
     /// All pages of a set, also those beyond the end of what is cached.

@@ -20,7 +20,7 @@ use super::age::{AGES, bucket_length};
 use super::class::{CLASSES, Class};
 
 /// What a flash write costs, in hits.
-const WRITE_PRICE: f32 = 0.3;
+const WRITE_PRICE: f32 = 0.16;
 /// How much of the counts remains after a lesson.
 const MEMORY: f32 = 0.95;
 /// What a hit is worth after the next one.

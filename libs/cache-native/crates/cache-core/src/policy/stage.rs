@@ -6,8 +6,9 @@
 
 use super::page_state::PageState;
 
-/// What a page of the queue takes, in bytes: its data, its entry, its share of the table.
-pub const STAGED_PAGE_BYTES: usize = 4096 + size_of::<Entry>() + 2 * size_of::<u32>();
+/// What a page of the queue takes, in bytes: its data with what the allocator and the data path's
+/// own table have for it, its entry, its share of the table.
+pub const STAGED_PAGE_BYTES: usize = 4096 + 160 + size_of::<Entry>() + size_of::<u32>();
 /// An end of a chain.
 const NONE: u32 = u32::MAX;
 

@@ -395,9 +395,22 @@ impl Run {
             return;
         }
         let disk = self.faulty[self.random.below(self.faulty.len())];
+        let handle = self.world.spec(disk).handle;
         if self.is_missing(disk) {
+            let is_silent = !self.world.disks[disk].is_gone();
+            if is_silent && self.world.disks[disk].in_flight() > 0 {
+                return;
+            }
             self.world.disks[disk].set_gone(false);
-            let op = ControlOp::ReturnDisk(self.world.spec(disk));
+            let op = if is_silent {
+                ControlOp::SetAnswering { disk: handle, answers: true }
+            } else {
+                ControlOp::ReturnDisk(self.world.spec(disk))
+            };
+            self.begin(op, Operation::ReturnDisk, vec![], After::Nothing);
+        } else if self.random.one_in(3) {
+            // What it was given may be done all the same, at any time until it answers again.
+            let op = ControlOp::SetAnswering { disk: handle, answers: false };
             self.begin(op, Operation::ReturnDisk, vec![], After::Nothing);
         } else {
             self.world.disks[disk].set_gone(true);

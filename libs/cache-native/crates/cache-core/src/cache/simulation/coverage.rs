@@ -18,6 +18,12 @@ pub enum Operation {
     Detach,
     Open,
     LostSsd,
+    Adopt,
+    Dismiss,
+    /// A commit is at a further block of the journal.
+    LongCommit,
+    /// The journal has turned in the middle of a commit.
+    JournalTurn,
 }
 
 /// What was not durable.

@@ -9,14 +9,23 @@ use purlin_block_core::sim::{CrashMode, Random};
 use super::coverage::{Coverage, Operation, Point};
 use super::model::{Model, Stamp, stamp_of, stamped};
 use super::mutation::{Mutation, set_mutation};
+use super::narrow::set_narrow;
 use super::order::keeps_order;
 use super::run::{Plan, Run, point};
 use super::world::{Medium, PAGES, SHAPE, World};
 use crate::cache::{CacheError, Lock, Phase, Request};
 
-const PLAIN: Plan =
-    Plan { ssds: 1, writeback: true, dies: false, rots: false, wears: false, lies: false };
-const PLANS: [Plan; 10] = [
+const PLAIN: Plan = Plan {
+    ssds: 1,
+    writeback: true,
+    dies: false,
+    rots: false,
+    wears: false,
+    lies: false,
+    narrow: false,
+    spare: false,
+};
+const PLANS: [Plan; 15] = [
     Plan { dies: true, ..PLAIN },
     Plan { writeback: false, rots: true, ..PLAIN },
     PLAIN,
@@ -27,6 +36,11 @@ const PLANS: [Plan; 10] = [
     Plan { writeback: false, wears: true, ..PLAIN },
     Plan { ssds: 2, wears: true, ..PLAIN },
     Plan { lies: true, ..PLAIN },
+    Plan { narrow: true, ..PLAIN },
+    Plan { narrow: true, ssds: 2, dies: true, ..PLAIN },
+    Plan { narrow: true, writeback: false, rots: true, ..PLAIN },
+    Plan { spare: true, ssds: 2, ..PLAIN },
+    Plan { spare: true, narrow: true, ssds: 2, dies: true, ..PLAIN },
 ];
 
 fn fingerprint(medium: &Medium, seed: u64) -> u64 {
@@ -194,6 +208,7 @@ fn try_state(
 }
 
 fn explore(plan: Plan, seed: u64, steps: usize, coverage: &mut Coverage) -> Result<(), String> {
+    set_narrow(plan.narrow);
     let mut run = Run::new(plan, seed);
     let mut random = Random::new(seed ^ 0xdead_beef);
     for step in 0..steps {
@@ -246,7 +261,7 @@ fn no_crash_loses_a_flushed_write_and_the_cache_never_differs_from_its_origin() 
     }
     eprintln!("{all}");
     assert!(all.states() >= STATES_MIN);
-    assert_eq!(all.operations().len(), 12);
+    assert_eq!(all.operations().len(), 16);
     let must = [
         (Operation::Attach, Point::Superblock),
         (Operation::Attach, Point::Lock),
@@ -262,6 +277,14 @@ fn no_crash_loses_a_flushed_write_and_the_cache_never_differs_from_its_origin() 
         (Operation::Detach, Point::Lock),
         (Operation::Detach, Point::Origin),
         (Operation::LostSsd, Point::Lock),
+        (Operation::Adopt, Point::Superblock),
+        (Operation::Adopt, Point::Journal),
+        (Operation::Adopt, Point::Slots),
+        (Operation::Dismiss, Point::Lock),
+        (Operation::LongCommit, Point::Journal),
+        (Operation::JournalTurn, Point::Superblock),
+        (Operation::JournalTurn, Point::Journal),
+        (Operation::JournalTurn, Point::Slots),
     ];
     for (operation, point) in must {
         assert!(all.count(operation, point) >= 20, "{operation:?} at {point:?}");
@@ -277,6 +300,7 @@ fn caught(mutation: Mutation) -> Option<String> {
                 keeps_order(seed).map(drop)
             });
             set_mutation(None);
+            set_narrow(false);
             match outcome {
                 Ok(Ok(())) => {}
                 Ok(Err(why)) => return Some(why),

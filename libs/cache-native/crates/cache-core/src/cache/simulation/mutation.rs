@@ -23,17 +23,25 @@ pub enum Mutation {
     IgnoreOrder,
     /// What no metadata has as dirty is destaged.
     DestageUnrecorded,
+    /// A window goes home as one write while clients write between its pages.
+    JoinUnheld,
     /// Writeback is over before everything is on the origin.
     SwitchBeforeDrain,
     /// An SSD of an older epoch is opened.
     AcceptStale,
     /// Opening goes on in the generation that the crash may have left rests of.
     KeepGeneration,
+    /// What a block of the journal says is taken in after the whole commit, so that the table of a
+    /// half that begins meanwhile lacks it.
+    TakeInLate,
+    /// A new SSD is not given what was there before it came; noticed by an exchange of all that is
+    /// dirty, which random runs seldom have.
+    AdoptUncopied,
 }
 
 impl Mutation {
-    /// All of them.
-    pub const ALL: [Self; 12] = [
+    /// Those that random runs have to notice.
+    pub const ALL: [Self; 14] = [
         Self::NoDataFlush,
         Self::RecordUnproven,
         Self::TrustSsd,
@@ -43,9 +51,11 @@ impl Mutation {
         Self::WriteBeforeVacate,
         Self::IgnoreOrder,
         Self::DestageUnrecorded,
+        Self::JoinUnheld,
         Self::SwitchBeforeDrain,
         Self::AcceptStale,
         Self::KeepGeneration,
+        Self::TakeInLate,
     ];
 }
 

@@ -1,10 +1,12 @@
 //! One run: a cache under random requests and calls, with a model beside it.
 
 use purlin_block_core::buffer::BLOCK_BYTES;
+use purlin_block_core::disk::DiskHandle;
 use purlin_block_core::sim::{Random, SimDisk};
 
 use super::coverage::{Operation, Point};
 use super::model::{Model, Stamp, stamp_of, stamped};
+use super::narrow::{Commits, Stage};
 use super::world::{Medium, PAGES, SHAPE, World};
 use crate::cache::{CacheError, Lock, Mode, Phase, Request, Tag};
 
@@ -21,6 +23,10 @@ pub struct Plan {
     pub wears: bool,
     /// The SSDs answer flushes and do nothing.
     pub lies: bool,
+    /// The journal's blocks have few records.
+    pub narrow: bool,
+    /// The last SSD takes part once it is adopted; SSDs come and go.
+    pub spare: bool,
 }
 
 enum After {
@@ -40,6 +46,7 @@ pub struct Run {
     next_stamp: Stamp,
     attaching: bool,
     pub died: bool,
+    commits: Commits,
 }
 
 impl Run {
@@ -49,10 +56,23 @@ impl Run {
         let mut disks = vec![SimDisk::new(PAGES)];
         disks.extend((0..plan.ssds).map(|_| SimDisk::new(size)));
         let medium = Medium { disks, lock: Lock::default(), lies: plan.lies };
-        let world = World::start(medium, true, random.bits());
+        let first = u32::try_from(plan.ssds).unwrap() - u32::from(plan.spare);
+        let seed_of_world = random.bits();
+        let mut world = World::with_ssds(medium, SHAPE, true, seed_of_world, first);
+        world.configure(seed_of_world);
         let next_stamp = u32::try_from(seed & 0xffff).unwrap() << 16 | 1;
         let (model, waiting) = (Model::new(PAGES), Vec::new());
-        Self { world, model, plan, random, waiting, next_stamp, attaching: true, died: false }
+        Self {
+            world,
+            model,
+            plan,
+            random,
+            waiting,
+            next_stamp,
+            attaching: true,
+            died: false,
+            commits: Commits::default(),
+        }
     }
 
     pub fn step(&mut self) -> Result<(), String> {
@@ -76,7 +96,9 @@ impl Run {
             8 if self.plan.dies && !self.died && self.random.one_in(12) => self.kill(),
             _ => {}
         }
+        let before = Commits::count();
         self.world.turn();
+        self.commits.follow(before, self.world.journal());
         self.collect()
     }
 
@@ -123,7 +145,26 @@ impl Run {
         self.waiting.iter().any(|(_, after)| matches!(after, After::Call(_)))
     }
 
+    /// An SSD comes, or one of two goes.
+    fn exchange(&mut self) {
+        let alive = self.world.alive();
+        let of = DiskHandle(1 + u32::from(self.random.one_in(2)));
+        match alive.as_slice() {
+            [only] => {
+                let other = DiskHandle(3 - only.0);
+                // Where the other one died, another is there now.
+                self.world.medium.disks[other.0 as usize].set_gone(false);
+                self.ask(Request::Adopt(other), After::Call(Operation::Adopt));
+            }
+            [_, _] => self.ask(Request::Dismiss(of), After::Call(Operation::Dismiss)),
+            _ => {}
+        }
+    }
+
     fn call(&mut self) {
+        if self.plan.spare && !self.random.one_in(3) {
+            return self.exchange();
+        }
         let (mode, operation) = match self.random.below(6) {
             0 => (Mode::PassThrough, Operation::ToPassThrough),
             1 | 2 if self.plan.writeback => (Mode::Writethrough, Operation::ToWritethrough),
@@ -139,6 +180,19 @@ impl Run {
     /// An SSD dies: any in writethrough, one of two in writeback.
     fn kill(&mut self) {
         if self.world.phase() != Phase::Running {
+            return;
+        }
+        if self.plan.spare {
+            let leaves = self.waiting.iter().any(|(_, after)| {
+                matches!(after, After::Call(Operation::Dismiss | Operation::Detach))
+            });
+            let victim = match self.world.alive().as_slice() {
+                [_, _] if !leaves => 1 + usize::from(self.random.one_in(2)),
+                [only] if !leaves => 3 - only.0 as usize,
+                _ => return,
+            };
+            self.world.medium.disks[victim].set_gone(true);
+            self.died = true;
             return;
         }
         if self.plan.ssds > 1 || !self.world.medium.lock.dirty && self.world.wanted.is_none() {
@@ -169,6 +223,8 @@ impl Run {
                 }
                 (After::Flush(point), Ok(_)) => self.model.flushed(&point),
                 (After::Call(_), Ok(_)) => {}
+                (After::Call(Operation::Adopt | Operation::Dismiss), Err(CacheError::SsdLost))
+                    if self.died || self.world.phase() == Phase::Detached => {}
                 (After::Call(_), Err(CacheError::SsdLost))
                     if self.world.cache.status().ssds == 0 => {}
                 (_, answer) => return Err(format!("answered with {answer:?}")),
@@ -181,8 +237,14 @@ impl Run {
         if self.world.phase() == Phase::Starting {
             return Operation::Attach;
         }
-        if self.world.cache.status().ssds < self.plan.ssds && self.world.wanted.is_some() {
+        let fewer = self.world.cache.status().ssds < self.plan.ssds;
+        if fewer && self.world.wanted.is_some() && (self.died || !self.plan.spare) {
             return Operation::LostSsd;
+        }
+        match self.commits.stage() {
+            Stage::Turned => return Operation::JournalTurn,
+            Stage::Further => return Operation::LongCommit,
+            Stage::Early => {}
         }
         let of = |after: &After| match after {
             After::Read(_) => Operation::Read,

@@ -39,23 +39,32 @@ pub struct World {
 impl World {
     pub fn start(medium: Medium, attach: bool, seed: u64) -> Self {
         let mut world = Self::with_shape(medium, SHAPE, attach, seed);
-        // Streams, idle times and few errors are part of every run.
-        world.cache.configure(Options {
+        world.configure(seed);
+        world
+    }
+
+    /// Streams, idle times and few errors are part of every run.
+    pub fn configure(&mut self, seed: u64) {
+        self.cache.configure(Options {
             stream_pages: [0, 6][usize::try_from(seed % 2).unwrap_or(0)],
             idle_after: Nanoseconds(TURN_NANOSECONDS * 40),
             ..Options::default()
         });
-        world
     }
 
     /// The same with another shape; the origin is as large as its disk.
     pub fn with_shape(medium: Medium, shape: Shape, attach: bool, seed: u64) -> Self {
-        let ssds = medium.disks.len() - 1;
+        let ssds = u32::try_from(medium.disks.len() - 1).unwrap();
+        Self::with_ssds(medium, shape, attach, seed, ssds)
+    }
+
+    /// The same with the first `ssds` of the SSDs; others can be adopted.
+    pub fn with_ssds(medium: Medium, shape: Shape, attach: bool, seed: u64, ssds: u32) -> Self {
         let setup = Setup {
             origin: DiskHandle(0),
             origin_blocks: medium.disks[0].facts().size_bytes / BLOCK_BYTES as u64,
             origin_id: [7; 16],
-            ssds: (1..=u32::try_from(ssds).unwrap()).map(DiskHandle).collect(),
+            ssds: (1..=ssds).map(DiskHandle).collect(),
             cache_id: CacheId([3; 16]),
             shape,
             lock: medium.lock,
@@ -122,6 +131,17 @@ impl World {
             self.cache.complete(done);
         }
         true
+    }
+
+    /// The SSDs that take part.
+    pub fn alive(&self) -> Vec<DiskHandle> {
+        self.cache.core.get().alive.clone()
+    }
+
+    /// Whether a commit is under way, the journal's generation and its length.
+    pub fn journal(&self) -> (bool, u64, u64) {
+        let inner = self.cache.core.get();
+        (!inner.committing.is_empty(), inner.generation, inner.journal_at)
     }
 
     /// Whether an operation is on its way.
