@@ -11,13 +11,20 @@ export interface LabSuite {
 
 const SUPPORT = 'libs/vswitch/tests/support'
 
-/** What runs on Debian's kernel: the switch on Open vSwitch's kernel datapath, and what needs a
- *  kernel with bonding. Services and routers are the same on every datapath. */
+/** What runs on Debian's kernel: the switch on Open vSwitch's kernel datapath, what needs a kernel
+ *  with bonding, and volumes as devices of the kernel's NBD client. Services and routers are the
+ *  same on every datapath. */
 export const labSuites: readonly LabSuite[] = [
   {
     folder: 'libs/vswitch',
     files: ['tests/switch-*.netns.test.ts', 'tests/*.lab.test.ts'],
     warm: ['rig.ts', 'reconcile.ts', 'client.ts'].map((name) => `${SUPPORT}/${name}`),
     environment: { PURLIN_TEST_DATAPATH: 'system' },
+  },
+  {
+    folder: 'libs/storage',
+    files: ['tests/*.lab.test.ts'],
+    warm: ['apps/cli/src/program.ts', 'libs/storage/src/index.ts'],
+    environment: {},
   },
 ]

@@ -22,8 +22,8 @@ export interface PackageContents {
   readonly files: readonly PackageFile[]
   readonly requires: readonly Requirement[]
   readonly recommends: readonly Requirement[]
-  /** Whether it carries the agent's units, group and scripts. */
-  readonly service: boolean
+  /** Whose scripts it carries, for its units and its group. */
+  readonly scripts: 'agent' | 'blockd' | undefined
 }
 
 const file = (source: string, path: string, mode: PackageFile['mode'] = 0o644): PackageFile => ({
@@ -63,7 +63,7 @@ export function packageContents(version: string): readonly PackageContents[] {
       { deb: 'libgcc-s1', rpm: 'libgcc' },
     ],
     recommends: [],
-    service: false,
+    scripts: undefined,
   }
   const agent: PackageContents = {
     name: 'purlin-host-agent',
@@ -98,7 +98,7 @@ export function packageContents(version: string): readonly PackageContents[] {
       { deb: 'qemu-system-x86', rpm: 'qemu-kvm' },
       { deb: 'purlin-cli', rpm: 'purlin-cli' },
     ],
-    service: true,
+    scripts: 'agent',
   }
   const cli: PackageContents = {
     name: 'purlin-cli',
@@ -115,7 +115,7 @@ export function packageContents(version: string): readonly PackageContents[] {
     ],
     requires: [own('purlin-node', version)],
     recommends: [],
-    service: false,
+    scripts: undefined,
   }
   const blockDaemon: PackageContents = {
     name: 'purlin-blockd',
@@ -132,12 +132,11 @@ export function packageContents(version: string): readonly PackageContents[] {
       own('purlin-host-agent', version),
       { deb: 'libc6 (>= 2.34)', rpm: 'glibc >= 2.34' },
       { deb: 'libgcc-s1', rpm: 'libgcc' },
+      { deb: 'kmod', rpm: 'kmod' },
+      { deb: 'passwd', rpm: 'shadow-utils' },
     ],
-    recommends: [
-      { deb: 'nbd-client', rpm: 'nbd' },
-      { deb: 'purlin-cli', rpm: 'purlin-cli' },
-    ],
-    service: false,
+    recommends: [{ deb: 'purlin-cli', rpm: 'purlin-cli' }],
+    scripts: 'blockd',
   }
   return [node, agent, cli, blockDaemon]
 }

@@ -27,15 +27,21 @@ export async function makeDeb(
     const list = configuration.map(({ path }) => `${path}\n`).join('')
     await writeFile(join(control, 'conffiles'), list)
   }
-  for (const script of contents.service ? ['postinst', 'prerm', 'postrm'] : []) {
+  for (const script of scriptsOf(contents)) {
     const target = join(control, script)
-    await writeFile(target, await maintainerScript(`agent.${script}.sh`))
+    await writeFile(target, await maintainerScript(`${contents.scripts}.${script}.sh`))
     await chmod(target, 0o755)
   }
   const file = join(output, `${contents.name}_${version}_${architecture}.deb`)
   const build = ['--root-owner-group', '-Zxz', '--build', root, file]
   await run('dpkg-deb', build, { timeoutMs: BUILD_TIMEOUT_MS })
   return file
+}
+
+/** The block daemon goes on while its package leaves, since guests lie on its volumes. */
+function scriptsOf({ scripts }: PackageContents): readonly string[] {
+  if (scripts === undefined) return []
+  return scripts === 'agent' ? ['postinst', 'prerm', 'postrm'] : ['postinst', 'postrm']
 }
 
 /** The control file (deb-control(5)). Pure. Shape: `sizeKiB` is what the files take when

@@ -40,7 +40,7 @@ export async function makeRpm(
 /** The spec file. What is packed is copied as it is: no stripping, no debug package, no guessing of
  *  requirements. Pure. */
 export function specFile(contents: PackageContents, version: string, stays: string): string {
-  const { name, summary, description, files, requires, recommends, service } = contents
+  const { name, summary, description, files, requires, recommends } = contents
   const tags = (tag: string, wanted: PackageContents['requires']): string[] =>
     wanted.flatMap(({ rpm }) => (rpm === undefined ? [] : [`${tag}: ${rpm}`]))
   return [
@@ -57,7 +57,7 @@ export function specFile(contents: PackageContents, version: string, stays: stri
     'AutoReqProv: no',
     ...tags('Requires', requires),
     ...tags('Recommends', recommends),
-    ...(service ? ['Requires(pre): shadow-utils'] : []),
+    ...(contents.scripts === undefined ? [] : ['Requires(pre): shadow-utils']),
     '',
     '%description',
     description,
@@ -72,7 +72,8 @@ export function specFile(contents: PackageContents, version: string, stays: stri
       return `${kind}%attr(0${mode.toString(8)}, root, root) ${path}`
     }),
     '',
-    ...(service ? scripts(stays) : []),
+    ...(contents.scripts === 'agent' ? agentScripts(stays) : []),
+    ...(contents.scripts === 'blockd' ? BLOCKD_SCRIPTS : []),
   ].join('\n')
 }
 
@@ -86,7 +87,24 @@ function ownFolders(files: PackageContents['files']): readonly string[] {
   return [...new Set(folders)].filter((folder) => folder.includes('purlin'))
 }
 
-function scripts(stays: string): readonly string[] {
+const BLOCKD_SCRIPTS = [
+  '%pre',
+  'getent group purlin-volumes >/dev/null || groupadd --system purlin-volumes',
+  'if getent passwd qemu >/dev/null; then usermod --append --groups purlin-volumes qemu; fi',
+  '',
+  '%post',
+  'if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi',
+  'if [ "$1" = 1 ] && command -v systemctl >/dev/null; then systemctl --no-reload preset purlin-map.service || true; fi',
+  '',
+  '%preun',
+  'if [ "$1" = 0 ] && command -v systemctl >/dev/null; then systemctl --no-reload disable purlin-map.service || true; fi',
+  '',
+  '%postun',
+  'if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi',
+  '',
+]
+
+function agentScripts(stays: string): readonly string[] {
   const units = 'purlin-host-agent.service purlin-restore.service'
   return [
     '%pre',

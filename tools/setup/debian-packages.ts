@@ -30,6 +30,8 @@ export const debianPackages = {
     ...['libisal-dev', 'gcc', 'g++', 'libc6-dev', 'make', 'python3'],
     ...['nasm', 'autoconf', 'automake', 'libtool', 'util-linux', 'golang-go'],
   ],
+  /** The kernel’s caches, and the guest in which the cache’s benchmark runs them. */
+  caches: ['bcache-tools', 'dmsetup', 'qemu-system-x86', 'xz-utils'],
   /** What builds for 64-bit ARM on another processor, and runs what was built. */
   cross: ['gcc-aarch64-linux-gnu', 'libc6-dev-arm64-cross', 'qemu-user'],
   /** The fleet's store, certificates, and a client that is not ours. */

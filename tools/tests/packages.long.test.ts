@@ -1,7 +1,8 @@
-import { copyFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { copyFile, lstat, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { PurlinError, run, systemClock } from '@purlin/base'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { packageContents } from '../package/contents.ts'
 import { makePackages } from '../package/package.ts'
 import { packageVersion } from '../package/stage.ts'
@@ -26,6 +27,10 @@ test.serial(
     await makeRoot(root, version)
     for (const path of debs) await copyFile(path, join(root, basename(path)))
     await writeFile(join(root, 'group.yaml'), GROUP)
+    await writeFile(join(root, 'pools.yaml'), POOLS)
+    await writeFile(join(root, 'connect.mjs'), CONNECT)
+    // As libvirt's own package makes it.
+    await run('chroot', [root, 'useradd', '--system', 'libvirt-qemu'], LONG)
     const before = await filesOf(root)
 
     const host = await PrivateHost.start({ name: 'packages' })
@@ -62,6 +67,7 @@ test.serial(
       const daemon = await inRoot('/usr/lib/purlin/bin/purlin-blockd', '--version')
       t.regex(daemon.stdout, /^purlin-blockd \d/)
       await inRoot('rm', '-r', '/run/ec')
+      await volumesServeTheirGroup(t, root, host, inRoot)
       await host.run('pkill', ['--signal', 'TERM', '--full', AGENT])
 
       await host.run('ip', ['link', 'add', 'ptap-00000000', 'type', 'bridge'])
@@ -73,7 +79,7 @@ test.serial(
         removed.filter((path) => !/^\/(var\/(lib|log)|run)\/purlin(\/|$)/.test(path)),
         ['/etc/purlin', '/etc/purlin/host-agent.toml'],
       )
-      await inRoot('dpkg', '--purge', 'purlin-host-agent')
+      await inRoot('dpkg', '--purge', 'purlin-blockd', 'purlin-host-agent')
       t.deepEqual(newFiles(before, await filesOf(root)), [])
       const groups = await inRoot('getent', 'group')
       t.false(groups.stdout.includes('purlin'))
@@ -95,6 +101,75 @@ test.serial(
     await rm(folder, { recursive: true })
   },
 )
+
+/** The daemon as its unit starts it: QEMU's user reaches volumes and not the control socket. */
+async function volumesServeTheirGroup(
+  t: ExecutionContext,
+  root: string,
+  host: PrivateHost,
+  inRoot: (...command: string[]) => ReturnType<typeof run>,
+): Promise<void> {
+  const unit = await readFile(join(root, 'usr/lib/systemd/system/purlin-blockd.service'), 'utf8')
+  const [, start = ''] = /^ExecStart=(.*)$/m.exec(unit) ?? []
+  t.regex(unit, /^SupplementaryGroups=disk purlin-volumes$/m)
+  await lstat(join(root, 'etc/systemd/system/multi-user.target.wants/purlin-map.service'))
+  const sockets = '/run/purlin-blockd'
+  await inRoot('install', '--directory', '--mode=0751', '--group=purlin', sockets)
+  const words = start.replace('/var/lib/purlin/storage/pools.yaml', '/pools.yaml').split(' ')
+  // The service's user is one that exists while it runs; its groups are the unit's.
+  const user = ['setpriv', '--regid=purlin', '--groups=purlin-volumes,disk']
+  host.spawn(['chroot', root, ...user, ...words], 'packaged-blockd')
+  const limit = systemClock.monotonicMs() + AGENT_TIMEOUT_MS
+  const socket = join(root, sockets, 'vol-a.sock')
+  while (!existsSync(socket)) {
+    if (systemClock.monotonicMs() > limit) t.fail('no volume is served')
+    await systemClock.sleep(100)
+  }
+  const shown = await inRoot(
+    'stat',
+    '--format=%n %a %G',
+    `${sockets}/vol-a.sock`,
+    `${sockets}/blockd.control.sock`,
+  )
+  t.is(
+    shown.stdout,
+    `${sockets}/vol-a.sock 660 purlin-volumes\n${sockets}/blockd.control.sock 660 purlin\n`,
+  )
+  const connect = async (name: string): Promise<string> => {
+    const qemu = ['setpriv', '--reuid=libvirt-qemu', '--regid=libvirt-qemu', '--init-groups']
+    const node = ['/usr/lib/purlin/bin/node', '/connect.mjs', `${sockets}/${name}.sock`]
+    return (await inRoot(...qemu, ...node)).stdout.trim()
+  }
+  t.is(await connect('vol-a'), 'connected')
+  t.is(await connect('blockd.control'), 'EACCES')
+  await inRoot('/usr/lib/purlin/bin/purlin-blockd', 'stop', '--sockets', sockets)
+  while (existsSync(join(root, sockets, 'blockd.control.sock'))) {
+    if (systemClock.monotonicMs() > limit) break
+    await systemClock.sleep(100)
+  }
+  await inRoot('rm', '-r', sockets, '/disk.img')
+}
+
+const CONNECT = `import { connect } from 'node:net'
+const socket = connect(process.argv[2])
+socket.on('connect', () => { console.log('connected'); socket.destroy() })
+socket.on('error', (error) => console.log(error.code))
+`
+
+const POOLS = `kind: Topology
+name: t
+spec: { roots: [{ datacenter: d, rooms: [{ room: r, racks: [{ rack: k, servers: [s] }] }] }] }
+---
+kind: StoragePool
+name: p
+spec:
+  redundancy: { replicas: 1 }
+  disks: [{ name: d, server: s, path: ./disk.img, sizeGiB: 0.25 }]
+---
+kind: Volume
+name: vol-a
+spec: { pool: p, sizeGiB: 0.0625 }
+`
 
 const GROUP = `kind: SecurityGroup
 name: web

@@ -223,13 +223,16 @@ END
 >/tmp/wrong; echo 0 >/tmp/round
 sh /tmp/writer >/dev/null 2>&1 &`
 
+/** Whoever has a guest that runs scripts. */
+type Guest = Pick<VolumeHost, 'guest'>
+
 /** How many rounds the writer has done. */
-export async function rounds(host: VolumeHost): Promise<number> {
+export async function rounds(host: Guest): Promise<number> {
   return Number(await host.guest('cat /tmp/round'))
 }
 
 /** Waits until the writer has done `more` rounds than now. */
-export async function goesOn(host: VolumeHost, what: string, more = 3): Promise<void> {
+export async function goesOn(host: Guest, what: string, more = 3): Promise<void> {
   let first: number | undefined
   await eventually(`the guest writes on ${what}`, async () => {
     const now = await rounds(host)
@@ -240,7 +243,7 @@ export async function goesOn(host: VolumeHost, what: string, more = 3): Promise<
 
 /** Ends the writer; answers what it found wrong, and how many rounds it did. */
 export async function endWriter(
-  host: VolumeHost,
+  host: Guest,
 ): Promise<{ readonly wrong: string; readonly rounds: number }> {
   await host.guest('touch /tmp/stop')
   await eventually('the writer ends', async () => (await host.guest('cat /tmp/ended')) !== '')

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { zstdDecompressSync } from 'node:zlib'
 import test, { type ExecutionContext } from 'ava'
+import { fixedAgent, problem } from '../tests/agent.ts'
 import { run } from '../tests/run.ts'
 
 const LAYER = {
@@ -52,6 +53,7 @@ async function daemon(t: ExecutionContext, answers: Readonly<Record<string, unkn
 }
 
 const status = { result: { layers: [LAYER] } }
+const ofPools = { result: { process: 1, pools: [] } }
 
 test('cache status shows each disk’s cache, its hits, and what is lost as ranges', async (t) => {
   const { folder } = await daemon(t, { 'cache-status': status })
@@ -66,6 +68,7 @@ test('cache status shows each disk’s cache, its hits, and what is lost as rang
 test('each verb is its call, and pass is the mode pass-through', async (t) => {
   const answers = {
     'cache-status': status,
+    status: ofPools,
     ...Object.fromEntries(
       ['mode', 'flush', 'attach', 'detach', 'accept-loss'].map((verb) => [
         `cache-${verb}`,
@@ -83,7 +86,8 @@ test('each verb is its call, and pass is the mode pass-through', async (t) => {
     t.is((await run(['cache', ...words, '--sockets', folder])).exitCode, 0)
   }
   t.is((await run(['cache', 'accept-loss', 'p', '--sockets', folder])).exitCode, 0)
-  const changes = calls.filter((call) => (call as [string])[0] !== 'cache-status')
+  const looks = ['cache-status', 'status']
+  const changes = calls.filter((call) => !looks.includes((call as [string])[0]))
   t.deepEqual(changes, [
     ['cache-mode', { pool: 'p', mode: 'pass-through' }],
     ['cache-flush', { pool: 'p' }],
@@ -93,8 +97,35 @@ test('each verb is its call, and pass is the mode pass-through', async (t) => {
   ])
 })
 
+test('an SSD is exchanged by its path, and in writeback asks for a proof', async (t) => {
+  const done = { result: {} }
+  const { folder, calls } = await daemon(t, {
+    'cache-status': status,
+    'cache-device-add': done,
+    'cache-device-remove': done,
+  })
+  const words = (verb: string, ...more: readonly string[]) =>
+    run(['cache', verb, 'p', '--sockets', folder, '--device', `${folder}/ssd`, ...more])
+  t.regex((await words('attach')).stderr, /\(PUR_CACHE_UNPROVEN\)\n$/)
+  t.is((await words('attach', '--force', '--size-mib', '4')).exitCode, 0)
+  t.regex((await words('detach')).stderr, /p has no SSD .*\/ssd; it has \/dev\/nvme0n1\n$/)
+  const device = '/dev/nvme0n1'
+  const known = ['cache', 'detach', 'p', '--sockets', folder, '--device', device]
+  t.is((await run(known)).exitCode, 0)
+  t.deepEqual(
+    calls.filter((call) => (call as [string])[0].startsWith('cache-device')),
+    [
+      [
+        'cache-device-add',
+        { pool: 'p', device: `${folder}/ssd`, overwrite: false, sizeBytes: 4 << 20 },
+      ],
+      ['cache-device-remove', { pool: 'p', device }],
+    ],
+  )
+})
+
 test('writeback without a proof is refused, and with --force says what it risks', async (t) => {
-  const answers = { 'cache-status': status, 'cache-mode': { result: {} } }
+  const answers = { 'cache-status': status, status: ofPools, 'cache-mode': { result: {} } }
   const { folder, calls } = await daemon(t, answers)
   const words = ['cache', 'mode', 'p', 'writeback', '--sockets', folder]
   const refused = await run(words)
@@ -103,6 +134,60 @@ test('writeback without a proof is refused, and with --force says what it risks'
   const forced = await run([...words, '--force'])
   t.is(forced.exitCode, 0)
   t.regex(forced.stderr, /use it by its cache only[\s\S]*one SSD: if it dies/)
+})
+
+const LOCK = {
+  name: 'v',
+  host: 'h1',
+  origin: '/dev/sdx',
+  identity: 'naa.5',
+  devices: ['/dev/nvme0n1'],
+  sinceMs: 0,
+  risk: 'it lacks what is dirty',
+}
+
+test('writeback of a served device keeps a lock with the agent, and without one needs --alone', async (t) => {
+  const layer = { ...LAYER, origin: '/dev/sdx', mode: 'writethrough', dirtyBytes: 0 }
+  const { folder, calls } = await daemon(t, {
+    'cache-status': { result: { layers: [layer] } },
+    status: { result: { cached: 'v' } },
+    'cache-mode': { result: {} },
+  })
+  await using agent = await fixedAgent({
+    'POST /v1/cache-locks': [200, { lock: LOCK }],
+    'DELETE /v1/cache-locks/v': [200, {}],
+  })
+  const mode = (word: string, socket: string, ...more: readonly string[]) =>
+    run(['cache', 'mode', 'v', word, '--sockets', folder, '--socket', socket, ...more])
+  const kept = await mode('writeback', agent.socketPath, '--force')
+  t.is(kept.exitCode, 0)
+  t.regex(kept.stderr, /lock kept of \/dev\/sdx: it lacks what is dirty/)
+  const { idempotencyKey: _, ...body } = JSON.parse(agent.seen[0]?.body ?? '{}')
+  t.deepEqual(body, { name: 'v', origin: '/dev/sdx', devices: ['/dev/nvme0n1'], writeback: true })
+  t.is((await mode('writethrough', agent.socketPath)).exitCode, 0)
+  t.is(agent.seen.at(-1)?.method, 'DELETE')
+
+  const before = calls.length
+  const none = join(folder, 'none.sock')
+  const refused = await mode('writeback', none, '--force')
+  t.regex(refused.stderr, /no agent keeps the lock.*--alone.*\(PUR_CACHE_UNLOCKED\)\n$/)
+  t.false(calls.slice(before).some((call) => (call as [string])[0] === 'cache-mode'))
+  const alone = await mode('writeback', none, '--force', '--alone')
+  t.is(alone.exitCode, 0)
+  t.regex(alone.stderr, /no agent: only the lock file here says/)
+  // What is at home may be let go of without an agent.
+  t.is((await mode('pass', none)).exitCode, 0)
+})
+
+test('a device that another cache has is not served', async (t) => {
+  await using agent = await fixedAgent({
+    'POST /v1/cache-locks': problem(409, 'PUR_CACHE_LOCKED', '/dev/sdx lacks what h2 has'),
+  })
+  const devices = ['--origin', '/dev/sdx', '--cache', join(agent.folder, 'ssd.img')]
+  const folders = ['--locks', agent.folder, '--sockets', agent.folder]
+  const words = ['cache', 'serve', ...devices, ...folders, '--socket', agent.socketPath]
+  const { stderr } = await run(words)
+  t.regex(stderr, /lacks what h2 has \(PUR_CACHE_LOCKED\)\n$/)
 })
 
 test('what a daemon refuses, and a daemon that is away, are one sentence with a code', async (t) => {

@@ -1,6 +1,7 @@
 export * from './allotment/gateway.ts'
 export * from './allotment/ports.ts'
 export * from './api/apply.ts'
+export * from './api/cache-locks.ts'
 export * from './api/enforcement.ts'
 export * from './api/explain.ts'
 export * from './api/fleet.ts'

@@ -10,6 +10,7 @@ import type {
   PacketQuestion,
   PlanAnswer,
 } from '@purlin/schema'
+import { type CacheLocks, cacheLocksOf } from './cache-locks.ts'
 import type { CallOptions, MutationOptions } from './connect/call.ts'
 import { callOf, carryOut, startTask } from './connect/operation.ts'
 import { type ClientTarget, connect, DEFAULT_SOCKET_PATH } from './connect/target.ts'
@@ -57,6 +58,7 @@ export interface Client extends Collections, AsyncDisposable {
   readonly tasks: Tasks
   readonly tokens: Tokens
   readonly fleet: Fleet
+  readonly cacheLocks: CacheLocks
   /** Events as they happen, resumed by itself after a lost connection. */
   events(options?: EventsOptions): AsyncIterableIterator<Event>
   /** Why a packet passes or not. */
@@ -114,6 +116,7 @@ export function createClient(
     tasks: tasksOf(transport),
     tokens: tokensOf(transport),
     fleet: fleetOf(transport),
+    cacheLocks: cacheLocksOf(transport),
     events: (eventsOptions) => followEvents(transport, eventsOptions),
     explainPacket: (body, callOptions) =>
       carryOut(transport, 'explainPacket', { body, options: callOptions }),

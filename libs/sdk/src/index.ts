@@ -1,3 +1,4 @@
+export type { CacheLocks } from './cache-locks.ts'
 export * from './client.ts'
 export * from './connect/call.ts'
 export * from './connect/problem.ts'

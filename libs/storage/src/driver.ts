@@ -9,6 +9,7 @@ import type { StorageDesired } from './desired.ts'
 import { type StorageObserved, storageFacts } from './observed.ts'
 import { planStorage } from './plan/plan.ts'
 import type { StorageStep } from './plan/step.ts'
+import { progressOf } from './progress.ts'
 
 export interface StorageDriverOptions {
   /** The daemon's folder of sockets. */
@@ -132,7 +133,12 @@ async function execute(grounds: Grounds, step: StorageStep, signal: AbortSignal)
   const creates = ['volume-create', 'volume-clone', 'snapshot-create'].includes(step.call)
   // Noted first: what a crash leaves half noted is then made again, and never left behind.
   if (creates) await owned.add([step.subject])
-  await client.call(step.call, step.words as never, call)
+  await client.call(step.call, step.words as never, call).catch((thrown: unknown) => {
+    // A cache that is not in use takes the SSDs of the file at the next start.
+    const { code } = toPurlinError(thrown)
+    const unused = code === 'PUR_CACHE_NONE' || code === 'PUR_CACHE_STATE'
+    if (!step.call.startsWith('cache-device-') || !unused) throw thrown
+  })
   if (step.call === 'volume-delete' || step.call === 'snapshot-delete') {
     set.limits.delete(step.subject)
     await owned.remove(step.subject)
@@ -163,7 +169,8 @@ async function configure(
   }
 }
 
-/** The daemon tells nobody of its changes; that it came, went or was replaced is looked for. */
+/** The daemon tells nobody of its changes; that it came, went or was replaced, and how far it is
+ *  with what takes long, is looked for. */
 async function watchProcess(
   { client, clock }: Grounds,
   onChange: (reason: string) => void,
@@ -173,7 +180,7 @@ async function watchProcess(
   while (!signal.aborted) {
     const call = { deadlineMs: STATUS_DEADLINE_MS, signal }
     const seen = await client.status(call).then(
-      ({ process, pools }) => `${process} ${pools.map(({ state }) => state.phase).join(' ')}`,
+      ({ process, pools }) => `${process} ${pools.map(progressOf).join(', ')}`,
       () => 'away',
     )
     if (before !== undefined && seen !== before && !signal.aborted) {

@@ -3,6 +3,7 @@ import {
   type DiskStatus,
   type MovingStatus,
   type PoolStatus,
+  type ScrubbingStatus,
   type VolumeLimits,
 } from './control/messages.ts'
 import type { StorageObserved } from './observed.ts'
@@ -24,6 +25,8 @@ export interface PoolHealth {
   readonly repairedChunks: number
   readonly disks: readonly Omit<DiskStatus, 'disk'>[]
   readonly moving?: MovingStatus
+  /** The scrub that runs. */
+  readonly scrubbing?: ScrubbingStatus
   readonly scrub?: ScrubRecord
 }
 
@@ -111,6 +114,7 @@ function poolHealth({ state, engine }: PoolStatus): PoolHealth {
     repairedChunks: engine?.repairedChunks ?? 0,
     disks,
     ...(engine?.moving && { moving: engine.moving }),
+    ...(engine?.scrub && { scrubbing: engine.scrub }),
   }
 }
 

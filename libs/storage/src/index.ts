@@ -15,6 +15,7 @@ export {
   storageHealth,
   type VolumeHealth,
 } from './health.ts'
+export { blockDaemonProgram } from './mapping/block-daemon.ts'
 export { mappedVolumes } from './mapping/mapped-volumes.ts'
 export type { StorageObserved } from './observed.ts'
 export { planStorage } from './plan/plan.ts'

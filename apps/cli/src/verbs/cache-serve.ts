@@ -1,4 +1,12 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import {
+  forgetLock,
+  isDirty,
+  keepLock,
+  type OriginLock,
+  refuseOthers,
+  wholePath,
+} from '../cache-origin-lock.ts'
 import { LOCKS, servedFolder } from '../cache-place.ts'
 import type { Cli } from '../cli.ts'
 import { CommandFailure } from '../exit-codes.ts'
@@ -15,6 +23,7 @@ interface ServeFlags {
   readonly locks: string
   readonly overwrite?: true
   readonly force?: true
+  readonly alone?: true
 }
 
 /** `purlin cache serve`: any slow device with SSDs before it, over NBD, without an agent. */
@@ -42,17 +51,36 @@ export function addCacheServe(group: Command, cli: Cli): void {
     .option('--locks <folder>', 'what has to survive the SSDs is kept here', LOCKS)
     .option('--overwrite', 'write over what is on the cache’s devices')
     .option('--force', 'writeback on devices that have not passed cache flush-test')
+    .option('--alone', 'writeback without an agent that keeps a lock in the state store')
     .action((flags: ServeFlags) => serve(cli, flags))
 }
 
 async function serve(cli: Cli, flags: ServeFlags): Promise<void> {
+  const devices = flags.cache.split(',')
+  if (flags.mode === 'writeback') await admitWriteback(cli, devices, flags)
+  const { name, origin, alone, locks } = flags
+  const lock = { name, origin, devices, alone }
+  // Left in writeback, the device still lacks what the SSDs have.
+  const left = flags.mode === undefined && (await isDirty(locks, name))
+  if (flags.mode === 'writeback' || left) await keepLock(cli, lock)
+  else await refuseOthers(cli, lock)
+  try {
+    await serveUntilEnded(cli, flags, lock)
+  } finally {
+    if (!(await isDirty(locks, name))) await forgetLock(cli, name)
+  }
+}
+
+async function serveUntilEnded(
+  cli: Cli,
+  flags: ServeFlags,
+  { origin, devices }: OriginLock,
+): Promise<void> {
   const { serveCache } = await import('@purlin/cache-native')
   const { mode, sizeMib, dirtyPercent, overwrite } = flags
-  const devices = flags.cache.split(',')
-  if (mode === 'writeback') await admitWriteback(cli, devices, flags)
   const served = await serveCache(
     {
-      origin: flags.origin,
+      origin: wholePath(origin),
       devices,
       name: flags.name,
       sockets: flags.sockets ?? servedFolder(flags.name),
@@ -65,7 +93,7 @@ async function serve(cli: Cli, flags: ServeFlags): Promise<void> {
     cli.streams.clock,
   )
   const { uri, process } = served
-  cli.print({ uri, process }, () => `${flags.origin} is served at ${uri} by process ${process}\n`)
+  cli.print({ uri, process }, () => `${origin} is served at ${uri} by process ${process}\n`)
   cli.streams.signal.addEventListener('abort', () => served.stop(), { once: true })
   if (cli.streams.signal.aborted) served.stop()
   const code = await served.ended

@@ -26,6 +26,8 @@ const pool = storedSchemaOf('StoragePool').parse({
       leastBytes: { server: 0, rack: 2 * MIB, room: 0, across: 0 },
       ...{ rebuiltBytes: MIB, rewrittenBytes: 0, plannedBytes: 8 * MIB },
     },
+    scrub: { running: { deep: true, startedAtMs: NOW_MS - 90_000 } },
+    scrubbing: { deep: true, paused: true, walkedBytes: 3 * MIB, plannedBytes: 8 * MIB },
   },
 })
 const survival = (level: string, any: number) => ({
@@ -47,6 +49,7 @@ const routes: Routes = {
   'PUT /v1/storage-pools/fast': [202, taskOf({ verb: 'put' })],
   'GET /v1/storage-pools/fast/placed': [200, placed],
   'POST /v1/storage-pools/fast/rebalance': [202, { pool: 'fast' }],
+  'POST /v1/storage-pools/fast/scrub': [202, { pool: 'fast' }],
 }
 
 test('disks are added, replaced, removed, emptied and maintained by a change of their pool', async (t) => {
@@ -95,4 +98,21 @@ test('what is really placed is told with short stripes apart; a rebalance is beg
   t.true(stdout.includes('1.0 MiB lost with their disks'), stdout)
   t.is((await of('pool', 'rebalance', 'fast')).stdout, 'the rebalance of pool fast has begun\n')
   t.is((await of('pool', 'explain')).exitCode, 2)
+})
+
+test('a scrub is begun by hand, held and let go on; the picture tells how far it is', async (t) => {
+  await using agent = await fixedAgent(routes)
+  const of = (line: string) => run(['--socket', agent.socketPath, 'pool', ...line.split(' ')])
+  t.is((await of('scrub fast --deep')).stdout, 'the scrub of pool fast has begun\n')
+  t.is((await of('scrub fast --pause')).stdout, 'the scrub of pool fast is held\n')
+  t.is((await of('scrub fast --resume')).stdout, 'the scrub of pool fast goes on\n')
+  const bodies = agent.seen.map(({ body }) => JSON.parse(body))
+  t.deepEqual(bodies, [
+    { action: 'begin', deep: true },
+    { action: 'pause', deep: false },
+    { action: 'resume', deep: false },
+  ])
+  t.is((await of('scrub fast --pause --resume')).exitCode, 2)
+  const shown = (await of('show fast')).stdout
+  t.true(shown.includes('a deep scrub runs for 1m30s, 37 % done, paused'), shown)
 })

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { Cli, WaitOptions } from '../cli.ts'
+import { CommandFailure, exitCodes } from '../exit-codes.ts'
 import { withChangeOptions } from '../options.ts'
 import { poolPicture } from '../views/pool-picture.ts'
 import { printTask } from './apply.ts'
@@ -10,6 +11,22 @@ import { printResources } from './get.ts'
 interface RebalanceFlags extends ChangeFlags {
   readonly pause?: true
   readonly resume?: true
+}
+
+interface ScrubFlags {
+  readonly deep?: true
+  readonly pause?: true
+  readonly resume?: true
+}
+
+async function scrub(cli: Cli, name: string, { deep, pause, resume }: ScrubFlags): Promise<void> {
+  if ([deep, pause, resume].filter((flag) => flag === true).length > 1) {
+    throw new CommandFailure('give one of --deep, --pause and --resume', exitCodes.usage)
+  }
+  const action = pause === true ? 'pause' : resume === true ? 'resume' : 'begin'
+  const answer = await cli.client.storagePools.scrub(name, { action, deep: deep === true })
+  const what = { begin: 'has begun', pause: 'is held', resume: 'goes on' }[action]
+  cli.print(answer, () => `the scrub of pool ${name} ${what}\n`)
 }
 
 /** The verbs of `purlin pool` that ask the agent. */
@@ -51,6 +68,14 @@ export function addPoolLive(group: Command, cli: Cli): void {
     const begun = await cli.client.storagePools.rebalance(name)
     cli.print(begun, () => `the rebalance of pool ${name} has begun\n`)
   })
+  group
+    .command('scrub')
+    .description('read a pool’s map through for what is bad; progress is in pool show')
+    .argument('<name>')
+    .option('--deep', 'read all that is stored as well')
+    .option('--pause', 'hold the scrub that runs')
+    .option('--resume', 'let it go on')
+    .action((name: string, flags: ScrubFlags) => scrub(cli, name, flags))
   withChangeOptions(
     group
       .command('delete')

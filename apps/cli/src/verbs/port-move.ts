@@ -38,8 +38,10 @@ export function addPortMove(group: Command, cli: Cli): void {
     })
 }
 
-function sentence({ virtualMachine, ports, move }: PortMoveAnswer): string {
+function sentence({ virtualMachine, ports, move, warnings = [] }: PortMoveAnswer): string {
   const which = `${ports.join(', ')} of ${virtualMachine}`
   if (move === undefined) return `${which}: the move is given up\n`
-  return `${which}: ${move.phase} on ${move.to}; the machine may leave ${move.from} when it is prepared: purlin port show ${ports[0]}\n`
+  const way = `the machine may leave ${move.from} when it is prepared: purlin port show ${ports[0]}`
+  const lines = [`${which}: ${move.phase} on ${move.to}; ${way}`, ...warnings]
+  return `${lines.join('\n')}\n`
 }

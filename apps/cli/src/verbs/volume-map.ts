@@ -16,9 +16,9 @@ interface Mapped {
 /** `purlin volume map|unmap`: volumes as block devices of the host it runs on. */
 export function addVolumeMap(group: Command, cli: Cli): void {
   const maps = async () => {
-    const { mappedVolumes } = await import('@purlin/storage')
+    const { blockDaemonProgram, mappedVolumes } = await import('@purlin/storage')
     return mappedVolumes({
-      ...{ run, clock: cli.streams.clock, file: FILE },
+      ...{ run, clock: cli.streams.clock, file: FILE, program: blockDaemonProgram() },
       ...{ devicesFolder: '/sys/block', nodesFolder: '/dev' },
     })
   }

@@ -39,6 +39,14 @@ export interface SeenScrub {
   readonly last?: { readonly repaired: number; readonly lost: number }
 }
 
+/** The scrub that runs, as a pool's status has it. */
+export interface SeenScrubbing {
+  readonly deep: boolean
+  readonly paused: boolean
+  readonly walkedBytes: number
+  readonly plannedBytes: number
+}
+
 /** What the status of a pool shows beside its conditions; absent fields have not been seen. */
 export interface PoolStatus {
   readonly phase?: string
@@ -52,6 +60,7 @@ export interface PoolStatus {
   readonly repairedChunks?: number
   readonly disks?: readonly SeenDisk[]
   readonly scrub?: SeenScrub
+  readonly scrubbing?: SeenScrubbing
   readonly moving?: SeenMoving
 }
 

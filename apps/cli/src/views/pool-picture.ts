@@ -3,7 +3,7 @@ import { sizeText } from '../output/byte-progress.ts'
 import { oneLine } from '../output/table.ts'
 import { coloured, type Tone } from '../output/tone.ts'
 import { ageText, readyCell } from '../output/words.ts'
-import { type PoolStatus, poolStatus, type SeenDisk, type SeenScrub } from './pool-health.ts'
+import { type PoolStatus, poolStatus, type SeenDisk, type SeenScrubbing } from './pool-health.ts'
 import { movingText } from './pool-moving.ts'
 
 const BAR_CELLS = 20
@@ -49,7 +49,7 @@ function heading(
           'careful',
           colours,
         ),
-    scrubText(seen.scrub, nowMs, colours),
+    scrubText(seen, nowMs, colours),
     ...movingText(seen),
     ...mixedText(seen.disks ?? []),
   ]
@@ -75,17 +75,23 @@ function repairedText(chunks: number): string {
   return chunks === 0 ? '' : `; ${chunks} bad chunks repaired`
 }
 
-function scrubText(seen: SeenScrub | undefined, nowMs: number, colours: boolean): string {
+function scrubText({ scrub, scrubbing }: PoolStatus, nowMs: number, colours: boolean): string {
   const ago = (atMs: number | undefined): string =>
     atMs === undefined ? 'not yet' : `${ageText(nowMs - atMs)} ago`
-  const { metadataAtMs, deepAtMs, running, last } = seen ?? {}
+  const { metadataAtMs, deepAtMs, running, last } = scrub ?? {}
+  const far = scrubbing === undefined ? '' : `, ${farText(scrubbing)}`
   const now =
     running === undefined
       ? ''
-      : `; a ${running.deep ? 'deep scrub' : 'scrub'} runs for ${ageText(nowMs - running.startedAtMs)}`
+      : `; a ${running.deep ? 'deep scrub' : 'scrub'} runs for ${ageText(nowMs - running.startedAtMs)}${far}`
   const text = `scrubbed: metadata ${ago(metadataAtMs)}, deep ${ago(deepAtMs)}${now}`
   const lost = last?.lost ?? 0
   return lost === 0 ? text : `${text}; ${coloured(`${lost} stripes lost`, 'bad', colours)}`
+}
+
+function farText({ walkedBytes, plannedBytes, paused }: SeenScrubbing): string {
+  const part = plannedBytes === 0 ? 1 : walkedBytes / plannedBytes
+  return `${Math.min(100, Math.floor(part * 100))} % done${paused ? ', paused' : ''}`
 }
 
 function place(top: Branch, disk: SeenDisk): void {

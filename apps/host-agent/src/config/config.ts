@@ -95,6 +95,9 @@ const configuration = z.strictObject({
       folder: absolutePath
         .default('/var/lib/purlin-blockd')
         .meta({ description: 'Where relative paths of disks begin.' }),
+      proofs: absolutePath
+        .default('/var/lib/purlin-cache')
+        .meta({ description: 'Where purlin cache flush-test keeps which devices have passed.' }),
     })
     .optional()
     .meta({ description: 'The block daemon of this host; absent: it serves no storage.' }),

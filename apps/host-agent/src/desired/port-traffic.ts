@@ -1,4 +1,4 @@
-import { compileOpenflow, type NetfilterDesired } from '@purlin/netfilter'
+import { compileOpenflow, type NetfilterDesired, type OpenflowPlug } from '@purlin/netfilter'
 import { devicesOf, type PortPath } from '@purlin/schema'
 import {
   type Flow,
@@ -8,7 +8,7 @@ import {
   type VswitchDesired,
 } from '@purlin/vswitch'
 import type { Catalogue } from '../resources/catalogue.ts'
-import type { LocalNic } from './local-nics.ts'
+import { arrivesAt, type LocalNic } from './local-nics.ts'
 
 /** How a NIC reaches the switch: as it says itself, or else its port group. Pure. */
 export function pathOf({ nic }: Pick<LocalNic, 'nic'>, catalogue: Catalogue): PortPath {
@@ -47,20 +47,25 @@ export function isolationDesired(
 }
 
 /** What the direct ports of this host may send and receive, by switch: their security groups as
- *  flows. The same lists give the same flows, so nothing is compiled again for a change elsewhere.
- *  Pure. */
+ *  flows. Those that come to `host`, and those that have come of late (`arrived`), take TCP
+ *  connections up in their middle. The same lists give the same flows, so nothing is compiled
+ *  again for a change elsewhere. Pure. */
 export function directFlows(
   catalogue: Catalogue,
   here: readonly LocalNic[],
   policy: NetfilterDesired,
+  host: string | undefined,
+  arrived: ReadonlySet<string>,
 ): VswitchDesired['directFlows'] {
-  const plugs = new Map<string, Map<string, { port: string; vlan: number }>>()
+  const plugs = new Map<string, Map<string, OpenflowPlug>>()
   for (const local of here) {
     const group = catalogue.get('PortGroup', local.nic.portGroup)?.manifest.spec
     if (group === undefined || pathOf(local, catalogue) !== 'direct') continue
     const own = plugs.get(group.switch) ?? new Map()
     const { tap } = devicesOf(local.port.spec.deviceKey)
-    plugs.set(group.switch, own.set(local.port.name, { port: tap, vlan: group.vlan }))
+    const takesUp = arrivesAt(local.port, host) || arrived.has(local.port.name)
+    const plug = { port: tap, vlan: group.vlan, ...(takesUp && { takesUp }) }
+    plugs.set(group.switch, own.set(local.port.name, plug))
   }
   if (plugs.size === 0) return undefined
   return Object.fromEntries(

@@ -8,7 +8,12 @@ import { resourceKey } from '../resources/record.ts'
 import { storageDesired } from './storage.ts'
 
 const EXAMPLE = new URL('../../../../examples/storage-one-host.yaml', import.meta.url)
-const WHERE = { sockets: '/run/s', configuration: '/var/lib/p.yaml', folder: '/var/lib/bd' }
+const WHERE = {
+  sockets: '/run/s',
+  configuration: '/var/lib/p.yaml',
+  folder: '/var/lib/bd',
+  proofs: '/var/lib/purlin-cache',
+}
 
 test('the example is what the block daemon should serve: whole paths, whole blocks, rates in bytes', async (t) => {
   const { documents } = readManifest(await readFile(EXAMPLE, 'utf8'), 'storage-one-host.yaml')

@@ -21,7 +21,11 @@ export function storageDesired(
     .filter(({ manifest }) => manifest.spec.engine === 'local')
     .map(({ manifest: { name, spec } }) => {
       const disks = spec.disks.map((disk) => ({ ...disk, path: resolve(folder, disk.path) }))
-      return { name, spec: { ...spec, disks } }
+      const whole = (cache: NonNullable<typeof spec.cache>) => ({
+        ...cache,
+        devices: cache.devices.map((ssd) => ({ ...ssd, path: resolve(folder, ssd.path) })),
+      })
+      return { name, spec: { ...spec, disks, ...(spec.cache && { cache: whole(spec.cache) }) } }
     })
   const local = new Set(pools.map(({ name }) => name))
   const attached = new Set(

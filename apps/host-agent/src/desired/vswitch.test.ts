@@ -83,6 +83,24 @@ const allowed = {
   source: { cidrs: ['0.0.0.0/0'] },
 }
 
+test('a direct port that has come of late takes connections up in their middle', (t) => {
+  const all = catalogue(
+    dvs0,
+    group({ ports: 'direct', securityGroups: ['web'] }),
+    { kind: 'SecurityGroup', name: 'web', spec: { inbound: [allowed] } },
+    machine('a', 'one'),
+    machine('b', 'one'),
+  )
+  const policy = netfilterDesired(all, undefined, 'one')
+  const takenUp = (arrived: readonly string[]) => {
+    const flows = vswitchDesired(all, 'one', policy, new Set(arrived)).directFlows?.dvs0 ?? []
+    const own = flows.filter(({ origin }) => origin.endsWith('/taken-up'))
+    return [...new Set(own.map(({ match }) => Number(match[0]?.value)))]
+  }
+  t.deepEqual(takenUp([]), [])
+  t.deepEqual(takenUp(['b.eth0']), [policy.nics.find(({ port }) => port === 'b.eth0')?.zone ?? 0])
+})
+
 test('a direct port has its groups as flows of the switch', (t) => {
   const all = catalogue(
     dvs0,

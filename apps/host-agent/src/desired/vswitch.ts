@@ -9,17 +9,18 @@ import { switchesDesired } from './switches.ts'
 
 /** What the switches, port groups and ports of a host should be. A port group that is served here
  *  answers for its NICs on every host. `policy` is what filters this host's NICs: direct ports have
- *  it as flows. Pure. */
+ *  it as flows; `arrived` are ports that have come to it of late. Pure. */
 export function vswitchDesired(
   catalogue: Catalogue,
   host?: string,
   policy?: NetfilterDesired,
+  arrived: ReadonlySet<string> = new Set(),
 ): VswitchDesired {
   const every = everyNic(catalogue)
   const nics = every.filter((nic) => standsOn(nic, host))
   const mirrors = mirrorsDesired(catalogue, nics)
   const isolation = isolationDesired(catalogue, every)
-  const flows = policy && directFlows(catalogue, nics, policy)
+  const flows = policy && directFlows(catalogue, nics, policy, host, arrived)
   const grounds = host === undefined ? undefined : routerGrounds(catalogue, host)
   const served = grounds && portGroupsServed(grounds)
   const mtuOf = (switchName: string): number =>

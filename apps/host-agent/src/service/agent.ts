@@ -10,6 +10,8 @@ import { createGuestAgent, createNativeLibvirt, createVirtDriver } from '@purlin
 import { createVswitchDriver, openProbe, recordTraffic } from '@purlin/vswitch'
 import type { Logger } from 'pino'
 import type { AdmitOptions } from '../admit/change.ts'
+import { refuseLockedDisks } from '../admit/locked-disks.ts'
+import { refuseUnprovenCaches } from '../admit/unproven-caches.ts'
 import { openTokens } from '../api/auth.ts'
 import { IdempotencyLog } from '../api/idempotency.ts'
 import { buildApi, listen } from '../api/server.ts'
@@ -19,6 +21,7 @@ import { Presence } from '../fleet/presence.ts'
 import { reachablePeers } from '../fleet/reachable.ts'
 import { keepCertificate } from '../fleet/renewal.ts'
 import { keepRevocations } from '../fleet/revocations.ts'
+import { Arrivals } from '../move/arrivals.ts'
 import { Fabric } from '../move/fabric.ts'
 import { Mover } from '../move/mover.ts'
 import { ResourceCache } from '../resources/cache.ts'
@@ -28,6 +31,7 @@ import { Alerts } from '../status/alerts.ts'
 import { ConditionHistory } from '../status/conditions.ts'
 import { FleetState } from '../status/fleet-state.ts'
 import { HostState } from '../status/host-state.ts'
+import { listCacheLocks } from '../storage/cache-locks.ts'
 import { poolSizes, watchPools } from '../storage/watch-pools.ts'
 import { Changes } from '../work/changes.ts'
 import { EventTeller } from '../work/event-teller.ts'
@@ -245,6 +249,12 @@ async function startAgent(
     host,
     places,
     images: (wanted) => desired.imageNames(wanted),
+    vet: async (change) => {
+      if (storage === undefined) return
+      await refuseUnprovenCaches(change, storage)
+      const { folder } = storage
+      await refuseLockedDisks(change, await listCacheLocks(store), { folder, host })
+    },
     onChange: (change, task) => {
       follower
         .follow(task)
@@ -259,7 +269,13 @@ async function startAgent(
     const stateFolder = configuration.state.folder
     const publicFile = `${configuration.network.runFolder}/fleet-crl.pem`
     const fleetGrounds = { store, clock, run, signal, membership, stateFolder }
-    keepRevocations({ ...fleetGrounds, publicFile, onTrouble: storeTrouble })
+    keepRevocations({
+      ...fleetGrounds,
+      publicFile,
+      onTrouble: storeTrouble,
+      onHungUp: (connections) =>
+        log.info(`certificates were revoked: ${connections} connections to etcd here were ended`),
+    })
     keepCertificate({
       ...fleetGrounds,
       alerts,
@@ -274,12 +290,16 @@ async function startAgent(
     openProbe: (probe) => openProbe({ ...probe, databaseSocket, clock, host }),
     others: () => presence?.standing() ?? [],
   })
+  const arrivals = new Arrivals({ clock, signal }, (ports) => {
+    for (const lane of desired.arrived(ports)) reconciler.wake('ports have come', lane)
+  })
   new Mover({
     ...{ store, clock, signal, host, catalogue, tell },
     view: () => state.view(),
     onView: (listener) => void state.subscribe(listener),
     desiredPorts: () => desired.of('vswitch').value.ports,
     announce: (port, rounds, until) => vswitch.announce(port, rounds, until),
+    onArrival: (ports) => arrivals.note(ports),
     onTrouble: (thrown) => log.warn({ err: thrown }, 'a step of a port’s move failed'),
   })
   const grounds: OperationGrounds = {
@@ -329,6 +349,7 @@ async function startAgent(
     },
     volumes: {
       daemon: blockDaemon,
+      scrub: pools?.scrub,
       catalogue: () => catalogue.current(),
       view: () => state.view(),
       tell,

@@ -37,6 +37,7 @@ export class DesiredState {
   #accelerator: AcceleratorFinding = { kind: 'tcg', reason: 'not looked yet' }
   #catalogue: Catalogue
   #lanes: DesiredLanes
+  #arrived: ReadonlySet<string> = new Set()
 
   private constructor(configuration: Configuration, catalogue: Catalogue, run: Run) {
     this.#configuration = configuration
@@ -81,6 +82,12 @@ export class DesiredState {
     return LANES.filter((lane) => this.#lanes[lane] !== before[lane])
   }
 
+  /** Goes on with the ports that have come to this host of late; answers as `advance`. */
+  arrived(ports: ReadonlySet<string>): readonly LaneName[] {
+    this.#arrived = ports
+    return this.advance(this.#catalogue)
+  }
+
   /** Names of the images here; looks again when one is asked for that was not there. */
   async imageNames(wanted: readonly string[]): Promise<readonly string[]> {
     if (wanted.some((name) => !this.#images.has(name))) await this.refreshImages()
@@ -120,7 +127,7 @@ export class DesiredState {
     const policy = netfilterDesired(catalogue, this.#configuration.securityGroups, host)
     return {
       netfilter: { value: policy, revision },
-      vswitch: { value: vswitchDesired(catalogue, host, policy), revision },
+      vswitch: { value: vswitchDesired(catalogue, host, policy, this.#arrived), revision },
       virt: { value: virtDesired(catalogue, grounds), revision },
       storage: { value: storageDesired(catalogue, this.#configuration.storage), revision },
     }

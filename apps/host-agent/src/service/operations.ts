@@ -39,6 +39,7 @@ import type { HostState } from '../status/host-state.ts'
 import { takenNames } from '../status/taken-names.ts'
 import type { Changes } from '../work/changes.ts'
 import type { TaskFollower } from '../work/task-follower.ts'
+import { cacheLockHandlers } from './cache-locks.ts'
 import type { DesiredState } from './desired-state.ts'
 import { enforcementHandlers } from './enforcement.ts'
 import type { AgentMetrics } from './metrics.ts'
@@ -168,6 +169,13 @@ export function operationHandlers(grounds: OperationGrounds): OperationHandlers 
     ...networkHandlers(grounds.network),
     ...volumeHandlers(grounds.volumes),
     ...storagePoolHandlers(grounds.volumes),
+    ...cacheLockHandlers({
+      store: grounds.store,
+      clock: grounds.clock,
+      host: grounds.configuration.host.name,
+      catalogue: () => catalogue.current(),
+      folder: grounds.configuration.storage?.folder,
+    }),
     ...fleetHandlers(grounds),
     ...portMoveHandlers({ ...grounds, host: grounds.configuration.host.name }),
     execMachine: (call) => execInGuest(grounds, call),

@@ -4,7 +4,7 @@ import type { ControlClient } from '@purlin/storage'
 import type { OperationHandlers } from '../api/handlers.ts'
 import type { VolumeGrounds } from './volumes.ts'
 
-type PoolCall = 'explainPool' | 'rebalancePool'
+type PoolCall = 'explainPool' | 'rebalancePool' | 'scrubPool'
 
 /** For a look through the whole map of a pool. */
 const EXPLAIN_DEADLINE_MS = 60_000
@@ -32,6 +32,16 @@ export function storagePoolHandlers(grounds: VolumeGrounds): Pick<OperationHandl
         subject: { kind: 'StoragePool', name: pool },
         message: `the stripes of pool ${pool} go to where placement wants them`,
       })
+      return { pool }
+    },
+    scrubPool: async ({ params, body: { action, deep }, signal }) => {
+      const pool = named(grounds, params.name)
+      const daemon = daemonOf(grounds)
+      if (action === 'begin') grounds.scrub?.(pool, deep)
+      else {
+        const call = { deadlineMs: CALL_DEADLINE_MS, signal }
+        await daemon.call('pool-scrub-pause', { pool, on: action === 'pause' }, call)
+      }
       return { pool }
     },
   }

@@ -10,6 +10,8 @@ import type { HostView } from '../status/host-view.ts'
 export interface VolumeGrounds {
   /** Absent: this host serves no storage. */
   readonly daemon: ControlClient | undefined
+  /** Begins a scrub of a pool; absent where `daemon` is. */
+  readonly scrub: ((pool: string, deep: boolean) => void) | undefined
   readonly catalogue: () => Catalogue
   readonly view: () => HostView
   readonly tell: (event: NewEvent) => void

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { PurlinError } from '@purlin/base'
 import { checkDocument, type NewEvent, type SpecOf } from '@purlin/schema'
 import test from 'ava'
 import { Alerts } from '../status/alerts.ts'
@@ -98,6 +99,16 @@ test('a pool is scrubbed when it is due, also by the next agent; what is lost an
   ])
   t.deepEqual(codes(alerts), ['PUR_BLOCK_LOST'])
 
+  next.begin('fast', true, signal)
+  const twice = t.throws(() => next.begin('fast', false, signal), { instanceOf: PurlinError })
+  t.is(twice.code, 'PUR_BLOCK_INVALID')
+  t.is(next.record('fast')?.running?.deep, true, 'by hand')
+  lost = 0
+  answers?.()
+  await next.look(signal)
+  while (next.record('fast')?.running !== undefined) await clock.sleep()
+  t.deepEqual(codes(alerts), [])
+
   nowMs += DAY_MS
   lost = -1
   const failing = next.look(signal)
@@ -109,6 +120,7 @@ test('a pool is scrubbed when it is due, also by the next agent; what is lost an
     events.map(({ type }) => type),
     [
       ...['scrub.started', 'scrub.ended', 'scrub.started', 'scrub.ended'],
+      ...['scrub.started', 'scrub.ended'],
       ...['scrub.started', 'scrub.failed'],
     ],
   )

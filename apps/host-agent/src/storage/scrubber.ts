@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { type Clock, toPurlinError } from '@purlin/base'
+import { type Clock, PurlinError, toPurlinError } from '@purlin/base'
 import type { NewEvent, SpecOf } from '@purlin/schema'
 import type { ControlClient, ScrubRecord } from '@purlin/storage'
 import { z } from 'zod'
@@ -89,6 +89,15 @@ export class Scrubber {
       if (due !== undefined) begun.push(this.#scrub(name, due === 'deep', signal))
     }
     await Promise.all(begun)
+  }
+
+  /** Begins a scrub by hand, in busy hours too. Errors: PUR_BLOCK_INVALID where one runs. */
+  begin(pool: string, deep: boolean, signal: AbortSignal): void {
+    if (this.#records.get(pool)?.running !== undefined) {
+      const message = `a scrub of pool ${pool} runs already; purlin pool show ${pool} tells how far it is`
+      throw new PurlinError('PUR_BLOCK_INVALID', { message })
+    }
+    void this.#scrub(pool, deep, signal)
   }
 
   async #scrub(pool: string, deep: boolean, signal: AbortSignal): Promise<void> {

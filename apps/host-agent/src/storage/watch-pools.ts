@@ -23,11 +23,16 @@ export interface PoolWatchOptions {
   readonly signal: AbortSignal
 }
 
+/** What others ask of it. */
+export interface PoolWatch {
+  scrubOf(pool: string): ScrubRecord | undefined
+  /** Begins a scrub by hand. Errors: PUR_BLOCK_INVALID where one runs. */
+  scrub(pool: string, deep: boolean): void
+}
+
 /** Looks after this host's pools beside their lane: scrubs them when they are due, and tells how
  *  full they become. */
-export async function watchPools(
-  options: PoolWatchOptions,
-): Promise<{ scrubOf(pool: string): ScrubRecord | undefined }> {
+export async function watchPools(options: PoolWatchOptions): Promise<PoolWatch> {
   const { catalogue, state, alerts, tell, signal, stateFolder } = options
   const served = (view: HostView) =>
     catalogue()
@@ -51,7 +56,10 @@ export async function watchPools(
     pools: () => served(state.view()),
   })
   void scrubber.run(signal)
-  return { scrubOf: (pool) => scrubber.record(pool) }
+  return {
+    scrubOf: (pool) => scrubber.record(pool),
+    scrub: (pool, deep) => scrubber.begin(pool, deep, signal),
+  }
 }
 
 /** Where no daemon answers its lane only waits, so this says it. */

@@ -19,6 +19,9 @@ export interface ChangeGrounds {
   readonly host: string
   /** What admission has to know of the fleet. */
   readonly places: () => AdmitOptions
+  /** Looks at what a change rests on outside the store, and throws where it may not be made. A
+   *  restored state is taken as it was. */
+  readonly vet: (change: AdmittedChange) => Promise<void>
   /** Told of each change once it is in the store. */
   readonly onChange: (change: AdmittedChange, task: Task, revision: number) => void
 }
@@ -197,11 +200,12 @@ export class Changes {
   }
 
   async #attempt(wish: Wish, admit: Admit): Promise<Task> {
-    const { store, tasks, catalogue, images, host, onChange } = this.#grounds
+    const { store, tasks, catalogue, images, host, vet, onChange } = this.#grounds
     const { verb, once } = wish
     const grounds = catalogue.current()
     const documents = wish.documents(grounds)
     const change = admit(grounds, documents, await images(imagesNamedBy(documents)))
+    if (verb !== 'restore') await vet(change)
     const pursuit = pursuitOf(change, unchangedOf(documents, change, grounds), host)
     const { task, write } = tasks.prepare(verb, namedTargets(pursuit), {
       progress: { done: 0, total: pursuit.targets.length, text: 'accepted' },

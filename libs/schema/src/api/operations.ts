@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { alert } from '../work/alert.ts'
 import { task } from '../work/task.ts'
 import { applyRequest, planAnswer, planRequest } from './apply.ts'
+import { cacheLockOperations } from './cache-locks.ts'
 import { packetExplanation, packetQuestion } from './explain.ts'
 import { fleetOperations } from './fleet.ts'
 import { doctorAnswer, healthAnswer, tokenAnswer, tokenList, tokenRequest } from './host.ts'
@@ -113,6 +114,7 @@ export const operations = {
   ...portMoveOperations,
   ...storageOperations,
   ...storagePoolOperations,
+  ...cacheLockOperations,
   startMachine: {
     method: 'POST',
     path: `${machinePath}/start`,

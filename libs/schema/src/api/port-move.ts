@@ -22,6 +22,10 @@ export const portMoveAnswer = z
     virtualMachine: resourceName,
     ports: z.array(z.string()),
     move: portMove.optional(),
+    warnings: z
+      .array(z.string())
+      .optional()
+      .meta({ description: 'What of the machine’s traffic does not simply go on, in sentences.' }),
   })
   .meta({ id: 'PortMoveAnswer' })
 export type PortMoveAnswer = z.infer<typeof portMoveAnswer>

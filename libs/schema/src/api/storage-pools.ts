@@ -57,6 +57,23 @@ export type PlacedAnswer = z.infer<typeof placedAnswer>
 export const rebalanceAnswer = z.strictObject({ pool: z.string() }).meta({ id: 'RebalanceAnswer' })
 export type RebalanceAnswer = z.infer<typeof rebalanceAnswer>
 
+export const scrubRequest = z
+  .strictObject({
+    action: z
+      .enum(['begin', 'pause', 'resume'])
+      .default('begin')
+      .meta({ description: 'pause and resume are of the scrub that runs.' }),
+    deep: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'Read the chunks too, not the map alone.' }),
+  })
+  .meta({ id: 'ScrubRequest' })
+export type ScrubRequest = z.input<typeof scrubRequest>
+
+export const scrubAnswer = z.strictObject({ pool: z.string() }).meta({ id: 'ScrubAnswer' })
+export type ScrubAnswer = z.infer<typeof scrubAnswer>
+
 /** What can be asked of storage pools beside their resources. */
 export const storagePoolOperations = {
   explainPool: {
@@ -74,5 +91,14 @@ export const storagePoolOperations = {
     role: 'operator',
     status: 202,
     answer: rebalanceAnswer,
+  },
+  scrubPool: {
+    method: 'POST',
+    path: '/v1/storage-pools/:name/scrub',
+    summary: 'Begin to read a pool through for what is bad, or hold that, or let it go on.',
+    role: 'operator',
+    status: 202,
+    body: scrubRequest,
+    answer: scrubAnswer,
   },
 } as const satisfies Record<string, Operation>

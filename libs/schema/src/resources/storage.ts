@@ -164,6 +164,9 @@ export const storagePoolSpec = z
       .strictObject({
         devices: z.array(z.strictObject(diskFile)).min(1).max(2),
         mode: z.enum(['writethrough', 'writeback', 'pass-through']).default('writethrough'),
+        force: z.boolean().optional().meta({
+          description: 'Writeback on devices too that have not passed purlin cache flush-test.',
+        }),
       })
       .optional(),
     recovery: z

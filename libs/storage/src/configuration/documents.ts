@@ -59,7 +59,8 @@ function poolDocument({ name, spec }: PoolDesired): PoolDocument {
       faultDomain,
       ...(expand !== undefined && { expand }),
       disks,
-      ...(cache !== undefined && { cache }),
+      // `force` was judged when the pool was admitted.
+      ...(cache !== undefined && { cache: { devices: cache.devices, mode: cache.mode } }),
       recovery,
       scrub: { everyHours: scrub.everyHours, deepEveryDays: scrub.deepEveryDays },
     },

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readlink, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -5,7 +6,9 @@ import { PurlinError, type Run, systemClock } from '@purlin/base'
 import test, { type ExecutionContext } from 'ava'
 import { mappedVolumes } from './mapped-volumes.ts'
 
-/** A kernel of two NBD devices in a folder, and an nbd-client that connects them. */
+const PROGRAM = '/blockd'
+
+/** A kernel of two NBD devices in a folder, and a program that connects them. */
 async function host(t: ExecutionContext) {
   const folder = await mkdtemp(join(tmpdir(), 'map-'))
   t.teardown(() => rm(folder, { recursive: true }))
@@ -16,29 +19,33 @@ async function host(t: ExecutionContext) {
   const socket = join(folder, 'vol-a.sock')
   await writeFile(socket, '')
   const calls: string[] = []
+  const connected = (name: string): string => join(devicesFolder, name, 'pid')
   const run: Run = async (program, args) => {
     calls.push([program, ...args].join(' ').replaceAll(folder, ''))
-    const node = args.find((word) => word.startsWith(nodesFolder)) ?? ''
-    const state = join(devicesFolder, node.slice(nodesFolder.length + 1), 'pid')
-    if (program === 'nbd-client') {
-      if (args[0] === '-d') await rm(state)
-      else await writeFile(state, '77')
+    const answer = { stdout: '', stderr: '', exitCode: 0 }
+    if (program !== PROGRAM) return answer
+    if (args[0] === 'unmap') {
+      await rm(connected((args[2] ?? '').slice(nodesFolder.length + 1)))
+      return answer
     }
-    return { stdout: '', stderr: '', exitCode: 0 }
+    const free = ['nbd0', 'nbd1'].find((name) => !existsSync(connected(name)))
+    if (free === undefined) throw new PurlinError('PUR_EXEC_FAILED', { message: 'none is free' })
+    await writeFile(connected(free), '77')
+    return { ...answer, stdout: `${free}\n` }
   }
-  const options = { run, clock: systemClock, file: join(folder, 'mapped.json') }
+  const options = { run, clock: systemClock, file: join(folder, 'mapped.json'), program: PROGRAM }
   const open = () => mappedVolumes({ ...options, devicesFolder, nodesFolder })
   return { open, calls, socket, devicesFolder, nodesFolder }
 }
 
-test('a volume is mapped on the first free device, once, and again after a boot', async (t) => {
+test('a volume is mapped on a free device, once, and again after a boot', async (t) => {
   const { open, calls, socket, devicesFolder, nodesFolder } = await host(t)
   await writeFile(join(devicesFolder, 'nbd0', 'pid'), '5')
   const device = join(nodesFolder, 'purlin', 'vol-a')
   t.deepEqual(await open().map('vol-a', socket), { volume: 'vol-a', socket, device })
   t.is(await readlink(device), join(nodesFolder, 'nbd1'))
-  const client = 'nbd-client -unix /vol-a.sock /dev/nbd1 -name vol-a -block-size 4096 -persist'
-  t.deepEqual(calls.splice(0), ['modprobe nbd', client])
+  const map = '/blockd map --socket /vol-a.sock --export vol-a'
+  t.deepEqual(calls.splice(0), ['modprobe nbd', map])
   await open().map('vol-a', socket)
   t.deepEqual(calls, [], 'it is mapped already')
 
@@ -65,16 +72,18 @@ test('a device that somebody holds is not taken away; a free one goes with its l
   t.deepEqual(await open().restore(), [])
 })
 
-test('without a free device, and without the kernel’s module, the error says what to do', async (t) => {
+test('what the kernel refuses, and a kernel without the module, say what to do', async (t) => {
   const { open, socket, devicesFolder, nodesFolder } = await host(t)
   for (const name of ['nbd0', 'nbd1']) await writeFile(join(devicesFolder, name, 'pid'), '5')
   const none = await t.throwsAsync(open().map('vol-a', socket))
-  t.regex(none?.message ?? '', /none of the 2 NBD devices is free/)
+  t.regex(none?.message ?? '', /mapping vol-a: none is free/)
+  t.deepEqual(await open().list(), [])
   const run: Run = async () => {
     throw new PurlinError('PUR_EXEC_FAILED', { message: 'modprobe nbd: not found' })
   }
-  const bare = { run, clock: systemClock, file: join(nodesFolder, 'f'), devicesFolder, nodesFolder }
+  const file = join(nodesFolder, 'f')
+  const bare = { run, clock: systemClock, file, program: PROGRAM, devicesFolder, nodesFolder }
   const lacking = await t.throwsAsync(mappedVolumes(bare).map('vol-a', socket))
   t.like(lacking, { code: 'PUR_BLOCK_MAP' })
-  t.regex(lacking?.message ?? '', /the kernel needs the module nbd/)
+  t.regex(lacking?.message ?? '', /the kernel needs its module nbd/)
 })

@@ -7,6 +7,8 @@ import { writeDurably } from '../configuration/write-durably.ts'
 export interface MappingOptions {
   readonly run: Run
   readonly clock: Clock
+  /** The block daemon's program, which keeps devices connected. */
+  readonly program: string
   /** Where it is noted what is to be mapped again at boot. */
   readonly file: string
   /** The kernel's block devices; /sys/block. */
@@ -23,7 +25,8 @@ export interface MappedVolume {
   readonly device: string
 }
 
-/** Volumes as block devices, by the kernel's NBD client. */
+/** Volumes as block devices, by the kernel's NBD client. For each a process of the block daemon's
+ *  program stays, and gives the kernel another connection whenever one has gone. */
 export interface MappedVolumes {
   /** Maps a volume, now and at each boot; one that is mapped already is left as it is. Errors:
    *  PUR_BLOCK_MAP. */
@@ -41,19 +44,17 @@ type Noted = z.infer<typeof noted>
 const PROGRAM_TIMEOUT_MS = 30_000
 /** For a daemon that starts beside us. */
 const SOCKET_LIMIT_MS = 60_000
-const SETTLE_LIMIT_MS = 10_000
 const LOOK_EVERY_MS = 50
 const LINKS = 'purlin'
 
-/** Makes it; nothing is done until it is used. The program `nbd-client` and the kernel's module
- *  `nbd` are needed when it is. */
+/** Makes it; nothing is done until it is used. The kernel's module `nbd` is needed when it is. */
 export function mappedVolumes(options: MappingOptions): MappedVolumes {
   const linkOf = (volume: string): string => join(options.nodesFolder, LINKS, volume)
   const mapNow = async (volume: string, socket: string): Promise<MappedVolume> => {
     const device = linkOf(volume)
     const standing = await deviceBehind(options, device)
     if (standing === undefined) {
-      await connectFree(options, volume, socket, device)
+      await connect(options, volume, socket, device)
     }
     return { volume, socket, device }
   }
@@ -93,44 +94,18 @@ export function mappedVolumes(options: MappingOptions): MappedVolumes {
   }
 }
 
-/** Connects the first device that is free and links it. Two at once may choose the same: then the
- *  kernel refuses the second, and it takes the next. */
-async function connectFree(
+/** Has the kernel choose a device that is free, or make one, and links it. */
+async function connect(
   options: MappingOptions,
   volume: string,
   socket: string,
   link: string,
 ): Promise<void> {
   await program(options, volume, 'modprobe', ['nbd'])
-  const names = (await readdir(options.devicesFolder)).filter((name) => /^nbd\d+$/.test(name))
-  let refused: PurlinError | undefined
-  for (const name of names.toSorted((a, b) => Number(a.slice(3)) - Number(b.slice(3)))) {
-    if (await isConnected(options, name)) continue
-    const node = join(options.nodesFolder, name)
-    const words = ['-unix', socket, node, '-name', volume, '-block-size', '4096', '-persist']
-    try {
-      await program(options, volume, 'nbd-client', words)
-    } catch (thrown) {
-      if (!(thrown instanceof PurlinError) || !(await isConnected(options, name))) throw thrown
-      refused = thrown
-      continue
-    }
-    await until(
-      options,
-      SETTLE_LIMIT_MS,
-      () => isConnected(options, name),
-      `${node} to be connected`,
-    )
-    await replaceLink(node, link)
-    return
-  }
-  throw (
-    refused ??
-    failure(
-      volume,
-      `none of the ${names.length} NBD devices is free; load nbd with a larger nbds_max`,
-    )
-  )
+  const words = ['map', '--socket', socket, '--export', volume]
+  const name = await program(options, volume, options.program, words)
+  if (!/^nbd\d+$/.test(name)) throw failure(volume, `${options.program} answered ${name}`)
+  await replaceLink(join(options.nodesFolder, name), link)
 }
 
 async function disconnect(options: MappingOptions, volume: string, name: string): Promise<void> {
@@ -138,9 +113,8 @@ async function disconnect(options: MappingOptions, volume: string, name: string)
   if (holders.length > 0) {
     throw failure(volume, `${name} is held by ${holders.join(', ')}; take that away first`)
   }
-  await program(options, volume, 'nbd-client', ['-d', join(options.nodesFolder, name)])
-  const gone = async (): Promise<boolean> => !(await isConnected(options, name))
-  await until(options, SETTLE_LIMIT_MS, gone, `${name} to be free`)
+  const device = join(options.nodesFolder, name)
+  await program(options, volume, options.program, ['unmap', '--device', device])
 }
 
 /** The connected device that a link of ours leads to. */
@@ -162,17 +136,18 @@ async function replaceLink(node: string, link: string): Promise<void> {
   await rename(`${link}.new`, link)
 }
 
+/** Answers what the program printed. */
 async function program(
   { run }: MappingOptions,
   volume: string,
   name: string,
   words: readonly string[],
-): Promise<void> {
+): Promise<string> {
   try {
-    await run(name, words, { timeoutMs: PROGRAM_TIMEOUT_MS })
+    return (await run(name, words, { timeoutMs: PROGRAM_TIMEOUT_MS })).stdout.trim()
   } catch (thrown) {
     const found = thrown instanceof Error ? thrown.message : String(thrown)
-    throw failure(volume, `${found}; the kernel needs the module nbd and the host nbd-client`)
+    throw failure(volume, `${found}; the kernel needs its module nbd`)
   }
 }
 

@@ -30,5 +30,7 @@ function byStage(first: StorageStep, second: StorageStep): number {
 function stageOf(step: StorageStep): number {
   if (step.kind === 'adopt') return 0
   if (step.kind !== 'call') return 2
+  // The file names other SSDs once they are in use.
+  if (step.call.startsWith('cache-device-')) return 1
   return step.call.startsWith('pool-') ? 1 : 3
 }

@@ -2,7 +2,9 @@ import { configurationText, documentsOf, type PoolDocument } from '../configurat
 import type { PoolStatus } from '../control/messages.ts'
 import type { PoolDesired, StorageDesired } from '../desired.ts'
 import type { StorageObserved } from '../observed.ts'
+import { cacheDeviceSteps } from './cache-devices.ts'
 import { diskSteps, withDisksThere } from './disks.ts'
+import { standingSteps } from './standing.ts'
 import type { StorageStep } from './step.ts'
 import { CONFIGURE_DEADLINE_MS, callStep, free } from './steps.ts'
 
@@ -42,7 +44,15 @@ export function planPools(desired: StorageDesired, observed: StorageObserved): S
   for (const pool of desired.pools) {
     const status = served.find(({ name }) => name === pool.name)
     if (status?.engine === undefined) continue
-    steps.push(...changesInUse(pool, status, standing), ...diskSteps(pool, status))
+    steps.push(
+      ...changesInUse(pool, status, standing),
+      ...cacheDeviceSteps(
+        pool,
+        standing.find(({ kind, name }) => kind === 'StoragePool' && name === pool.name),
+      ),
+      ...standingSteps(desired.topologies, pool, status),
+      ...diskSteps(pool, status),
+    )
   }
   return steps
 }

@@ -21,8 +21,8 @@ export function callStep<Name extends Exclude<keyof ControlCalls, 'status' | 'up
   summary: string,
   words: ControlCalls[Name],
 ): StorageStep {
-  // A cache that leaves writeback brings all that is dirty home first.
-  const long = call === 'volume-clone' || call === 'cache-mode'
+  // A cache that leaves writeback brings all that is dirty home first, and a new SSD is filled.
+  const long = ['volume-clone', 'cache-mode', 'cache-device-add'].includes(call)
   const deadlineMs = long ? COPY_DEADLINE_MS : CALL_DEADLINE_MS
   return { kind: 'call', call, subject, words, ...free(summary, deadlineMs) } as StorageStep
 }
