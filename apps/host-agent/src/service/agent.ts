@@ -185,6 +185,7 @@ async function startAgent(
     blockDaemon &&
     (await watchPools({
       ...{ clock, daemon: blockDaemon, state, alerts, tell, signal },
+      sockets: storage.sockets,
       stateFolder: configuration.state.folder,
       catalogue: () => catalogue.current(),
       onChange: () => reconciler.wake('a scrub began or ended', 'storage'),

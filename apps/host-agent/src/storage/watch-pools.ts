@@ -1,4 +1,5 @@
 import type { Clock } from '@purlin/base'
+import { callCache } from '@purlin/cache-native'
 import type { NewEvent } from '@purlin/schema'
 import type { ControlClient, ScrubRecord } from '@purlin/storage'
 import type { PoolSizes } from '../admit/provisioned.ts'
@@ -6,12 +7,15 @@ import type { Catalogue } from '../resources/catalogue.ts'
 import type { Alerts } from '../status/alerts.ts'
 import type { HostState } from '../status/host-state.ts'
 import type { HostView } from '../status/host-view.ts'
+import { watchCaches } from './cache-watch.ts'
 import { FillWatch } from './fill-watch.ts'
 import { Scrubber } from './scrubber.ts'
 
 export interface PoolWatchOptions {
   readonly clock: Clock
   readonly daemon: Pick<ControlClient, 'call'>
+  /** The daemon's folder of sockets. */
+  readonly sockets: string
   readonly stateFolder: string
   readonly catalogue: () => Catalogue
   readonly state: HostState
@@ -30,10 +34,12 @@ export interface PoolWatch {
   scrub(pool: string, deep: boolean): void
 }
 
+const ASK_DEADLINE_MS = 5_000
+
 /** Looks after this host's pools beside their lane: scrubs them when they are due, and tells how
- *  full they become. */
+ *  full they become and what is wrong with their caches. */
 export async function watchPools(options: PoolWatchOptions): Promise<PoolWatch> {
-  const { catalogue, state, alerts, tell, signal, stateFolder } = options
+  const { catalogue, state, alerts, tell, signal, stateFolder, sockets, clock } = options
   const served = (view: HostView) =>
     catalogue()
       .list('StoragePool')
@@ -56,6 +62,13 @@ export async function watchPools(options: PoolWatchOptions): Promise<PoolWatch> 
     pools: () => served(state.view()),
   })
   void scrubber.run(signal)
+  const cached = (): string[] =>
+    served(state.view()).flatMap(({ name, spec }) => (spec.cache === undefined ? [] : [name]))
+  const layersOf = async (pool: string, until: AbortSignal) => {
+    const call = { deadlineMs: ASK_DEADLINE_MS, signal: until }
+    return (await callCache(sockets, 'cache-status', { pool }, call)).layers
+  }
+  void watchCaches({ clock, alerts, pools: cached, layersOf }, signal)
   return {
     scrubOf: (pool) => scrubber.record(pool),
     scrub: (pool, deep) => scrubber.begin(pool, deep, signal),
