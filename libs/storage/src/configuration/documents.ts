@@ -42,7 +42,9 @@ export function documentsOf(text: string): readonly PoolDocument[] {
 
 /** A pool as the daemon reads it: what is about placement plans alone is left out. */
 function poolDocument({ name, spec }: PoolDesired): PoolDocument {
-  const { engine, redundancy, faultDomain, expand, cache, recovery, scrub } = spec
+  const { engine, redundancy, faultDomain, expand, recovery, scrub } = spec
+  // `force` was judged when the pool was admitted.
+  const { force: _judged, ...cache } = spec.cache ?? {}
   const disks = spec.disks.map(({ name, server, path, sizeGiB, media }) => ({
     name,
     server,
@@ -59,8 +61,7 @@ function poolDocument({ name, spec }: PoolDesired): PoolDocument {
       faultDomain,
       ...(expand !== undefined && { expand }),
       disks,
-      // `force` was judged when the pool was admitted.
-      ...(cache !== undefined && { cache: { devices: cache.devices, mode: cache.mode } }),
+      ...(spec.cache !== undefined && { cache }),
       recovery,
       scrub: { everyHours: scrub.everyHours, deepEveryDays: scrub.deepEveryDays },
     },

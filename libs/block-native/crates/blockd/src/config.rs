@@ -136,3 +136,32 @@ pub fn is_name(name: &str) -> bool {
     let ends = !name.starts_with('-') && !name.ends_with('-');
     (1..=63).contains(&name.len()) && ends && name.bytes().all(inside)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{parse, plan};
+
+    fn cache_of(words: &str) -> Result<Option<u32>, String> {
+        let text = format!(
+            "kind: StoragePool\nname: p\nspec:\n  redundancy: {{ replicas: 1 }}\n  disks:\n    \
+             - {{ name: a, server: s, path: ./a.img, sizeGiB: 0.25 }}\n  cache:\n    \
+             devices: [{{ name: ssd, path: ./ssd.img, sizeGiB: 0.25 }}]\n    {words}\n"
+        );
+        let config = parse(&text).map_err(|error| error.to_string())?;
+        let planned = plan(&config, Path::new("/pools")).map_err(|error| error.to_string())?;
+        Ok(planned.pools[0].cache.as_ref().map(|cache| cache.dirty_percent_max))
+    }
+
+    #[test]
+    fn how_much_of_a_cache_may_be_dirty_is_set_by_its_pool() {
+        assert_eq!(cache_of("mode: writeback"), Ok(Some(70)));
+        assert_eq!(cache_of("dirtyPercent: 40\n    force: true"), Ok(Some(40)));
+        for percent in [0, 91] {
+            let error = cache_of(&format!("dirtyPercent: {percent}")).unwrap_err();
+            let rule = format!("StoragePool p: cache.dirtyPercent {percent}: 1 to 90");
+            assert!(error.contains(&rule), "{error}");
+        }
+    }
+}

@@ -41,6 +41,9 @@ pub struct PoolPlan {
     pub locks: PathBuf,
 }
 
+/// How much of a cache may be dirty in writeback, in percent, where nobody says it.
+pub const DIRTY_PERCENT_MAX: u32 = 70;
+
 /// SSDs in front of a pool's disks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CachePlan {
@@ -48,6 +51,8 @@ pub struct CachePlan {
     pub devices: Vec<DiskPlan>,
     /// What is done with writes.
     pub mode: Mode,
+    /// How much may be dirty in writeback, in percent.
+    pub dirty_percent_max: u32,
 }
 
 /// A disk.

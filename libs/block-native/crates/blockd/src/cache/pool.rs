@@ -18,12 +18,11 @@ use super::layer::{Layer, LayerPlan, Part};
 use super::lock_file::{LockFile, LockWords};
 use super::serve::refuse_foreign;
 use crate::daemon::disks::{OpenDisk, open_disk};
-use crate::plan::PoolPlan;
+use crate::plan::{DIRTY_PERCENT_MAX, PoolPlan};
 use crate::port::operation::Handle;
 
 /// The handle of the first SSD; those of the pool's disks are below.
 const FIRST_DEVICE: u32 = 1 << 16;
-const DIRTY_PERCENT_MAX: u32 = 70;
 
 /// The SSDs of a pool that are open.
 pub struct Devices {
@@ -189,6 +188,7 @@ impl Opening<'_> {
     fn start(&self, lock: LockFile, parts: Vec<Part>, attach: bool) -> io::Result<Layer> {
         let words = lock.words();
         let unreadable = || io::Error::other(format!("the lock of disk {} has no id", self.name));
+        let cache = self.plan.cache.as_ref();
         let plan = LayerPlan {
             origin: self.handle,
             origin_blocks: words.origin_blocks,
@@ -197,8 +197,8 @@ impl Opening<'_> {
             devices: self.devices.names.iter().take(parts.len()).cloned().map(Some).collect(),
             parts,
             blocks: words.blocks,
-            dirty_percent_max: DIRTY_PERCENT_MAX,
-            mode: self.plan.cache.as_ref().map(|cache| cache.mode),
+            dirty_percent_max: cache.map_or(DIRTY_PERCENT_MAX, |it| it.dirty_percent_max),
+            mode: cache.map(|it| it.mode),
             attach,
         };
         Layer::start(plan, lock).map_err(io::Error::other)

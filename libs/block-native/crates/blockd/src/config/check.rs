@@ -13,7 +13,9 @@ use super::resources::{
     VolumeSpec,
 };
 use super::{Config, ConfigError, Named, resources};
-use crate::plan::{CachePlan, DiskPlan, PoolPlan, ServePlan, SourcePlan, VolumePlan};
+use crate::plan::{
+    CachePlan, DIRTY_PERCENT_MAX, DiskPlan, PoolPlan, ServePlan, SourcePlan, VolumePlan,
+};
 use crate::qos::limiter::VolumeLimits;
 
 const GIB: f64 = 1_073_741_824.0;
@@ -186,7 +188,14 @@ impl Check {
                 media: None,
             });
         }
-        Some(CachePlan { devices, mode: cache.mode.into() })
+        let dirty_percent_max = cache.dirty_percent.unwrap_or(DIRTY_PERCENT_MAX);
+        if !(1..=90).contains(&dirty_percent_max) {
+            self.problem(format!(
+                "StoragePool {pool}: cache.dirtyPercent {dirty_percent_max}: 1 to 90"
+            ));
+            return None;
+        }
+        Some(CachePlan { devices, mode: cache.mode.into(), dirty_percent_max })
     }
 
     fn bytes(&mut self, place: &str, size_gib: f64) -> Option<u64> {

@@ -152,13 +152,18 @@ pub struct Disk {
 
 /// Faster devices in front of the disks.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Cache {
     /// One, or two that mirror what is not on disks yet.
     pub devices: Vec<Disk>,
     /// What is done with writes.
     #[serde(default)]
     pub mode: CacheMode,
+    /// How much of it may be dirty in writeback, in percent.
+    pub dirty_percent: Option<u32>,
+    /// Whoever applies the resource judges it: the daemon starts what it is told to.
+    #[serde(rename = "force")]
+    _force: Option<bool>,
 }
 
 /// What a cache does with writes.
