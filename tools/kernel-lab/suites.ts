@@ -2,6 +2,8 @@
 export interface LabSuite {
   /** Of the package, in the repository. */
   readonly folder: string
+  /** What of it: a guest has its time, so that a package may need several. */
+  readonly part: string
   /** Patterns of files in it, as AVA takes them. */
   readonly files: readonly string[]
   /** Modules that most of their processes load; one that ends the process goes last. */
@@ -11,18 +13,33 @@ export interface LabSuite {
 
 const SUPPORT = 'libs/vswitch/tests/support'
 
-/** What runs on Debian's kernel: the switch on Open vSwitch's kernel datapath, what needs a kernel
- *  with bonding, and volumes as devices of the kernel's NBD client. Services and routers are the
- *  same on every datapath. */
+const onKernelDatapath = {
+  folder: 'libs/vswitch',
+  warm: ['rig.ts', 'reconcile.ts', 'client.ts'].map((name) => `${SUPPORT}/${name}`),
+  environment: { PURLIN_TEST_DATAPATH: 'system' },
+}
+
+/** What runs on Debian's kernel: everything of the switch on Open vSwitch's kernel datapath, what
+ *  needs a kernel with bonding, and volumes as devices of the kernel's NBD client. */
 export const labSuites: readonly LabSuite[] = [
   {
-    folder: 'libs/vswitch',
+    ...onKernelDatapath,
+    part: 'switches',
     files: ['tests/switch-*.netns.test.ts', 'tests/*.lab.test.ts'],
-    warm: ['rig.ts', 'reconcile.ts', 'client.ts'].map((name) => `${SUPPORT}/${name}`),
-    environment: { PURLIN_TEST_DATAPATH: 'system' },
+  },
+  {
+    ...onKernelDatapath,
+    part: 'services and flows',
+    files: ['vswitch', 'dhcp', 'openflow'].map((name) => `tests/${name}.netns.test.ts`),
+  },
+  {
+    ...onKernelDatapath,
+    part: 'routers',
+    files: ['tests/router*.netns.test.ts'],
   },
   {
     folder: 'libs/storage',
+    part: 'mapped volumes',
     files: ['tests/*.lab.test.ts'],
     warm: ['apps/cli/src/program.ts', 'libs/storage/src/index.ts'],
     environment: {},

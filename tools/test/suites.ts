@@ -64,7 +64,7 @@ async function privileged(folder: string, ending: 'netns' | 'long'): Promise<Com
 }
 
 /** A package's suites in a guest of the kernel lab. */
-function inLab({ folder, files, warm, environment }: LabSuite): Suite {
+function inLab({ folder, part, files, warm, environment }: LabSuite): Suite {
   const config = join(repository, 'tools/test/lab.config.js')
   const script = join(repository, 'tools/kernel-lab/in-lab.ts')
   const options = ['--folder', join(repository, folder), '--minutes', String(LAB_MINUTES)]
@@ -72,5 +72,5 @@ function inLab({ folder, files, warm, environment }: LabSuite): Suite {
   const tests = [...NODE, bin('ava'), '--config', config, '--serial', '--tap', ...files]
   const warming = warm.flatMap((module) => ['--warm', module])
   const command = [script, ...options, ...warming, '--', 'env', ...settings, ...tests]
-  return cases(`${folder} in the kernel lab`, readTap, () => asRoot([...NODE, ...command]))
+  return cases(`${folder} in the kernel lab: ${part}`, readTap, () => asRoot([...NODE, ...command]))
 }

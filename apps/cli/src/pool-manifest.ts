@@ -52,7 +52,7 @@ export async function readPool(cli: Cli, file: string, wanted?: string): Promise
     redundancy: pool.spec.redundancy,
     faultDomain: pool.spec.faultDomain,
     expand: pool.spec.expand ?? 'rebalance',
-    disks: await Promise.all(pool.spec.disks.map((disk) => namedDisk(disk, file))),
+    disks: await Array.fromAsync(pool.spec.disks, (disk) => namedDisk(disk, file)),
   }
 }
 
