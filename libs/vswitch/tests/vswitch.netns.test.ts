@@ -303,6 +303,14 @@ test.serial(
 
 test.serial('the database may die and come back', async (t) => {
   await host.killDatabase()
+  // What was monitored stands until the end of the connection has been read.
+  await until(
+    async () =>
+      await planNow(driver, everything).then(
+        () => false,
+        () => true,
+      ),
+  )
   await t.throwsAsync(planNow(driver, everything), {
     code: 'PUR_OVS_UNREACHABLE',
     message: /db\.sock cannot be used.*start ovsdb-server/,
