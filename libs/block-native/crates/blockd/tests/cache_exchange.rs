@@ -34,10 +34,21 @@ fn exchange_line(cached: &Cached, file: &str) -> UnixStream {
     socket
 }
 
+/// Ends a writer, however the test goes.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Calls `change` while a writer goes on, before it and after it.
 fn under_writer(promise: &mut Promise, mut client: Client, change: impl FnOnce()) {
     let (over, flushes) = (AtomicBool::new(false), AtomicU64::new(0));
     std::thread::scope(|scope| {
+        // A change that fails ends the writer too, which the scope waits for.
+        let _ends_the_writer = Ending(&over);
         let writer = scope.spawn(|| {
             promise.write(&mut client, || {
                 flushes.fetch_add(1, Ordering::Relaxed);

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use purlin_block_core::buffer::BLOCK_BYTES;
 use purlin_block_core::control::RecoverySpeed;
@@ -18,6 +19,8 @@ use crate::disk_gate::DiskGate;
 use crate::plan::DiskPlan;
 use crate::qos::weighted_queue::Weights;
 use crate::reactor::mailbox::{Mail, Mailbox};
+
+const ATTACH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Handles of SSDs that came later, whatever they serve.
 static NEXT: AtomicU32 = AtomicU32::new(1 << 17);
@@ -73,6 +76,13 @@ impl DeviceBook {
         let weights = Weights::of(RecoverySpeed::Low);
         let gate = DiskGate::new(handle, Arc::clone(&disk.file), weights, seed);
         self.mailbox.send(Mail::Attach(handle, Box::new(gate)));
+        // The caches hear of it by another way, which is often the shorter one: a mail that is
+        // answered after this one says that it was read.
+        if self.mailbox.ask(ATTACH_TIMEOUT, Mail::Report).is_none() {
+            self.mailbox.send(Mail::Detach(handle));
+            let seconds = ATTACH_TIMEOUT.as_secs();
+            return Err(refused(format!("{name}: the daemon did not take it within {seconds} s")));
+        }
         let blocks = disk.facts.size_bytes / BLOCK_BYTES as u64;
         let device = Arc::new(Device { handle, name: name.clone(), blocks });
         if let Err(error) = self.desk.ask(CacheCall::Adopt(device), DRAINED) {
