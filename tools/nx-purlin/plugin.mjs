@@ -80,7 +80,7 @@ function rustTargets(workspaceRoot, root) {
   if (crates.length === 0) return {}
   const packages = crates.map((manifest) => cargoName(join(workspaceRoot, root, manifest))).sort()
   const testRust = {
-    command: `cargo test --profile proof --locked ${packages.map((name) => `-p ${name}`).join(' ')}`,
+    command: `cargo test --profile proof --locked --no-fail-fast ${packages.map((name) => `-p ${name}`).join(' ')}`,
     cache: true,
     inputs: ['rust', { runtime: 'rustc -V' }],
     outputs: [],
