@@ -131,6 +131,8 @@ test.serial(
     t.true(await eventually(() => enforces(a, 'web-1.eth0')))
     await rig.etcd?.kill(0)
     await b.client.apply([group('second')])
+    const known = async (): Promise<number> => (await a.client.securityGroups.list()).length
+    t.true(await eventually(async () => (await known()) === 2), 'a watch goes on at another member')
     await rig.etcd?.kill(1)
     t.true(await eventually(async () => (await storeState(a)) === 'unreachable'))
     const health = await a.client.health()
@@ -139,7 +141,7 @@ test.serial(
     await t.throwsAsync(a.client.apply([group('third')], { attempts: 1 }), {
       code: 'PUR_STORE_UNREACHABLE',
     })
-    t.is((await a.client.securityGroups.list()).length, 2)
+    t.is(await known(), 2)
     // Somebody takes the rules away: the agent puts them back by what it knows.
     await a.run('/usr/sbin/nft', ['flush', 'ruleset'])
     t.true(await eventually(() => enforces(a, 'web-1.eth0')))
