@@ -3,8 +3,9 @@
 //! fio's saved state tells how many writes were sent and which of the last ones, as many as its
 //! depth, were answered. With several in flight one may stay unanswered while more than that many
 //! others come and go; fio takes it for answered and finds "bad magic header 0" where it never
-//! was. So what a check may ask for is here: everything at depth 1; at other depths everything but
-//! what fio itself reported as failed; and everything that ended with a flush.
+//! was. It ends at the first write that fails, so that it does not name the others either. So what
+//! a check may ask for is here: everything at depth 1, and at every depth what ended with a flush.
+//! What was answered at depth 16 is shown by `kill_9_loses_nothing_that_was_answered`, which knows.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -137,15 +138,14 @@ fn rounds(count: u64, port: &str) {
         let (succeeded, _, said) = lab.verify(flushed, &[]);
         assert!(succeeded, "{what}: what was flushed: {said}");
         let state = lab.daemon.folder.path().join("local-open-0-verify.state");
-        if !state.exists() {
-            // It had written everything before the kill.
-            continue;
+        // Without it fio had written everything before the kill.
+        if state.exists() {
+            if depth == 1 {
+                let (_, wrong, said) = lab.verify(open, &["--verify_state_load=1"]);
+                assert!(wrong.is_empty(), "{what}: answered and lost: {wrong:?}: {said}");
+            }
+            std::fs::remove_file(state).unwrap();
         }
-        let (_, wrong, said) = lab.verify(open, &["--verify_state_load=1"]);
-        std::fs::remove_file(state).unwrap();
-        let lost: Vec<_> = wrong.difference(&failed).collect();
-        assert!(lost.is_empty(), "{what}: answered and lost: {lost:?}: {said}");
-        assert!(depth != 1 || wrong.is_empty(), "{what}: {said}");
     }
     assert!(killed * 2 >= count, "{killed} of {count} kills came while fio wrote");
     lab.daemon.stop();
