@@ -164,11 +164,17 @@ export const storagePoolSpec = z
       .strictObject({
         devices: z.array(z.strictObject(diskFile)).min(1).max(2),
         mode: z.enum(['writethrough', 'writeback', 'pass-through']).default('writethrough'),
-        dirtyPercent: z.number().int().min(1).max(90).optional().meta({
-          description:
-            'How much of the cache may be dirty in writeback, from the next start of the daemon. ' +
-            'Absent: 70.',
-        }),
+        dirtyPercent: z
+          .number()
+          .int()
+          .min(1)
+          .max(90)
+          .optional()
+          .meta({
+            description:
+              'How much of the cache may be dirty in writeback, from the next start of the daemon. ' +
+              'Absent: 70.',
+          }),
         force: z.boolean().optional().meta({
           description: 'Writeback on devices too that have not passed purlin cache flush-test.',
         }),
