@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::json;
 use support::cached::{Cached, Promise, SMALL, Shape, copy_files};
@@ -152,19 +152,8 @@ fn fio_verifies_after_kill_9_what_it_had_written_and_flushed() {
 fn modes_switch_and_the_ssd_comes_and_goes_while_a_writer_goes_on() {
     let mut cached = Cached::start(&SMALL, &[]);
     let mut promise = Promise::new(SMALL_BLOCKS, 17);
-    let (over, flushes) = (AtomicBool::new(false), AtomicU64::new(0));
     let mut client = cached.connect();
-    std::thread::scope(|scope| {
-        let writer = scope.spawn(|| {
-            promise.write(&mut client, || {
-                flushes.fetch_add(1, Ordering::Relaxed);
-                over.load(Ordering::Relaxed)
-            })
-        });
-        let going_on = || {
-            let seen = flushes.load(Ordering::Relaxed);
-            wait_until("the writer goes on", || flushes.load(Ordering::Relaxed) > seen + 3);
-        };
+    let flushes = promise.write_beside(&mut client, |going_on| {
         for _ in 0..4 {
             for mode in ["writeback", "pass-through", "writeback", "writethrough"] {
                 cached.mode(mode).unwrap();
@@ -179,9 +168,8 @@ fn modes_switch_and_the_ssd_comes_and_goes_while_a_writer_goes_on() {
                 going_on();
             }
         }
-        over.store(true, Ordering::Relaxed);
-        assert!(writer.join().unwrap() > 40);
     });
+    assert!(flushes > 40, "{flushes}");
     assert_eq!(promise.check(&mut client, "after all switches"), 0);
     cached.mode("pass-through").unwrap();
     cached.stop();

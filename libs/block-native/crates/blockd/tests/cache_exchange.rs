@@ -7,7 +7,6 @@ mod support;
 use std::fs;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 use support::cached::{Cached, Promise, SMALL, Shape};
@@ -34,39 +33,6 @@ fn exchange_line(cached: &Cached, file: &str) -> UnixStream {
     socket
 }
 
-/// Ends a writer, however the test goes.
-struct Ending<'a>(&'a AtomicBool);
-
-impl Drop for Ending<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Calls `change` while a writer goes on, before it and after it.
-fn under_writer(promise: &mut Promise, mut client: Client, change: impl FnOnce()) {
-    let (over, flushes) = (AtomicBool::new(false), AtomicU64::new(0));
-    std::thread::scope(|scope| {
-        // A change that fails ends the writer too, which the scope waits for.
-        let _ends_the_writer = Ending(&over);
-        let writer = scope.spawn(|| {
-            promise.write(&mut client, || {
-                flushes.fetch_add(1, Ordering::Relaxed);
-                over.load(Ordering::Relaxed)
-            })
-        });
-        let going_on = || {
-            let seen = flushes.load(Ordering::Relaxed);
-            wait_until("the writer goes on", || flushes.load(Ordering::Relaxed) > seen + 3);
-        };
-        going_on();
-        change();
-        going_on();
-        over.store(true, Ordering::Relaxed);
-        writer.join().unwrap();
-    });
-}
-
 #[test]
 fn an_ssd_that_dies_in_use_is_replaced_and_what_is_dirty_is_on_two_again() {
     let mut cached = Cached::start(&TWO, &["--mode", "writeback"]);
@@ -79,7 +45,7 @@ fn an_ssd_that_dies_in_use_is_replaced_and_what_is_dirty_is_on_two_again() {
         assert_eq!(promise.check(&mut cached.connect(), "from the other one"), 0);
         cached.status()["devicesInUse"] == 1
     });
-    under_writer(&mut promise, cached.connect(), || {
+    promise.write_beside(&mut cached.connect(), |_| {
         let size = json!({ "sizeBytes": 4 << 20 });
         exchange(&cached, "cache-device-add", "ssd2.img", &size).unwrap();
         exchange(&cached, "cache-device-remove", "ssd0.img", &json!({})).unwrap();
@@ -121,7 +87,7 @@ fn an_only_ssd_is_exchanged_in_use_and_kill_9_on_the_way_loses_nothing() {
     assert_eq!(foreign, Err("PUR_CACHE_REFUSED".to_owned()));
     assert_eq!(cached.status()["devicesInUse"], 1);
 
-    under_writer(&mut promise, cached.connect(), || {
+    promise.write_beside(&mut cached.connect(), |_| {
         exchange(&cached, "cache-device-add", "foreign.img", &json!({ "overwrite": true }))
             .unwrap();
         exchange(&cached, "cache-device-remove", "ssd0.img", &json!({})).unwrap();
@@ -172,7 +138,7 @@ fn the_ssd_of_a_pool_is_exchanged_under_its_volume() {
     let mut promise = Promise::new(BLOCKS, 47);
     let client = || Client::connect(&daemon.socket("v")).enter(false);
     let two = daemon.folder.path().join("two.img");
-    under_writer(&mut promise, client(), || {
+    promise.write_beside(&mut client(), |_| {
         let words = json!({ "pool": "p", "device": two, "sizeBytes": 32 << 20 });
         daemon.call("cache-device-add", &words).unwrap();
         let words = json!({ "pool": "p", "device": first });

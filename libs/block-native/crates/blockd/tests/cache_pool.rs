@@ -5,7 +5,6 @@
 mod support;
 
 use std::fs;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 use support::cached::Promise;
@@ -65,19 +64,8 @@ fn the_caches_of_a_pool_switch_and_come_and_go_while_its_volume_is_written() {
         assert_eq!(layer["phase"], "running");
     }
     let mut promise = Promise::new(BLOCKS, 3);
-    let (over, flushes) = (AtomicBool::new(false), AtomicU64::new(0));
     let mut connection = client(&daemon);
-    std::thread::scope(|scope| {
-        let writer = scope.spawn(|| {
-            promise.write(&mut connection, || {
-                flushes.fetch_add(1, Ordering::Relaxed);
-                over.load(Ordering::Relaxed)
-            })
-        });
-        let going_on = || {
-            let seen = flushes.load(Ordering::Relaxed);
-            wait_until("the writer goes on", || flushes.load(Ordering::Relaxed) > seen + 3);
-        };
+    promise.write_beside(&mut connection, |going_on| {
         for mode in ["writeback", "writethrough", "pass-through", "writeback"] {
             daemon.call("cache-mode", &json!({ "pool": "p", "mode": mode })).unwrap();
             assert!(layers(&daemon).iter().all(|layer| layer["mode"] == mode));
@@ -88,8 +76,6 @@ fn the_caches_of_a_pool_switch_and_come_and_go_while_its_volume_is_written() {
             assert!(layers(&daemon).iter().all(|layer| layer["phase"] == phase));
             going_on();
         }
-        over.store(true, Ordering::Relaxed);
-        writer.join().unwrap();
     });
     assert_eq!(promise.check(&mut connection, "after all switches"), 0);
     daemon.stop();

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -168,6 +169,15 @@ pub struct Promise {
     random: Random,
 }
 
+/// Ends a writer, however the test goes.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// What one block was read as.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found {
@@ -198,6 +208,31 @@ impl Promise {
             flushes += 1;
         }
         flushes
+    }
+
+    /// Does `work` while a writer goes on, before it and after it. `work` is given what waits until
+    /// the writer has gone on. Gives the number of flushes.
+    pub fn write_beside(&mut self, client: &mut Client, work: impl FnOnce(&dyn Fn())) -> u64 {
+        let (over, flushes) = (AtomicBool::new(false), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            // Work that fails ends the writer too, which the scope waits for.
+            let ending = Ending(&over);
+            let writer = scope.spawn(|| {
+                self.write(client, || {
+                    flushes.fetch_add(1, Ordering::Relaxed);
+                    over.load(Ordering::Relaxed)
+                })
+            });
+            let going_on = || {
+                let seen = flushes.load(Ordering::Relaxed);
+                wait_until("the writer goes on", || flushes.load(Ordering::Relaxed) > seen + 3);
+            };
+            going_on();
+            work(&going_on);
+            going_on();
+            drop(ending);
+            writer.join().unwrap()
+        })
     }
 
     fn write_some(&mut self, client: &mut Client) -> Option<()> {

@@ -6,10 +6,9 @@
 //! many of their requests; and after each write that found the cache full: with the room that a
 //! turn makes the next ones need no disk at all.
 
-use std::collections::HashMap;
-
 use purlin_block_core::Nanoseconds;
 use purlin_block_core::disk::IoId;
+use purlin_block_core::keys::KeyMap;
 
 /// Clients' requests for each turn while they leave no gap: a stream has nearly all of the disk.
 pub const CLIENTS_EACH: u32 = 192;
@@ -23,7 +22,7 @@ const OVERFLOWS_MAX: u32 = 2;
 /// Who has the slow disk.
 #[derive(Debug, Default)]
 pub struct Turns {
-    clients: HashMap<IoId, Nanoseconds>,
+    clients: KeyMap<IoId, Nanoseconds>,
     /// Clients' writes that will go to the slow disk and wait for metadata first.
     coming: usize,
     own: usize,

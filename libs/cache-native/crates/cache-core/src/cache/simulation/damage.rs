@@ -10,16 +10,7 @@ use super::run::{Plan, Run};
 use super::world::{Medium, PAGES, SHAPE, World};
 use crate::cache::{Alert, CacheError, Phase, Request};
 
-const PLAN: Plan = Plan {
-    ssds: 1,
-    writeback: true,
-    dies: false,
-    rots: false,
-    wears: false,
-    lies: false,
-    narrow: false,
-    spare: false,
-};
+const PLAN: Plan = Plan::WRITEBACK;
 
 fn read_block(medium: &mut Medium, at: u64) -> Vec<u8> {
     let op = DiskOp::Read { at, buffer: Buffer::zeroed(1) };

@@ -15,16 +15,7 @@ use super::run::{Plan, Run, point};
 use super::world::{Medium, PAGES, SHAPE, World};
 use crate::cache::{CacheError, Lock, Phase, Request};
 
-const PLAIN: Plan = Plan {
-    ssds: 1,
-    writeback: true,
-    dies: false,
-    rots: false,
-    wears: false,
-    lies: false,
-    narrow: false,
-    spare: false,
-};
+const PLAIN: Plan = Plan::WRITEBACK;
 const PLANS: [Plan; 15] = [
     Plan { dies: true, ..PLAIN },
     Plan { writeback: false, rots: true, ..PLAIN },

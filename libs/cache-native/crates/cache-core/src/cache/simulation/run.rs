@@ -29,6 +29,20 @@ pub struct Plan {
     pub spare: bool,
 }
 
+impl Plan {
+    /// One SSD in writeback that does what it should.
+    pub const WRITEBACK: Self = Self {
+        ssds: 1,
+        writeback: true,
+        dies: false,
+        rots: false,
+        wears: false,
+        lies: false,
+        narrow: false,
+        spare: false,
+    };
+}
+
 enum After {
     Read(usize),
     Write,
