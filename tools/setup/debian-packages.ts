@@ -23,8 +23,13 @@ export const debianPackages = {
   guest: ['kmod', 'lz4', 'cpio', 'binutils'],
   /** What makes .deb and .rpm files and tries them. */
   packaging: ['binutils', 'xz-utils', 'rpm', 'mmdebstrap'],
-  /** Other people's libraries that tests hold ours against. */
-  reference: ['libisal-dev', 'libnbd-bin', 'fio', 'qemu-utils', 'qemu-system-common'],
+  /** Other people's libraries and programs that tests hold ours against. */
+  reference: [
+    ...['libisal-dev', 'libnbd-bin', 'fio', 'qemu-utils', 'qemu-system-common'],
+    ...['netplan.io', 'ipmitool', 'openipmi'],
+  ],
+  /** What brings the peers that are written in Python. */
+  python: ['python3-pip', 'python3-venv'],
   /** What the peers of the erasure coding benchmark are built with. */
   benchmark: [
     ...['libisal-dev', 'gcc', 'g++', 'libc6-dev', 'make', 'python3'],

@@ -21,8 +21,9 @@ export interface SetUpOptions {
 export const PREPARED = 'PURLIN_PREPARED'
 
 /** Brings the machine to where a sandbox can start: packages, native parts, the probe guest's
- *  image. What is there already is left alone. Errors: PUR_CANCELLED when the person says no,
- *  PUR_HOST_UNFIT, PUR_NATIVE_MISSING without Rust, PUR_EXEC_FAILED. */
+ *  image; for long tests, the emulator of a BMC. What is there already is left alone. Errors:
+ *  PUR_CANCELLED when the person says no, PUR_HOST_UNFIT, PUR_NATIVE_MISSING without Rust,
+ *  PUR_EXEC_FAILED. */
 export async function setUp({ yes, sets, progress }: SetUpOptions): Promise<void> {
   if (process.env[PREPARED] !== undefined) return
   await setUpPackages({ yes, sets, progress })
@@ -33,6 +34,9 @@ export async function setUp({ yes, sets, progress }: SetUpOptions): Promise<void
   await progress.step('probe guest image', () =>
     runTool('tools/guest/build.ts', [probeImageFolder]),
   )
+  if (sets.includes('python')) {
+    await progress.step('Redfish emulator', () => runTool('tools/setup/redfish-emulator.ts', []))
+  }
 }
 
 /** Installs what is missing of the packages of `sets`, and nothing else. Errors: PUR_CANCELLED when

@@ -1,6 +1,16 @@
 import { endingOf, type Finding, findLines, type Rule, type SourceFile } from './source-file.ts'
 
-const LEAVES = ['store', 'placement', 'netfilter', 'vswitch', 'virt', 'storage', 'hardware']
+const LEAVES = [
+  'store',
+  'placement',
+  'netfilter',
+  'vswitch',
+  'virt',
+  'storage',
+  'hardware',
+  'bmc',
+  'deployment-template',
+]
 const NATIVE = ['ec-native', 'cache-native', 'block-native']
 const LIBRARIES = ['base', 'schema', ...LEAVES, 'reconcile', 'sdk', ...NATIVE]
 

@@ -20,7 +20,7 @@ export async function runTest(words: readonly string[], signal: AbortSignal): Pr
       'guest',
       'reference',
       'fleet',
-      ...(long ? (['packaging', 'benchmark', 'cross'] as const) : []),
+      ...(long ? (['packaging', 'benchmark', 'cross', 'python'] as const) : []),
     ],
     progress,
   })

@@ -1,5 +1,6 @@
 import { agentErrors } from './agent.ts'
 import { blockErrors } from './block.ts'
+import { bmcErrors } from './bmc.ts'
 import { cacheErrors } from './cache.ts'
 import { ecErrors } from './ec.ts'
 import { fleetErrors } from './fleet.ts'
@@ -49,6 +50,7 @@ export const errorCatalogue = {
   ...cacheErrors,
   ...ecErrors,
   ...blockErrors,
+  ...bmcErrors,
 } as const satisfies Record<`PUR_${string}`, ErrorEntry>
 
 /** A stable error code, `PUR_<AREA>_<FACT>`. */

@@ -1,0 +1,6 @@
+export * from './bmc.ts'
+export type { Console, ConsoleEvent, ConsoleOptions } from './console/console.ts'
+export { compareIdentity } from './identity.ts'
+export { type BmcTarget, type OpenBmcOptions, openBmc } from './open-bmc.ts'
+export { type CommandPool, createCommandPool } from './queue/pool.ts'
+export type { RedfishTrust } from './redfish/connection.ts'
