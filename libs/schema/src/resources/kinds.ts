@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import * as metal from './bare-metal.ts'
+import { deploymentTemplate } from './deployment-template.ts'
 import { distributedSwitch } from './distributed-switch.ts'
 import { storedFields } from './envelope.ts'
 import { host } from './host.ts'
@@ -46,7 +47,7 @@ export const kinds = {
   Chassis: { manifest: metal.chassis, plural: 'chassis', aliases: [] },
   InstallMedia: { manifest: metal.installMedia, plural: 'install-media', aliases: ['media'] },
   DeploymentTemplate: {
-    manifest: metal.deploymentTemplate,
+    manifest: deploymentTemplate,
     plural: 'deployment-templates',
     aliases: ['template'],
   },

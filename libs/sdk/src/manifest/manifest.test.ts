@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { checkDocuments, formatProblems, locate, locateProblems, readManifest } from '../index.ts'
 
@@ -34,6 +36,23 @@ spec:
           "10.77.0.0/24"]
       action: allow
 `
+
+const EXAMPLES = fileURLToPath(new URL('../../../../examples/', import.meta.url))
+const exampleFiles = readdirSync(EXAMPLES).filter((name) => name.endsWith('.yaml'))
+
+test('the contracts are all looked at', (t) => {
+  t.deepEqual(exampleFiles.toSorted(), [
+    'bare-metal.yaml',
+    'storage-one-host.yaml',
+    'three-tier.yaml',
+  ])
+})
+
+for (const name of exampleFiles) {
+  test(`examples/${name} has no problem`, (t) => {
+    t.deepEqual(linesOf(readFileSync(`${EXAMPLES}${name}`, 'utf8'), name), [])
+  })
+}
 
 test('empty documents are left out and do not count', (t) => {
   const { documents, problems } = readManifest(text, 'm.yaml')
