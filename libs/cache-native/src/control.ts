@@ -54,7 +54,11 @@ export interface CacheCalls {
   readonly status: { readonly words: object; readonly answer: { readonly cached?: string } }
   readonly 'cache-status': {
     readonly words: { readonly pool: string }
-    readonly answer: { readonly layers: readonly CacheLayer[] }
+    readonly answer: {
+      readonly layers: readonly CacheLayer[]
+      /** Disks of a pool that came while it was in use: no cache stands before them. */
+      readonly uncachedDisks?: readonly string[]
+    }
   }
   readonly 'cache-mode': {
     readonly words: { readonly pool: string; readonly mode: CacheMode }

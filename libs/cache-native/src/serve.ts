@@ -26,6 +26,9 @@ export interface CacheServing {
   readonly sizeMib?: number
   readonly mode?: CacheMode
   readonly dirtyPercent?: number
+  /** In writeback what is dirty goes home in the order of the flushes, so that the loss of the only
+   *  SSD leaves the origin stale but crash-consistent. */
+  readonly ordered?: boolean
   /** Writes over what is on the SSDs. */
   readonly overwrite?: boolean
 }
@@ -82,13 +85,15 @@ export async function serveCache(
 
 /** The words of the program. Pure. */
 export function serveWords(serving: CacheServing): readonly string[] {
-  const { origin, devices, name, sockets, locks, sizeMib, mode, dirtyPercent, overwrite } = serving
+  const { origin, devices, name, sockets, locks } = serving
+  const { sizeMib, mode, dirtyPercent, ordered, overwrite } = serving
   return [
     ...['cache-serve', '--origin', origin, '--cache', devices.join(',')],
     ...['--name', name, '--sockets', sockets, '--locks', locks],
     ...(sizeMib === undefined ? [] : ['--size-mib', `${sizeMib}`]),
     ...(mode === undefined ? [] : ['--mode', mode === 'pass-through' ? 'pass' : mode]),
     ...(dirtyPercent === undefined ? [] : ['--dirty-percent', `${dirtyPercent}`]),
+    ...(ordered === true ? ['--ordered'] : []),
     ...(overwrite === true ? ['--overwrite'] : []),
   ]
 }

@@ -19,6 +19,7 @@ interface ServeFlags {
   readonly name: string
   readonly sizeMib?: number
   readonly dirtyPercent?: number
+  readonly ordered?: boolean
   readonly sockets?: string
   readonly locks: string
   readonly overwrite?: true
@@ -47,6 +48,7 @@ export function addCacheServe(group: Command, cli: Cli): void {
       wholeAboveZero,
     )
     .option('--dirty-percent <percent>', 'how much may be dirty in writeback; 70', positiveNumber)
+    .option('--ordered', 'writeback in the order of the flushes: without its SSD stale, but whole')
     .option('--sockets <folder>', 'the folder of sockets; /run/purlin-cache/NAME')
     .option('--locks <folder>', 'what has to survive the SSDs is kept here', LOCKS)
     .option('--overwrite', 'write over what is on the cache’s devices')
@@ -77,7 +79,7 @@ async function serveUntilEnded(
   { origin, devices }: OriginLock,
 ): Promise<void> {
   const { serveCache } = await import('@purlin/cache-native')
-  const { mode, sizeMib, dirtyPercent, overwrite } = flags
+  const { mode, sizeMib, dirtyPercent, ordered, overwrite } = flags
   const served = await serveCache(
     {
       origin: wholePath(origin),
@@ -88,6 +90,7 @@ async function serveUntilEnded(
       ...(mode !== undefined && { mode: mode === 'pass' ? 'pass-through' : mode }),
       ...(sizeMib !== undefined && { sizeMib }),
       ...(dirtyPercent !== undefined && { dirtyPercent }),
+      ...(ordered !== undefined && { ordered }),
       ...(overwrite !== undefined && { overwrite }),
     },
     cli.streams.clock,

@@ -10,9 +10,11 @@ mod commit;
 mod core;
 mod destage;
 mod dirty;
+mod discard;
 mod fill;
 mod free;
 mod heat;
+mod marks;
 mod memory;
 mod metadata;
 mod open;
@@ -22,9 +24,11 @@ mod pace;
 mod promote;
 mod ranges;
 mod read;
+mod record;
 mod replay;
 #[cfg(all(test, feature = "simulation"))]
 mod simulation;
+mod slots;
 mod streams;
 mod switch;
 mod turns;
@@ -37,6 +41,7 @@ use purlin_block_core::buffer::{BLOCK_BYTES, Buffer, Slice};
 use purlin_block_core::disk::{DiskDone, DiskHandle, DiskIo, IoClass};
 
 use self::core::Core;
+use self::discard::Discard;
 use self::metadata::RECORDS_MAX;
 pub use self::options::{Alert, Options};
 use self::read::Read;
@@ -191,6 +196,8 @@ pub struct Setup {
     /// The largest part of the slots that may be dirty, in percent; 70 is usual. [`Options`] has it
     /// too, for later.
     pub dirty_percent_max: u32,
+    /// Dirty pages go home in the order of the flushes. [`Options`] has it too, for later.
+    pub ordered: bool,
     /// Formats the SSDs instead of opening what is on them.
     pub attach: bool,
 }
@@ -230,6 +237,14 @@ pub enum Request {
         slices: Vec<Slice>,
         /// Durable when answered.
         fua: bool,
+    },
+    /// Pages that nobody needs any more: what is read there next may be anything that was there, or
+    /// what the slow device makes of it. Durable with the next flush.
+    Discard {
+        /// The first page.
+        page: u64,
+        /// How many; no limit but the device's size.
+        count: u64,
     },
     /// What was answered before is durable when this is answered.
     Flush,
@@ -317,13 +332,15 @@ impl Cache {
 
     /// Other choices than the usual ones, from now on.
     pub fn configure(&mut self, options: Options) {
-        self.core.get().options = options;
+        self.core.get().configure(options);
     }
 
     /// Tells the time. Without it destage does not pause, errors of SSDs count for ever, and
     /// nothing is done in idle times. [`Cache::advance`] comes after it.
     pub fn pass_time(&mut self, now: Nanoseconds) {
-        self.core.get().now = Some(now);
+        let mut inner = self.core.get();
+        inner.now = Some(now);
+        inner.turns.pass_time(now);
     }
 
     /// When [`Cache::advance`] has to be called even if nothing happens; `None` if never. It wants
@@ -368,6 +385,10 @@ impl Cache {
             }
             Request::Write { page, slices, fua } => {
                 tasks.spawn(write::write(core, Write { tag, class, first: page, slices, fua }));
+            }
+            Request::Discard { page, count } => {
+                let pages = page..page.saturating_add(count);
+                tasks.spawn(discard::discard(core, Discard { tag, class, pages }));
             }
             Request::Flush | Request::Close => tasks.spawn(async move {
                 let result = write::flush(&core).await;

@@ -1,7 +1,7 @@
 //! Which pages the cache holds: learned from the gaps between the uses of pages, with a price on
 //! flash writes. See `docs/cache.md` for why.
 //!
-//! A page's past makes it one of 52 classes (`class`). For each class and age the policy counts how
+//! A page's past makes it one of 56 classes (`class`). For each class and age the policy counts how
 //! often a page comes back then (`reuse`), remembers pages outside the cache for that (`ghosts`),
 //! and works out what keeping a page is worth, and whether it is worth a write to flash. Nothing is
 //! allocated after construction; a request looks at one set of 64 slots and 16 ghosts.
@@ -14,11 +14,12 @@ mod page_state;
 mod permutation;
 mod regions;
 mod reuse;
+mod runs;
 mod stage;
 
 pub use index::Slot;
 
-use age::{SWEEP_TICKS, Stamp, TICKS_PER_CAPACITY, bucket};
+use age::{CAPACITY_BUCKET, SWEEP_TICKS, Stamp, TICKS_PER_CAPACITY, bucket};
 use class::{Class, Run};
 use ghosts::Ghosts;
 use index::{Index, Victim};
@@ -26,6 +27,7 @@ use page_state::PageState;
 use permutation::{Permutation, Place};
 use regions::Regions;
 use reuse::Reuse;
+use runs::Runs;
 use stage::{Departure, STAGED_PAGE_BYTES, Stage};
 
 /// How many pages the cache holds and how many there may be.
@@ -93,9 +95,7 @@ pub struct Policy {
     lesson_requests: usize,
     lesson_left: usize,
     swept_sets: usize,
-    last_page: Option<u64>,
-    in_run: bool,
-    last_was_known: bool,
+    runs: Runs,
 }
 
 impl Policy {
@@ -126,9 +126,7 @@ impl Policy {
             lesson_requests,
             lesson_left: lesson_requests,
             swept_sets: 0,
-            last_page: None,
-            in_run: false,
-            last_was_known: false,
+            runs: Runs::default(),
         };
         let data_path = capacity_pages * DATA_PATH_BITS_PER_PAGE / 8;
         let left = MEMORY_BYTES_PER_PAGE * capacity_pages;
@@ -140,28 +138,29 @@ impl Policy {
     /// One request for `page`, a read or a write of it.
     pub fn access(&mut self, page: u64) -> Access {
         self.pass_time();
-        let run = self.follow_run(page);
+        let run = self.runs.follow(page);
         let place = self.permutation.place(page);
         if let Some(slot) = self.index.find(place) {
-            self.last_was_known = true;
             let next = self.come_back(page, self.index.state(slot));
             self.index.set_state(slot, next);
+            self.runs.learn(next.class(), true);
             return Access { found: Found::Flash(slot), write: None };
         }
         if let Some(state) = self.stage.find(page).copied() {
-            self.last_was_known = true;
             let next = self.come_back(page, state);
             if let Some(state) = self.stage.find(page) {
                 *state = next;
             }
+            self.runs.learn(next.class(), true);
             return Access { found: Found::Memory, write: None };
         }
         let remembered = self.ghosts.take(place.set, place.tag, self.now);
-        self.last_was_known = remembered.is_some();
         let state = match remembered {
             Some(ghost) => self.come_back(page, ghost),
             None => PageState::new(Class::of_new(run, self.regions.arrive(page)), self.now),
         };
+        self.runs.learn(state.class(), remembered.is_some());
+        self.reuse.count_miss();
         let departure = self.stage.enter(page, state);
         let write = departure.and_then(|departure| self.admit(departure));
         Access { found: Found::Nowhere, write }
@@ -222,16 +221,21 @@ impl Policy {
     }
 
     /// Puts `page` into `slot`, as a restart finds it on the device. `false` if the slot is not of
-    /// the page's set or is taken, or the page has a slot.
+    /// the page's set. Of two slots that are told to have a page, `find` gives the first.
     pub fn restore(&mut self, page: u64, slot: Slot) -> bool {
         let place = self.permutation.place(page);
-        let free = self.index.state(slot).class().is_none();
-        if !free || self.index.page(slot).0.set != place.set || self.index.find(place).is_some() {
+        if self.index.page(slot).0.set != place.set {
             return false;
         }
         let class = Class::of_new(Run::None, class::REGION_LEVELS - 1).after_use(0);
         self.index.fill(slot, place.tag, PageState::new(class, self.now));
         true
+    }
+
+    /// Empties a slot.
+    pub fn empty(&mut self, slot: Slot) {
+        self.index.set_state(slot, PageState::EMPTY);
+        self.unpin(slot);
     }
 
     /// A pinned slot keeps its page: what is in it is not on the disk yet.
@@ -264,7 +268,8 @@ impl Policy {
         let Some(class) = state.class() else { return state };
         let bucket = bucket(state.stamp().age_ticks(self.now));
         self.reuse.count_return(class, bucket);
-        if class.is_new() {
+        // Pages that come back soon would say the same of every region.
+        if class.is_new() || bucket >= CAPACITY_BUCKET {
             self.regions.come_back(page);
         }
         PageState::new(class.after_use(bucket), self.now)
@@ -285,6 +290,9 @@ impl Policy {
             self.remember(place, state);
             return None;
         };
+        if victim.worth.is_some() {
+            self.reuse.count_write();
+        }
         Some(self.put(page, place, state, victim.slot))
     }
 
@@ -335,19 +343,6 @@ impl Policy {
         self.index.sweep(self.swept_sets..end, self.now);
         self.ghosts.sweep(self.swept_sets..end, self.now);
         self.swept_sets = if end == sets { 0 } else { end };
-    }
-
-    /// Whether `page` follows the page of the request before.
-    fn follow_run(&mut self, page: u64) -> Run {
-        if self.last_page != Some(page) {
-            self.in_run = page.checked_sub(1).is_some_and(|before| self.last_page == Some(before));
-        }
-        self.last_page = Some(page);
-        match (self.in_run, self.last_was_known) {
-            (false, _) => Run::None,
-            (true, true) => Run::Known,
-            (true, false) => Run::Unknown,
-        }
     }
 }
 
@@ -463,7 +458,6 @@ mod tests {
         for slot in (0..1000).map(Slot) {
             let Some(page) = before.page_in(slot) else { continue };
             assert!(after.restore(page, slot));
-            assert!(!after.restore(page, slot), "the slot is taken");
             assert_eq!(after.access(page).found, Found::Flash(slot));
             (count, last) = (count + 1, Some(page));
         }

@@ -157,6 +157,7 @@ fn replay(
         shape,
         lock: Lock::default(),
         dirty_percent_max: 70,
+        ordered: false,
         attach: true,
     };
     let mut bench = Bench { cache: Cache::start(setup), counts: Counts::default() };

@@ -117,7 +117,7 @@ fn the_same_seed_gives_the_same_rows_and_another_seed_another_trace() {
     assert_eq!(rows(&trace, &[10.0]), rows(&trace, &[10.0]));
 }
 
-/// The parameters were chosen on other seeds; of this one the price alone was tried, three values.
+/// The parameters were chosen on other seeds; of this one the price's ceiling alone was tried.
 #[test]
 #[allow(clippy::cast_precision_loss, reason = "there are few rows")]
 fn on_traces_it_was_not_tuned_on_ours_has_the_fewest_misses_and_few_flash_writes() {
@@ -144,8 +144,8 @@ fn on_traces_it_was_not_tuned_on_ours_has_the_fewest_misses_and_few_flash_writes
     for (policy, mean) in POLICIES.iter().zip(means).skip(1) {
         assert!(*policy == "belady" || means[0] < mean, "{policy} {mean}");
     }
-    assert!((writes / f64::from(count)).exp() <= 0.3, "{writes}");
-    assert!(worst <= 0.06, "{worst}");
+    assert!((writes / f64::from(count)).exp() <= 0.28, "{writes}");
+    assert!(worst <= 0.045, "{worst}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use purlin_block_core::disk::{DiskHandle, DiskOp, IoClass};
 use purlin_block_core::tasks::all;
 
 use super::commit::{STATE_RANGE, commit, write_state};
-use super::core::{Core, Inner, index};
+use super::core::{Core, Inner};
 use super::metadata::{Entry, Kept};
 use super::open::superblock_of;
 use super::{CacheError, Phase, STATE_AT};
@@ -195,7 +195,7 @@ impl Inner {
     fn blocks_of(&self, slot: u32) -> Vec<Entry> {
         let committing = self.committing.get(&slot).copied().unwrap_or_default();
         let mut found: Vec<Entry> = Vec::new();
-        for entry in [self.entries[index(slot)], self.on_disk(slot), committing] {
+        for entry in [self.entry(slot), self.on_disk(slot), committing] {
             let known = found.iter().any(|other| other.block == entry.block);
             if entry.kept != Kept::Vacant && !known {
                 found.push(entry);

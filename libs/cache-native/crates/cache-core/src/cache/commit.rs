@@ -8,10 +8,12 @@ use purlin_block_core::buffer::Slice;
 use purlin_block_core::disk::{DiskHandle, DiskOp, IoClass};
 
 use super::CacheError;
-use super::core::{Core, Inner, IoResult, Waiter, index};
+use super::core::{Core, Inner, IoResult, Waiter};
 use super::metadata::{
     Entry, Heading, Kept, LOST_MAX, NO_SLOT, RECORDS_MAX, encode_lost, encode_records, encode_state,
 };
+use super::record::Proof;
+use super::slots::Content;
 use purlin_block_core::tasks::{Awaited, promise};
 
 /// Empty blocks of the journal that one commit writes.
@@ -52,7 +54,7 @@ pub async fn run(core: Rc<Core>) {
 struct Change {
     slot: u32,
     entry: Entry,
-    proof: u64,
+    proof: Proof,
 }
 
 async fn commit_once(core: &Rc<Core>, flush_wanted: bool) -> Result<(), CacheError> {
@@ -337,7 +339,7 @@ impl Inner {
     /// A block that only the commit kept from being free.
     fn free_unused(&mut self, slot: u32, entry: Entry) {
         let keeps = |other: Entry| other.kept != Kept::Vacant && other.block == entry.block;
-        let used = keeps(self.entries[index(slot)]) || keeps(self.on_disk(slot));
+        let used = keeps(self.entry(slot)) || keeps(self.on_disk(slot));
         if entry.kept != Kept::Vacant && !used {
             self.free.push(entry.block);
         }
@@ -352,8 +354,8 @@ impl Inner {
     fn changes(&self) -> Vec<Change> {
         let each = self.recorded.keys().map(|&slot| Change {
             slot,
-            entry: self.entries[index(slot)],
-            proof: self.unproven.get(&slot).copied().unwrap_or(0),
+            entry: self.entry(slot),
+            proof: self.unproven.get(&slot).copied().unwrap_or_default(),
         });
         each.collect()
     }
@@ -365,11 +367,11 @@ impl Inner {
         for Change { slot, entry, proof } in changes {
             let recorded = self.on_disk(slot);
             let vacant = Entry { kept: Kept::Vacant, epoch: 0, ..entry };
-            let proven = proof <= self.flushes_done || super::mutation!(RecordUnproven);
+            let is_over = |flush| flush <= self.flushes_done || super::mutation!(RecordUnproven);
             let record = match (recorded.kept, entry.kept) {
                 (_, Kept::Dirty) => entry,
-                (Kept::Dirty, _) if !proven => continue,
-                (_, Kept::Clean) if proven => entry,
+                (_, Kept::Clean) if is_over(proof.kept.max(proof.given_up)) => entry,
+                (Kept::Dirty, _) if !is_over(proof.given_up) => continue,
                 (Kept::Vacant, _) => continue,
                 _ => vacant,
             };
@@ -381,7 +383,7 @@ impl Inner {
     /// A record is durable.
     fn apply(&mut self, slot: u32, record: Entry) {
         let old = self.on_disk(slot);
-        let now = self.entries[index(slot)];
+        let now = self.entry(slot);
         let keeps = |entry: Entry| entry.kept != Kept::Vacant && entry.block == old.block;
         if old.kept != Kept::Vacant && !keeps(now) && !keeps(record) {
             self.free.push(old.block);
@@ -393,6 +395,7 @@ impl Inner {
         let same = record == now || record.kept == Kept::Vacant && now.kept == Kept::Vacant;
         if same {
             self.recorded.remove(&slot);
+            self.unproven.remove(&slot);
         } else {
             self.recorded.insert(slot, record);
         }
@@ -402,11 +405,12 @@ impl Inner {
     /// Without an SSD nothing clean is kept, and no metadata says anything.
     pub fn forget_clean(&mut self) {
         for slot in 0..self.setup.shape.slots {
-            if self.entries[index(slot)].kept == Kept::Clean {
-                self.entries[index(slot)].kept = Kept::Vacant;
+            if self.slots.kept(slot) == Kept::Clean {
+                self.slots.put(slot, Content::default());
                 self.cached_pages -= 1;
             }
             self.recorded.remove(&slot);
+            self.unproven.remove(&slot);
             self.repin(slot);
         }
         self.leaving.clear();

@@ -13,15 +13,17 @@ use purlin_block_core::disk::{
 use super::adopt::Newcomer;
 use super::budget::Budget;
 use super::destage::Trip;
-use super::dirty::Dirty;
 use super::free::Free;
 use super::heat::Heat;
+use super::marks::Marks;
 use super::memory::Memory;
-use super::metadata::{Entry, Kept, State};
+use super::metadata::{Entry, Kept, State, checksum};
 use super::options::{Alert, Options};
 use super::ordered::Order;
 use super::pace::Pace;
 use super::ranges::Ranges;
+use super::record::Proof;
+use super::slots::{Content, Slots};
 use super::streams::Streams;
 use super::turns::Turns;
 use super::write::Queued;
@@ -51,11 +53,11 @@ pub struct Inner {
     pub lock_wanted: Option<Lock>,
     pub policy: Policy,
     /// What each slot holds in fact; the page is the policy's.
-    pub entries: Vec<Entry>,
-    /// What the metadata on the SSD says of the slots where that differs from `entries`.
+    pub slots: Slots,
+    /// What the metadata on the SSD says of the slots where that differs from `slots`.
     pub recorded: BTreeMap<u32, Entry>,
-    /// Slots whose clean content needs a flush of the origin of this number before it is recorded.
-    pub unproven: HashMap<u32, u64>,
+    /// Slots that need a flush of the origin before they are recorded.
+    pub unproven: HashMap<u32, Proof>,
     /// Pages that left their slot while the metadata on the SSD still has them.
     pub leaving: HashMap<u64, u32>,
     pub free: Free,
@@ -67,7 +69,7 @@ pub struct Inner {
     pub draining: bool,
     pub ticks: u64,
     /// Pages that the origin lacks and an SSD has.
-    pub dirty: Dirty,
+    pub dirty: Marks,
     /// Slots with something in them.
     pub cached_pages: usize,
     /// Pages that were asked for and read from the origin.
@@ -168,7 +170,7 @@ impl Core {
             lock_wanted: None,
             memory: Memory::new(policy.staged_pages()),
             policy,
-            entries: vec![Entry::default(); index(shape.slots)],
+            slots: Slots::new(shape.slots),
             recorded: BTreeMap::new(),
             unproven: HashMap::new(),
             leaving: HashMap::new(),
@@ -178,7 +180,7 @@ impl Core {
             retired_at: setup.ssds.len(),
             draining: false,
             ticks: 0,
-            dirty: Dirty::default(),
+            dirty: Marks::new(setup.origin_blocks, shape.slots),
             cached_pages: 0,
             missed_pages: 0,
             lost: BTreeSet::new(),
@@ -213,7 +215,11 @@ impl Core {
             heat: Heat::default(),
             now: None,
             asked_at: Nanoseconds(0),
-            options: Options { dirty_percent_max: setup.dirty_percent_max, ..Options::default() },
+            options: Options {
+                dirty_percent_max: setup.dirty_percent_max,
+                ordered: setup.ordered,
+                ..Options::default()
+            },
             next_io: 0,
             answers: HashMap::new(),
             ios: VecDeque::new(),
@@ -237,8 +243,11 @@ impl Core {
         let id = IoId(inner.next_io);
         inner.answers.insert(id, promise);
         let io = DiskIo { id, disk, class, op };
-        if disk == inner.setup.origin && class != IoClass::Destage && io.bytes() > 0 {
-            let now = inner.now.unwrap_or_default();
+        if disk == inner.setup.origin
+            && class != IoClass::Destage
+            && io.bytes() > 0
+            && let Some(now) = inner.now
+        {
             inner.turns.client_begins(id, now);
         }
         inner.ios.push_back(io);
@@ -249,8 +258,7 @@ impl Core {
     pub fn answer(&self, id: IoId, result: IoResult) {
         let promise = {
             let mut inner = self.get();
-            let now = inner.now.unwrap_or_default();
-            inner.turns.ends(id, now);
+            inner.turns.ends(id);
             inner.answers.remove(&id)
         };
         if let Some(promise) = promise {
@@ -272,9 +280,14 @@ impl Core {
         page: u64,
         slices: Vec<Slice>,
     ) -> Result<(), DiskError> {
+        let op = DiskOp::Write { at: page * BLOCK_BYTES as u64, slices, fua: false };
+        self.change_origin(class, op).await
+    }
+
+    /// Writes or discards, which is durable with the next flush.
+    pub async fn change_origin(&self, class: IoClass, op: DiskOp) -> Result<(), DiskError> {
         let origin = self.get().setup.origin;
         self.get().origin_in_flight += 1;
-        let op = DiskOp::Write { at: page * BLOCK_BYTES as u64, slices, fua: false };
         let result = self.issue(origin, class, op).await;
         let mut inner = self.get();
         inner.origin_in_flight -= 1;
@@ -335,7 +348,7 @@ impl Core {
             let op = DiskOp::Read { at, buffer: Buffer::zeroed(1) };
             let error = match self.issue(ssd, IoClass::Client, op).await {
                 Ok(Some(buffer)) => {
-                    let whole = crc32c::crc32c(buffer.as_bytes()) == entry.crc;
+                    let whole = checksum(buffer.as_bytes()) == entry.crc;
                     if whole || super::mutation!(TrustSsd) {
                         return Some(buffer.share());
                     }
@@ -397,15 +410,16 @@ impl Inner {
         if self.alive.contains(&ssd) {
             self.alive.retain(|other| *other != ssd);
             self.alerts.push_back(Alert::SsdDropped(ssd));
-            self.want_commit();
+            self.want_commit(false);
         }
     }
 
     /// A commit shall begin soon, and nobody waits for it.
-    pub fn want_commit(&mut self) {
-        if self.waiters.is_empty() {
+    pub fn want_commit(&mut self, flush_origin: bool) {
+        let is_enough = |waiter: &Waiter| waiter.flush_origin || !flush_origin;
+        if !self.waiters.iter().any(is_enough) {
             let promise = promise().0;
-            self.waiters.push(Waiter { flush_origin: false, promise });
+            self.waiters.push(Waiter { flush_origin, promise });
         }
     }
 
@@ -451,31 +465,52 @@ impl Inner {
         self.now.is_some_and(quiet)
     }
 
+    /// What a slot holds in fact.
+    pub fn entry(&self, slot: u32) -> Entry {
+        self.entry_of(slot, self.policy.page_in(Slot(slot)))
+    }
+
+    fn entry_of(&self, slot: u32, page: Option<u64>) -> Entry {
+        let Content { kept, block, checksum, epoch } = self.slots.content(slot);
+        Entry { page: page.unwrap_or(0), block, crc: checksum, kept, epoch }
+    }
+
     /// What the metadata on the SSD says of a slot.
     pub fn on_disk(&self, slot: u32) -> Entry {
-        self.recorded.get(&slot).copied().unwrap_or(self.entries[index(slot)])
+        self.recorded.get(&slot).copied().unwrap_or_else(|| self.entry(slot))
     }
 
     /// The slot of a page, and what it holds.
     pub fn find(&self, page: u64) -> Option<(u32, Entry)> {
         let slot = self.policy.find(page)?;
-        let entry = self.entries[slot.index()];
-        (entry.kept != Kept::Vacant && entry.page == page).then_some((slot.0, entry))
+        let entry = self.entry_of(slot.0, Some(page));
+        (entry.kept != Kept::Vacant).then_some((slot.0, entry))
     }
 
     /// Changes what a slot holds. The block it had becomes free once no metadata names it.
     pub fn change(&mut self, slot: u32, entry: Entry) {
-        let old = self.entries[index(slot)];
+        self.replace(slot, self.entry(slot), entry);
+    }
+
+    fn replace(&mut self, slot: u32, old: Entry, entry: Entry) {
         let recorded = *self.recorded.entry(slot).or_insert(old);
-        if old.kept == Kept::Dirty {
-            self.dirty.remove(old.page);
+        let Entry { page, block, crc, kept, epoch } = entry;
+        self.slots.put(slot, Content { kept, block, checksum: crc, epoch });
+        // What is lost is not counted as dirty.
+        let was_counted = old.kept == Kept::Dirty && !self.lost.contains(&old.page);
+        let stays = was_counted && kept == Kept::Dirty && old.page == page;
+        if was_counted {
             self.order.remove(old.page, old.epoch);
         }
-        if entry.kept == Kept::Dirty {
-            self.dirty.insert(entry.page);
-            self.order.insert(entry.page, entry.epoch);
+        if was_counted && !stays {
+            self.unmark(old.page);
         }
-        self.entries[index(slot)] = entry;
+        if kept == Kept::Dirty && !stays {
+            self.dirty.insert(page);
+        }
+        if kept == Kept::Dirty && self.options.ordered {
+            self.order.insert(page, epoch);
+        }
         self.cached_pages += usize::from(entry.kept != Kept::Vacant);
         self.cached_pages -= usize::from(old.kept != Kept::Vacant);
         let keeps = |other: Entry| other.kept != Kept::Vacant && other.block == old.block;
@@ -486,10 +521,10 @@ impl Inner {
                 self.free.push(old.block);
             }
         }
-        let proof = self.flushes_begun + 1;
-        if entry.kept != Kept::Dirty && self.origin_is_unflushed() {
-            self.unproven.insert(slot, proof);
-        } else {
+        self.await_proof(slot, old.kept, kept);
+        let is_vacant = kept == Kept::Vacant && recorded.kept == Kept::Vacant;
+        if is_vacant && !self.committing.contains_key(&slot) {
+            self.recorded.remove(&slot);
             self.unproven.remove(&slot);
         }
         self.repin(slot);
@@ -498,18 +533,21 @@ impl Inner {
     /// The policy gave a slot to another page.
     pub fn reassign(&mut self, write: FlashWrite) {
         let slot = write.slot.0;
-        let recorded = self.on_disk(slot);
+        // The policy has the new page there already.
+        let old = self.entry_of(slot, write.evicted);
+        let recorded = self.recorded.get(&slot).copied().unwrap_or(old);
         if recorded.kept == Kept::Clean {
             self.leaving.insert(recorded.page, slot);
         }
-        self.change(slot, Entry { page: write.page, ..Entry::default() });
+        self.replace(slot, old, Entry { page: write.page, ..Entry::default() });
     }
 
     /// A slot in use, or with what the origin lacks, stays where it is.
     pub fn repin(&mut self, slot: u32) {
         let held = self.held.contains_key(&slot) || self.committing.contains_key(&slot);
+        let is_dirty = |entry: &Entry| entry.kept == Kept::Dirty;
         let dirty =
-            self.entries[index(slot)].kept == Kept::Dirty || self.on_disk(slot).kept == Kept::Dirty;
+            self.slots.kept(slot) == Kept::Dirty || self.recorded.get(&slot).is_some_and(is_dirty);
         if held || dirty {
             self.policy.pin(Slot(slot));
         } else {
@@ -534,14 +572,6 @@ impl Inner {
         self.repin(slot);
     }
 
-    /// A free block; a commit begins when they run short, because it frees some.
-    pub fn allocate(&mut self) -> Option<u32> {
-        if self.free.len() < index(self.setup.shape.spare_blocks) / 2 {
-            self.want_commit();
-        }
-        self.free.pop()
-    }
-
     /// How many pages may be dirty.
     pub fn dirty_limit(&self) -> u64 {
         let percent = u64::from(self.options.dirty_percent_max.clamp(1, 90));
@@ -554,14 +584,5 @@ impl Inner {
         let write = self.policy.access(page).write?;
         self.reassign(write);
         Some(write.page)
-    }
-
-    /// Whether the SSD's metadata may have the page as clean.
-    pub fn is_recorded_clean(&self, page: u64) -> bool {
-        let is_it = |entry: Entry| entry.kept == Kept::Clean && entry.page == page;
-        let here = self.policy.find(page).map(|slot| slot.0);
-        here.is_some_and(|slot| is_it(self.on_disk(slot)))
-            || here.and_then(|slot| self.committing.get(&slot)).is_some_and(|entry| is_it(*entry))
-            || self.leaving.contains_key(&page)
     }
 }

@@ -15,7 +15,7 @@ use purlin_block_core::tasks::{Awaited, all, promise};
 use super::Mode;
 use super::commit::{commit, flush_origin};
 use super::core::{Core, Inner};
-use super::dirty::{Dirty, pages_of};
+use super::dirty::pages_of;
 use super::metadata::{Entry, Kept};
 use super::options::Alert;
 use super::pace::{ROUND_PAGES_MAX, Round, Sight};
@@ -203,9 +203,8 @@ impl Inner {
 
     fn set_out(&mut self, round: Round) {
         let epoch = self.first_epoch();
-        let homeward = self.homeward(epoch);
-        let windows = homeward.map_or(0, Dirty::windows);
-        let average = homeward.map_or(0, Dirty::len).checked_div(windows).unwrap_or(0) as u64;
+        let (windows, pages) = self.homeward(epoch);
+        let average = pages.checked_div(windows).unwrap_or(0) as u64;
         let stay = average * (ROUND_PAGES_MAX - round.pages) / ROUND_PAGES_MAX;
         let most = u64::from(self.setup.shape.slots / 8).max(1);
         self.trip = Trip {
@@ -224,10 +223,8 @@ impl Inner {
             if self.now.is_some_and(|now| !self.turns.may_begin(now, each, self.trip.width)) {
                 return None;
             }
-            let homeward = self.homeward(self.trip.epoch);
-            let Some((window, word)) = homeward.and_then(|all| all.next_from(self.cursor)) else {
-                return Some(Step::Over);
-            };
+            let found = self.next_homeward(self.trip.epoch);
+            let Some((window, word)) = found else { return Some(Step::Over) };
             self.cursor = window + 1;
             self.trip.windows -= 1;
             if word.count_ones() < self.trip.pages_min {
@@ -283,12 +280,12 @@ impl Inner {
     /// A dirty page cannot be read from any SSD: it is an error until it is written again, and
     /// nothing new becomes dirty.
     pub fn lose(&mut self, page: u64) {
-        self.dirty.remove(page);
-        if let Some((_, entry)) = self.find(page) {
-            self.order.remove(page, entry.epoch);
-        }
         if self.lost.insert(page) {
             self.alerts.push_back(Alert::PageLost(page));
+            if let Some((_, entry)) = self.find(page).filter(|(_, it)| it.kept == Kept::Dirty) {
+                self.unmark(page);
+                self.order.remove(page, entry.epoch);
+            }
         }
         if self.mode == Mode::Writeback {
             self.mode = Mode::Writethrough;

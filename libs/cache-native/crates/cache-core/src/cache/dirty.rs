@@ -47,6 +47,7 @@ impl Dirty {
     }
 
     /// All pages, in order.
+    #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = u64> {
         self.windows.iter().flat_map(|(window, word)| pages_of(*window, *word))
     }

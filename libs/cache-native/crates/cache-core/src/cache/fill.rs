@@ -5,8 +5,8 @@ use std::rc::Rc;
 use purlin_block_core::buffer::Slice;
 
 use super::Mode;
-use super::core::{Core, Inner, index};
-use super::metadata::{Entry, Kept};
+use super::core::{Core, Inner};
+use super::metadata::{Entry, Kept, checksum};
 
 /// A page with its slot, which is held, and its block.
 pub struct Fill {
@@ -69,7 +69,7 @@ pub fn place(inner: &mut Inner, page: u64, slice: &Slice) -> Option<Fill> {
         return None;
     };
     inner.memory.remove(page);
-    if inner.entries[index(slot)].kept != Kept::Vacant {
+    if inner.slots.kept(slot) != Kept::Vacant {
         return None;
     }
     let block = inner.allocate()?;
@@ -86,7 +86,7 @@ pub async fn write(core: &Core, fills: Vec<Fill>) {
         if taken == 0 || inner.alive.is_empty() {
             inner.free.push(block);
         } else {
-            let crc = crc32c::crc32c(slice.as_bytes());
+            let crc = checksum(slice.as_bytes());
             inner.change(slot, Entry { page, block, crc, kept: Kept::Clean, epoch: 0 });
         }
         inner.release(slot);

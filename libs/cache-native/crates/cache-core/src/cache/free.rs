@@ -60,6 +60,15 @@ impl Free {
         }
     }
 
+    /// Takes this block; `false` if it was not free.
+    pub fn claim(&mut self, block: u32) -> bool {
+        let (word, bit) = (block as usize / 64, 1 << (block % 64));
+        let was_free = self.words[word] & bit != 0;
+        self.words[word] &= !bit;
+        self.blocks -= usize::from(was_free);
+        was_free
+    }
+
     /// The next one, after the last that was given out.
     pub fn pop(&mut self) -> Option<u32> {
         if self.blocks == 0 {

@@ -14,7 +14,7 @@
 //!    4080    4 how many of those                    72    4 journal blocks
 //!    4092    4 CRC-32C of bytes 0 to 4091           76    4 mode
 //! record: slot u32, block u32, page u64,          4092    4 CRC-32C of bytes 0 to 4091
-//!   CRC-32C u32, kept in 2 bits, epoch in 30
+//!   24 bits of CRC-32C u32, kept in 2 bits, epoch in 30
 //!
 //! block of lost pages: as a journal block to 40, magic "PURLCLST"
 //!      40    4 pages in this block                  44    4 pages in all blocks
@@ -45,6 +45,14 @@ pub const EPOCH_MASK: u32 = u32::MAX >> 2;
 /// The slot of a record that only says that its page is not lost.
 pub const NO_SLOT: u32 = u32::MAX;
 
+/// The checksum of a page that the cache holds: 24 bits of its CRC-32C, which is what there is
+/// memory for. Of sixteen million pages that rot one is not noticed.
+pub fn checksum(page: &[u8]) -> u32 {
+    crc32c::crc32c(page) & CHECKSUM_MASK
+}
+
+const CHECKSUM_MASK: u32 = (1 << 24) - 1;
+
 /// What a slot holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Kept {
@@ -62,6 +70,7 @@ pub enum Kept {
 pub struct Entry {
     pub page: u64,
     pub block: u32,
+    /// [`checksum`] of the page.
     pub crc: u32,
     pub kept: Kept,
     /// Of dirty pages: the low bits of the flush epoch in which they were written.
@@ -205,7 +214,7 @@ pub fn decode_records(block: &[u8], heading: Heading) -> Option<Records> {
             2 => Kept::Dirty,
             _ => return None,
         };
-        let (page, crc) = (long(block, at + 8), number(block, at + 16));
+        let (page, crc) = (long(block, at + 8), number(block, at + 16) & CHECKSUM_MASK);
         Some((number(block, at), Entry { page, block: number(block, at + 4), crc, kept, epoch }))
     });
     Some(Records { records: records.collect::<Option<_>>()?, prior })

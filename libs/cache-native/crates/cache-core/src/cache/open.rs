@@ -1,15 +1,13 @@
 //! Formatting SSDs, and finding again what is on them.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use purlin_block_core::buffer::{BLOCK_BYTES, Buffer, Slice};
 use purlin_block_core::disk::DiskHandle;
 
 use super::commit::{self, write_lost, write_metadata, write_state, write_table};
-use super::core::{Core, Inner, index};
-use super::free::Free;
-use super::metadata::{Entry, Kept, State, decode_state};
+use super::core::{Core, Inner};
+use super::metadata::{Kept, State, decode_state};
 use super::options::Alert;
 use super::replay::{load, read_block};
 use super::{CacheError, Mode, Phase, STATE_AT, destage, promote};
@@ -142,7 +140,7 @@ async fn open(core: &Core) -> Result<(), CacheError> {
         }
         Some(_) => {}
         None if dirty => return Err(CacheError::Damaged),
-        None => core.get().entries.fill(Entry::default()),
+        None => core.get().forget_all(),
     }
     core.get().restore()?;
     core.get().resume_order();
@@ -158,35 +156,26 @@ async fn open(core: &Core) -> Result<(), CacheError> {
 }
 
 impl Inner {
-    /// Gives the policy what the metadata has, and finds the free blocks.
+    /// Finds what is dirty and which blocks are free.
     fn restore(&mut self) -> Result<(), CacheError> {
-        let blocks = self.setup.shape.blocks();
-        let mut used = BTreeSet::new();
         for slot in 0..self.setup.shape.slots {
-            let entry = self.entries[index(slot)];
+            let entry = self.entry(slot);
             if entry.kept == Kept::Vacant {
                 continue;
             }
-            let fits = entry.page < self.setup.origin_blocks
-                && entry.block < blocks
-                && !used.contains(&entry.block)
-                && self.policy.restore(entry.page, Slot(slot));
-            if fits {
-                used.insert(entry.block);
+            let is_first = self.policy.find(entry.page) == Some(Slot(slot));
+            if is_first && self.free.claim(entry.block) {
+                self.cached_pages += 1;
             } else if entry.kept == Kept::Dirty {
                 return Err(CacheError::Damaged);
             } else {
-                self.entries[index(slot)].kept = Kept::Vacant;
+                self.vacate(slot);
+                continue;
             }
-            if fits && entry.kept == Kept::Dirty {
+            if entry.kept == Kept::Dirty {
                 self.dirty.insert(entry.page);
             }
             self.repin(slot);
-        }
-        self.cached_pages = used.len();
-        self.free = Free::none(blocks);
-        for block in (0..blocks).filter(|block| !used.contains(block)) {
-            self.free.push(block);
         }
         Ok(())
     }

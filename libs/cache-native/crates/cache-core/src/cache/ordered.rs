@@ -15,14 +15,15 @@ use purlin_block_core::buffer::Slice;
 use purlin_block_core::disk::IoClass;
 
 use super::commit::flush_origin;
-use super::core::{Core, Inner, index};
+use super::core::{Core, Inner};
 use super::dirty::Dirty;
 use super::fill;
 use super::metadata::{EPOCH_MASK, Kept};
+use super::options::Options;
 use super::write::{Back, Write, flush, write_back, write_cache, write_origin};
 use super::{CacheError, Mode};
 
-/// Which dirty pages were written in which epoch.
+/// Which dirty pages were written in which epoch; none where the option is off.
 #[derive(Debug)]
 pub struct Order {
     now: u64,
@@ -189,18 +190,47 @@ impl Inner {
         if ordered { self.order.first() } else { None }
     }
 
-    /// Pages that may go home: those of an epoch, or all.
-    pub fn homeward(&self, epoch: Option<u64>) -> Option<&Dirty> {
-        epoch.map_or(Some(&self.dirty), |epoch| self.order.pages_of(epoch))
+    /// How many windows and pages may go home: those of an epoch, or all.
+    pub fn homeward(&self, epoch: Option<u64>) -> (usize, usize) {
+        let of_epoch = |pages: &Dirty| (pages.windows(), pages.len());
+        match epoch {
+            Some(epoch) => self.order.pages_of(epoch).map_or((0, 0), of_epoch),
+            None => (self.dirty.windows(), self.dirty.len()),
+        }
     }
 
-    /// Finds the order of what was opened.
+    /// The next window from the cursor on with pages that may go home.
+    pub fn next_homeward(&self, epoch: Option<u64>) -> Option<(u64, u64)> {
+        match epoch {
+            Some(epoch) => self.order.pages_of(epoch)?.next_from(self.cursor),
+            None => self.next_dirty(self.cursor),
+        }
+    }
+
+    /// Opens the epoch after those of what was found.
     pub fn resume_order(&mut self) {
-        let dirty: Vec<_> = self.dirty.iter().filter_map(|page| self.find(page)).collect();
-        self.order.resume(dirty.iter().map(|(_, entry)| entry.epoch));
-        for (slot, entry) in dirty {
-            debug_assert_eq!(self.entries[index(slot)], entry, "a page has one slot");
-            self.order.insert(entry.page, entry.epoch);
+        self.order.resume(self.slots.dirty().map(|slot| self.slots.content(slot).epoch));
+        self.order_dirty();
+    }
+
+    /// Other choices from now on. What became dirty without `ordered` is of the oldest epoch.
+    pub fn configure(&mut self, options: Options) {
+        let before = std::mem::replace(&mut self.options, options);
+        if before.ordered != options.ordered {
+            self.order_dirty();
+        }
+    }
+
+    fn order_dirty(&mut self) {
+        self.order.pages.clear();
+        if !self.options.ordered {
+            return;
+        }
+        let slots: Vec<u32> = self.slots.dirty().collect();
+        for entry in slots.into_iter().map(|slot| self.entry(slot)).collect::<Vec<_>>() {
+            if !self.lost.contains(&entry.page) {
+                self.order.insert(entry.page, entry.epoch);
+            }
         }
     }
 }

@@ -146,7 +146,7 @@ impl Inner {
 
     /// Whether three quarters of the slots at least are empty: the rest is for what is asked for.
     pub fn has_unused_room(&self) -> bool {
-        let slots = self.entries.len();
+        let slots = super::core::index(self.setup.shape.slots);
         slots - self.cached_pages > slots / 4 * 3
     }
 }
@@ -177,7 +177,7 @@ async fn cached(core: &Core, page: u64) -> Result<Option<Slice>, CacheError> {
             inner.lose(page);
             return Err(CacheError::Lost);
         }
-        if inner.entries[super::core::index(slot)] == entry {
+        if inner.entry(slot) == entry {
             inner.change(slot, Entry { page, ..Entry::default() });
         }
     }

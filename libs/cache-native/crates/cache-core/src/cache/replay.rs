@@ -11,9 +11,10 @@ use std::collections::{BTreeSet, HashSet};
 use purlin_block_core::buffer::Buffer;
 use purlin_block_core::disk::{DiskHandle, DiskOp, IoClass};
 
-use super::core::{Core, Inner, index};
-use super::metadata::{Entry, Heading, Kept, LOST_MAX, NO_SLOT, Records};
+use super::core::{Core, Inner};
+use super::metadata::{Entry, Heading, Kept, LOST_MAX, Records};
 use super::metadata::{RECORDS_MAX, decode_lost, decode_records};
+use super::slots::Content;
 use crate::policy::Slot;
 
 /// Reads one block; `None` if that fails.
@@ -47,12 +48,14 @@ struct Replay {
     /// Slots of table blocks that are gone.
     unknown: BTreeSet<u32>,
     lost: BTreeSet<u64>,
-    /// Pages that a record of the journal tells of.
+    /// Pages that a record of the journal tells of, where that matters.
     told: HashSet<u64>,
+    /// Slots whose last record is of something dirty that cannot be there.
+    unfit: BTreeSet<u32>,
     is_damaged: bool,
 }
 
-/// Reads table and journals into the entries. The pages that are lost if any were dirty; `None` if
+/// Reads table and journals into the slots. The pages that are lost if any were dirty; `None` if
 /// that cannot be told.
 pub async fn load(core: &Core, generation: u64) -> Option<(bool, BTreeSet<u64>)> {
     let mut replay = Replay::default();
@@ -62,7 +65,8 @@ pub async fn load(core: &Core, generation: u64) -> Option<(bool, BTreeSet<u64>)>
     let inner = core.get();
     let lost_max = usize::try_from(inner.setup.shape.lost_blocks()).ok()? * LOST_MAX;
     inner.suspect(&mut replay);
-    (replay.lost.len() <= lost_max).then_some((replay.is_damaged, replay.lost))
+    let is_told = replay.unfit.is_empty() && replay.lost.len() <= lost_max;
+    is_told.then_some((replay.is_damaged, replay.lost))
 }
 
 fn heading(core: &Core, generation: u64, sequence: u64, in_table: bool) -> Heading {
@@ -119,7 +123,9 @@ async fn load_journals(core: &Core, generation: u64, replay: &mut Replay) -> Opt
                 _ => return None,
             }
             gone = 0;
-            replay.told.extend(records.iter().map(|(_, entry)| entry.page));
+            if !replay.unknown.is_empty() {
+                replay.told.extend(records.iter().map(|(_, entry)| entry.page));
+            }
             core.get().take(&records, replay);
         }
     }
@@ -134,13 +140,41 @@ impl Inner {
     fn take(&mut self, records: &[(u32, Entry)], replay: &mut Replay) {
         for (slot, entry) in records {
             replay.lost.remove(&entry.page);
-            if *slot != NO_SLOT
-                && let Some(place) = self.entries.get_mut(index(*slot))
-            {
-                *place = *entry;
+            if *slot < self.setup.shape.slots {
                 replay.unknown.remove(slot);
+                replay.unfit.remove(slot);
+                let fits = self.lay(*slot, *entry);
+                if !fits && entry.kept == Kept::Dirty {
+                    replay.unfit.insert(*slot);
+                }
             }
         }
+    }
+
+    /// Puts into a slot what a record has for it; `false` leaves it empty: there is nothing, or
+    /// the page or the block belongs elsewhere.
+    fn lay(&mut self, slot: u32, entry: Entry) -> bool {
+        self.vacate(slot);
+        let Entry { page, block, crc, kept, epoch } = entry;
+        let fits = kept != Kept::Vacant
+            && page < self.setup.origin_blocks
+            && block < self.setup.shape.blocks()
+            && self.policy.restore(page, Slot(slot));
+        if fits {
+            self.slots.put(slot, Content { kept, block, checksum: crc, epoch });
+        }
+        fits
+    }
+
+    /// Nothing is in the slot, and the policy does not know of a page there.
+    pub fn vacate(&mut self, slot: u32) {
+        self.slots.put(slot, Content::default());
+        self.policy.empty(Slot(slot));
+    }
+
+    /// Nothing is in any slot.
+    pub fn forget_all(&mut self) {
+        (0..self.setup.shape.slots).for_each(|slot| self.vacate(slot));
     }
 
     /// A journal block is gone that was about these pages.
@@ -148,9 +182,11 @@ impl Inner {
         replay.is_damaged = true;
         replay.lost.extend(pages);
         let pages: HashSet<u64> = pages.iter().copied().collect();
-        for entry in &mut self.entries {
-            if entry.kept == Kept::Clean || pages.contains(&entry.page) {
-                *entry = Entry::default();
+        for slot in 0..self.setup.shape.slots {
+            let entry = self.entry(slot);
+            let is_gone = entry.kept == Kept::Clean || pages.contains(&entry.page);
+            if entry.kept != Kept::Vacant && is_gone {
+                self.vacate(slot);
             }
         }
     }
@@ -160,12 +196,11 @@ impl Inner {
         if replay.unknown.is_empty() {
             return;
         }
-        let held = self.entries.iter().filter(|entry| entry.kept != Kept::Vacant);
-        let known: HashSet<u64> = held.map(|entry| entry.page).collect();
         for slot in &replay.unknown {
             let pages = self.policy.pages_of(Slot(*slot));
             let pages = pages.filter(|page| *page < self.setup.origin_blocks);
-            let pages = pages.filter(|page| !known.contains(page) && !replay.told.contains(page));
+            let is_known = |page: u64| self.find(page).is_some() || replay.told.contains(&page);
+            let pages = pages.filter(|page| !is_known(*page));
             replay.lost.extend(pages);
         }
     }

@@ -9,6 +9,7 @@ mod model;
 pub mod mutation;
 pub mod narrow;
 mod order;
+mod past;
 mod run;
 mod slow;
 mod world;

@@ -23,6 +23,8 @@ const OVERFLOWS_MAX: u32 = 2;
 #[derive(Debug, Default)]
 pub struct Turns {
     clients: KeyMap<IoId, Nanoseconds>,
+    /// When operations of clients began that have ended since the time was told last.
+    ended: Vec<Nanoseconds>,
     /// Clients' writes that will go to the slow disk and wait for metadata first.
     coming: usize,
     own: usize,
@@ -48,14 +50,21 @@ impl Turns {
         self.clients.insert(id, now);
     }
 
-    /// An operation on the slow disk has ended.
-    pub fn ends(&mut self, id: IoId, now: Nanoseconds) {
-        let Some(since) = self.clients.remove(&id) else { return };
-        let took = now.0.saturating_sub(since.0);
-        self.typical_nanos = (7 * self.typical_nanos + took) / 8;
-        self.credit = (self.credit + 1).min(CLIENTS_EACH);
-        let gap = (2 * self.typical_nanos).min(GAP_NANOS_MAX);
-        self.quiet_at = Nanoseconds(now.0 + gap);
+    /// An operation on the slow disk has ended. When, the next [`Turns::pass_time`] tells: answers
+    /// come before the time at which they came.
+    pub fn ends(&mut self, id: IoId) {
+        self.ended.extend(self.clients.remove(&id));
+    }
+
+    /// Tells the time, before a turn is asked for.
+    pub fn pass_time(&mut self, now: Nanoseconds) {
+        for since in self.ended.drain(..) {
+            let took = now.0.saturating_sub(since.0);
+            self.typical_nanos = (7 * self.typical_nanos + took) / 8;
+            self.credit = (self.credit + 1).min(CLIENTS_EACH);
+            let gap = (2 * self.typical_nanos).min(GAP_NANOS_MAX);
+            self.quiet_at = Nanoseconds(now.0 + gap);
+        }
     }
 
     /// A client's write found no room.
@@ -120,7 +129,8 @@ mod tests {
             }
             turns.client_begins(IoId(id), Nanoseconds(asked));
             now = now.max(asked) + MILLISECOND;
-            turns.ends(IoId(id), Nanoseconds(now));
+            turns.ends(IoId(id));
+            turns.pass_time(Nanoseconds(now));
         }
         own
     }
@@ -152,7 +162,8 @@ mod tests {
     fn a_disk_that_clients_have_left_is_used_to_its_width() {
         let mut turns = Turns::default();
         turns.client_begins(IoId(1), Nanoseconds(0));
-        turns.ends(IoId(1), Nanoseconds(8 * MILLISECOND));
+        turns.ends(IoId(1));
+        turns.pass_time(Nanoseconds(8 * MILLISECOND));
         let at = turns.quiet_at();
         assert!(!turns.may_begin(Nanoseconds(at.0 - 1), CLIENTS_EACH, 8));
         for _ in 0..8 {

@@ -9,7 +9,7 @@ use purlin_block_core::disk::IoClass;
 use super::commit::commit;
 use super::core::{Core, Inner};
 use super::fill;
-use super::metadata::{Entry, Kept};
+use super::metadata::{Entry, Kept, checksum};
 use super::{CacheError, Mode, Tag, ordered};
 use purlin_block_core::tasks::all;
 
@@ -22,7 +22,7 @@ pub struct Back {
     pub slot: u32,
     pub block: u32,
     pub slice: Slice,
-    /// The flush epoch in which it got its place.
+    /// The flush epoch in which it got its place; 0 without `ordered`.
     pub epoch: u32,
 }
 
@@ -71,10 +71,13 @@ pub async fn write(core: Rc<Core>, write: Write) {
     }
     let each = pages.clone().zip(slices);
     let mut through: Vec<(u64, Slice)> = if let Some(placed) = placed {
-        let epoch = core.get().order.open_epoch();
-        let back = placed.into_iter().zip(each);
-        let back =
-            back.map(|((slot, block), (page, slice))| Back { page, slot, block, slice, epoch });
+        let back = placed.into_iter().zip(each).map(|((slot, block), (page, slice))| Back {
+            page,
+            slot,
+            block,
+            slice,
+            epoch: 0,
+        });
         write_back(&core, back.collect()).await
     } else {
         // As one request, also where the cache has some of it: the disk takes no longer for that.
@@ -134,7 +137,7 @@ pub async fn write_back(core: &Core, back: Vec<Back>) -> Vec<(u64, Slice)> {
             inner.free.push(block);
             rest.push((page, slice));
         } else {
-            let crc = crc32c::crc32c(slice.as_bytes());
+            let crc = checksum(slice.as_bytes());
             inner.change(slot, Entry { page, block, crc, kept: Kept::Dirty, epoch });
             inner.memory.remove(page);
             inner.find_again(page);
@@ -163,16 +166,8 @@ async fn vacate_and_write(
     class: IoClass,
     pages: &[(u64, Slice)],
 ) -> Result<(), CacheError> {
-    let mut recorded = false;
-    for (page, _) in pages {
-        let mut inner = core.get();
-        inner.memory.remove(*page);
-        if let Some((slot, entry)) = inner.find(*page).filter(|(_, e)| e.kept == Kept::Clean) {
-            inner.change(slot, Entry { page: entry.page, ..Entry::default() });
-        }
-        recorded |= inner.is_recorded_clean(*page);
-    }
-    if recorded && !super::mutation!(WriteBeforeVacate) {
+    let vacated = is_vacated(core, pages.iter().map(|(page, _)| *page));
+    if !vacated && !super::mutation!(WriteBeforeVacate) {
         // Otherwise a restart would take what the cache had for what the origin has.
         let _failed_means_no_ssd = commit(core, false).await;
     }
@@ -185,15 +180,35 @@ async fn vacate_and_write(
     if failed {
         return Err(CacheError::Origin);
     }
+    supersede(&mut core.get(), pages.iter().map(|(page, _)| *page));
+    Ok(())
+}
+
+/// Gives up what the cache has clean of these pages; whether the metadata on the SSD has none of
+/// them as clean any more.
+pub fn is_vacated(core: &Core, pages: impl Iterator<Item = u64>) -> bool {
     let mut inner = core.get();
-    for (page, _) in pages {
-        // What was dirty is older than what the origin has now.
-        if let Some((slot, entry)) = inner.find(*page) {
+    let mut vacated = true;
+    for page in pages {
+        inner.memory.remove(page);
+        if let Some((slot, entry)) = inner.find(page).filter(|(_, e)| e.kept == Kept::Clean) {
             inner.change(slot, Entry { page: entry.page, ..Entry::default() });
         }
-        inner.find_again(*page);
+        vacated &= !inner.is_recorded_clean(page);
     }
-    Ok(())
+    vacated
+}
+
+/// What was dirty is older than what the origin has now.
+pub fn supersede(inner: &mut Inner, pages: impl Iterator<Item = u64>) {
+    // A flush that is asked for from here on has to see to it that the older is taken back.
+    inner.last_client_write = Some(inner.flushes_begun);
+    for page in pages {
+        if let Some((slot, entry)) = inner.find(page) {
+            inner.change(slot, Entry { page: entry.page, ..Entry::default() });
+        }
+        inner.find_again(page);
+    }
 }
 
 pub async fn write_cache(core: &Rc<Core>, pages: Vec<(u64, Slice)>) {
@@ -268,7 +283,7 @@ impl Inner {
             recorded |= self.is_recorded_clean(page);
         }
         if recorded {
-            self.want_commit();
+            self.want_commit(false);
         }
     }
 

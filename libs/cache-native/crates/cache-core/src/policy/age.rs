@@ -18,6 +18,9 @@ const SUB_BITS: u32 = 2;
 /// How many ages are told apart.
 pub const AGES: usize = 36;
 
+/// The bucket of an age of as many requests as the cache has pages.
+pub const CAPACITY_BUCKET: usize = bucket(TICKS_PER_CAPACITY);
+
 const _: () = {
     assert!(AGE_MAX_TICKS + SWEEP_TICKS < 1 << STAMP_BITS, "an old stamp never looks young");
     assert!(bucket(AGE_MAX_TICKS + SWEEP_TICKS) < AGES, "every age has its bucket");

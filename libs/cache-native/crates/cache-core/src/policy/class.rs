@@ -1,12 +1,12 @@
-//! What the policy knows of a page's past, as one of 52 classes.
+//! What the policy knows of a page's past, as one of 56 classes.
 //!
-//! A page whose past is unknown is told by where it lies: alone, in a run after a page that is
-//! known, or in a run after one that is not, and how often pages of its region come back. A page
-//! that came back is told by how often and by the gap between its last two uses.
+//! A page whose past is unknown is told by where it lies: in a run after a page that is known, by
+//! that one's gap; alone or after one that is not, by how often pages of its region come back. A
+//! page that came back is told by how often and by the gap between its last two uses.
 
 use super::age::{TICKS_PER_CAPACITY, bucket_start_ticks};
 
-/// A class, 0 to 51.
+/// A class, 0 to 55.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Class(u8);
 
@@ -14,22 +14,24 @@ pub struct Class(u8);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Run {
     /// It was not.
-    None = 0,
-    /// It was, and it was in the cache or remembered.
-    Known = 1,
+    None,
     /// It was, and nothing was known of it.
-    Unknown = 2,
+    Unknown,
+    /// It was, and it came back after a gap of this number.
+    Known(u8),
 }
 
 /// Levels of a region's score.
 pub const REGION_LEVELS: u8 = 4;
-const NEW_CLASSES: u8 = 3 * REGION_LEVELS;
+const NEW_CLASSES: u8 = 2 * REGION_LEVELS + GAPS;
 /// The gaps that are told apart end here, in ticks; the last has no end.
 const GAP_ENDS_TICKS: [u16; 7] = {
     let capacity = TICKS_PER_CAPACITY;
     [1, capacity / 4, capacity * 3 / 4, capacity * 3 / 2, capacity * 3, capacity * 6, capacity * 12]
 };
 const GAPS: u8 = 8;
+/// The first gap that is as long as three quarters of the capacity, in requests.
+pub const LONG_GAP: u8 = 3;
 /// Uses after the first that are told apart: one to four, and more.
 const COUNTS: u8 = 5;
 /// How many classes there are.
@@ -42,7 +44,11 @@ const _: () = assert!(CLASSES <= NO_CLASS_BITS as usize, "a class fits in six bi
 impl Class {
     /// The class of a page whose past is unknown; `region_level` is below 4.
     pub const fn of_new(run: Run, region_level: u8) -> Self {
-        Self(run as u8 * REGION_LEVELS + region_level)
+        match run {
+            Run::None => Self(region_level),
+            Run::Unknown => Self(REGION_LEVELS + region_level),
+            Run::Known(gap) => Self(2 * REGION_LEVELS + gap),
+        }
     }
 
     /// The class with this number, unless it is `NO_CLASS_BITS`.
@@ -63,6 +69,16 @@ impl Class {
     /// All classes.
     pub fn all() -> impl Iterator<Item = Self> {
         (0..NEW_CLASSES + GAPS * COUNTS).map(Self)
+    }
+
+    /// The number of the gap between the page's last two uses, or of that which it is taken to
+    /// have; `None` where nothing is known.
+    pub const fn gap(self) -> Option<u8> {
+        if self.0 < 2 * REGION_LEVELS {
+            return None;
+        }
+        let past = if self.is_new() { 2 * REGION_LEVELS } else { NEW_CLASSES };
+        Some((self.0 - past) % GAPS)
     }
 
     /// Whether the page has not come back yet.
@@ -103,6 +119,14 @@ mod tests {
                 assert!(!next.is_new() && next.index() < CLASSES);
             }
         }
+    }
+
+    #[test]
+    fn a_page_is_taken_to_have_the_gap_of_the_one_it_follows() {
+        let before = Class::of_new(Run::None, 2).after_use(20);
+        assert_eq!(Class::of_new(Run::None, 2).gap(), None);
+        let new = before.gap().map(|gap| Class::of_new(Run::Known(gap), 0));
+        assert!(new.is_some_and(|new| new.is_new() && new.gap() == before.gap()));
     }
 
     #[test]

@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn a_ghost_gives_back_what_was_known_of_its_page() {
         let (mut ghosts, mut now) = (Ghosts::new(3), Stamp::default());
-        let class = Class::of_new(Run::Known, 2).after_use(20);
+        let class = Class::of_new(Run::Unknown, 2).after_use(20);
         for age_ticks in [0, 1, 100, AGE_MAX_TICKS, 900] {
             let state = PageState::new(class, Stamp::before(now, age_ticks));
             assert!(ghosts.remember(1, 0x0012_3456, state, now).is_none());

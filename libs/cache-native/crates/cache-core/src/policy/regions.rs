@@ -43,7 +43,7 @@ impl Regions {
         u8::try_from(level).unwrap_or(0)
     }
 
-    /// A page comes back for the first time.
+    /// A page comes back for the first time, or after long.
     pub fn come_back(&mut self, page: u64) {
         let score = self.score(page);
         *score += (u8::MAX - *score) / STEP;

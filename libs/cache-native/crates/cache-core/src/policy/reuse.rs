@@ -19,14 +19,21 @@
 use super::age::{AGES, bucket_length};
 use super::class::{CLASSES, Class};
 
-/// What a flash write costs, in hits.
-const WRITE_PRICE: f32 = 0.16;
+/// What a flash write costs, in hits, where every miss is written: a part of the writes is worth
+/// so much of the same part of the misses. Where few misses are written, a part of the writes is
+/// fewer of them, so one costs more.
+const PRICE_OF_SHARE: f32 = 0.14;
+const PRICE_MAX: f32 = 0.27;
+/// How much of the misses and writes that the price follows remains after a lesson.
+const PRICE_MEMORY: f32 = 0.9;
 /// How much of the counts remains after a lesson.
-const MEMORY: f32 = 0.95;
+const MEMORY: f32 = 0.98;
 /// What a hit is worth after the next one.
-const DISCOUNT: f32 = 0.9;
+const DISCOUNT: f32 = 0.97;
 /// The weight of all classes of a family for each of them, in pages.
-const FAMILY_WEIGHT: f32 = 4.0;
+const FAMILY_WEIGHT: f32 = 10.0;
+/// The share of sets that should have a page which is worth nothing.
+const WORTHLESS_SHARE: f32 = 0.5;
 /// By how much the rent moves in a lesson.
 const RENT_STEP: f32 = 1.2;
 const RENT_START: f32 = 0.3;
@@ -48,6 +55,9 @@ pub struct Reuse {
     inside: [f32; CLASSES],
     outside: [f32; CLASSES],
     rent: f32,
+    price: f32,
+    misses: f32,
+    writes: f32,
     /// What one page adds to the counts.
     weight: f32,
     /// Pages that made room since the last lesson and were worth nothing, and worth something.
@@ -69,6 +79,9 @@ impl Reuse {
             inside: [0.0; CLASSES],
             outside: [0.0; CLASSES],
             rent: RENT_START,
+            price: PRICE_OF_SHARE,
+            misses: 0.0,
+            writes: 0.0,
             worthless_victims: 0,
             worthy_victims: 0,
         }
@@ -91,6 +104,16 @@ impl Reuse {
         }
     }
 
+    /// A request found its page nowhere.
+    pub fn count_miss(&mut self) {
+        self.misses += 1.0;
+    }
+
+    /// A page was written in the place of another.
+    pub fn count_write(&mut self) {
+        self.writes += 1.0;
+    }
+
     /// What keeping a page is worth, in hits.
     pub fn worth(&self, class: Class, bucket: usize) -> f32 {
         self.worth[class.index()][bucket]
@@ -98,12 +121,13 @@ impl Reuse {
 
     /// Whether a page is worth a flash write in the place of one that is worth `victim`.
     pub fn is_worth_writing(&self, class: Class, bucket: usize, victim: f32) -> bool {
-        self.worth(class, bucket) > victim + WRITE_PRICE
+        self.worth(class, bucket) > victim + self.price
     }
 
     /// Works the worths out of what was counted, and forgets a little.
     pub fn learn(&mut self) {
         self.move_rent();
+        self.move_price();
         let families = [true, false].map(|new| self.family_chances(new));
         for _ in 0..ROUNDS {
             for class in Class::all() {
@@ -115,14 +139,22 @@ impl Reuse {
         }
     }
 
-    /// Half of the sets should have a page that is worth nothing.
+    #[allow(clippy::cast_precision_loss, reason = "the share of two counts need not be exact")]
     fn move_rent(&mut self) {
-        if self.worthless_victims + self.worthy_victims > 0 {
-            let dear = self.worthless_victims >= self.worthy_victims;
+        let victims = self.worthless_victims + self.worthy_victims;
+        if victims > 0 {
+            let dear = self.worthless_victims as f32 >= WORTHLESS_SHARE * victims as f32;
             let rent = if dear { self.rent / RENT_STEP } else { self.rent * RENT_STEP };
             self.rent = rent.clamp(RENT_MIN, RENT_MAX);
         }
         (self.worthless_victims, self.worthy_victims) = (0, 0);
+    }
+
+    fn move_price(&mut self) {
+        let misses_per_write = (self.misses + 1.0) / (self.writes + 1.0);
+        self.price = (PRICE_OF_SHARE * misses_per_write).min(PRICE_MAX);
+        self.misses *= PRICE_MEMORY;
+        self.writes *= PRICE_MEMORY;
     }
 
     /// The chances over all classes of new pages, or of those that came back.
@@ -149,7 +181,7 @@ impl Reuse {
             reached += came_back + self.dropped[row][bucket];
             let chance = (came_back + FAMILY_WEIGHT * family[bucket]) / (reached + FAMILY_WEIGHT);
             let next = class.after_use(bucket).index();
-            let written = self.inside[next] - WRITE_PRICE;
+            let written = self.inside[next] - self.price;
             outside =
                 chance * DISCOUNT * self.outside[next].max(written) + (1.0 - chance) * outside;
             // A page that comes back in this bucket stays in it for half of its length.
@@ -219,5 +251,22 @@ mod tests {
         reuse.count_victim(0.0);
         reuse.learn();
         assert!(reuse.rent < RENT_START);
+    }
+
+    #[test]
+    fn a_write_costs_more_where_few_misses_are_written() {
+        let mut reuse = Reuse::new(1000);
+        for _ in 0..50 {
+            (0..100).for_each(|_| reuse.count_miss());
+            (0..100).for_each(|_| reuse.count_write());
+            reuse.learn();
+        }
+        assert!((reuse.price - PRICE_OF_SHARE).abs() < 0.001, "{}", reuse.price);
+        for _ in 0..50 {
+            (0..100).for_each(|_| reuse.count_miss());
+            reuse.count_write();
+            reuse.learn();
+        }
+        assert!((reuse.price - PRICE_MAX).abs() < 0.001, "{}", reuse.price);
     }
 }

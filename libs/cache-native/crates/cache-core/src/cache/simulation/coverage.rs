@@ -11,6 +11,7 @@ pub enum Operation {
     Write,
     Fua,
     Flush,
+    Discard,
     ToWriteback,
     ToWritethrough,
     ToPassThrough,

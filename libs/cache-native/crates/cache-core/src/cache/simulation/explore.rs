@@ -252,7 +252,7 @@ fn no_crash_loses_a_flushed_write_and_the_cache_never_differs_from_its_origin() 
     }
     eprintln!("{all}");
     assert!(all.states() >= STATES_MIN);
-    assert_eq!(all.operations().len(), 16);
+    assert_eq!(all.operations().len(), 17);
     let must = [
         (Operation::Attach, Point::Superblock),
         (Operation::Attach, Point::Lock),
@@ -272,6 +272,8 @@ fn no_crash_loses_a_flushed_write_and_the_cache_never_differs_from_its_origin() 
         (Operation::Adopt, Point::Journal),
         (Operation::Adopt, Point::Slots),
         (Operation::Dismiss, Point::Lock),
+        (Operation::Discard, Point::Journal),
+        (Operation::Discard, Point::Origin),
         (Operation::LongCommit, Point::Journal),
         (Operation::JournalTurn, Point::Superblock),
         (Operation::JournalTurn, Point::Journal),

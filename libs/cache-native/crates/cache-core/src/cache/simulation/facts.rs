@@ -11,7 +11,7 @@ use super::world::{Medium, World};
 use crate::cache::{Alert, CacheError, Lock, Mode, Options, Phase, Request, Shape, Tag};
 
 const ORIGIN_PAGES: usize = 4096;
-const SHAPE: Shape = Shape { slots: 1024, spare_blocks: 64, journal_blocks: 16 };
+pub const SHAPE: Shape = Shape { slots: 1024, spare_blocks: 64, journal_blocks: 16 };
 
 fn medium(ssds: usize) -> Medium {
     let size = usize::try_from(SHAPE.size_blocks()).unwrap();

@@ -5,6 +5,9 @@ use purlin_block_core::buffer::{BLOCK_BYTES, Buffer, Slice};
 /// Every sector of a page says which write it is of; 0 was there from the beginning.
 pub type Stamp = u32;
 
+/// What a discarded page may have: a disk gives whatever it likes.
+pub const DISCARDED: Stamp = 0xd15c_a4de;
+
 const SECTOR_BYTES: usize = 512;
 
 #[derive(Debug, Clone)]
@@ -12,6 +15,8 @@ struct Later {
     stamp: Stamp,
     tag: u64,
     answered: bool,
+    /// Nothing has to come of it.
+    is_advice: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -49,11 +54,20 @@ impl Model {
 
     pub fn write(&mut self, tag: u64, page: usize, stamps: &[Stamp]) {
         for (cell, &stamp) in self.cells[page..].iter_mut().zip(stamps) {
-            cell.later.push(Later { stamp, tag, answered: false });
+            cell.later.push(Later { stamp, tag, answered: false, is_advice: false });
         }
         for (ever, &stamp) in self.ever[page..].iter_mut().zip(stamps) {
             ever.push(stamp);
         }
+    }
+
+    /// Pages that nobody needs: they have what was there at any time, or what a disk makes of it.
+    pub fn discard(&mut self, tag: u64, page: usize, count: usize) {
+        for cell in &mut self.cells[page..page + count] {
+            let stamp = DISCARDED;
+            cell.later.push(Later { stamp, tag, answered: false, is_advice: true });
+        }
+        self.ever[page..page + count].iter_mut().for_each(|ever| ever.push(DISCARDED));
     }
 
     /// Whether a write to one of these is on its way, or failed and may have happened.
@@ -75,7 +89,9 @@ impl Model {
 
     pub fn flushed(&mut self, tags: &[u64]) {
         for cell in &mut self.cells {
-            if let Some(at) = cell.later.iter().rposition(|later| tags.contains(&later.tag)) {
+            if let Some(at) =
+                cell.later.iter().rposition(|later| !later.is_advice && tags.contains(&later.tag))
+            {
                 cell.base = cell.later[at].stamp;
                 cell.torn = false;
                 cell.later.drain(..=at);
@@ -96,12 +112,13 @@ impl Model {
     /// Whether a page may hold this. `crashed`: what no flush covers may be gone.
     pub fn check(&self, page: usize, found: Stamp, crashed: bool) -> Result<(), String> {
         let cell = &self.cells[page];
-        let from = cell.later.iter().rposition(|later| later.answered);
-        let mut allowed: Vec<Stamp> = if crashed || from.is_none() {
-            cell.later.iter().map(|later| later.stamp).collect()
-        } else {
-            cell.later[from.unwrap_or(0)..].iter().map(|later| later.stamp).collect()
-        };
+        let from = cell.later.iter().rposition(|later| later.answered && !later.is_advice);
+        let since = if crashed { 0 } else { from.unwrap_or(0) };
+        let later = &cell.later[since..];
+        if later.iter().any(|later| later.is_advice) && self.was_written(page, found) {
+            return Ok(());
+        }
+        let mut allowed: Vec<Stamp> = later.iter().map(|later| later.stamp).collect();
         if crashed || from.is_none() {
             allowed.push(cell.base);
         }

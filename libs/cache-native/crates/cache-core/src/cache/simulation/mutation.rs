@@ -15,10 +15,17 @@ pub enum Mutation {
     FreeBeforeCommit,
     /// An SSD is lost and the epoch stays.
     KeepEpoch,
+    /// A dirty page that was written anew past the cache is kept until a later flush than the
+    /// client's; noticed by `a_write_past_the_cache_outlives_a_crash_after_its_flush`.
+    RaiseProof,
     /// A flush is answered without a commit.
     FlushAnsweredEarly,
     /// The origin is written while the metadata still has the old content as clean.
     WriteBeforeVacate,
+    /// The origin is told of a discard while the metadata still has the content as clean.
+    DiscardBeforeVacate,
+    /// With `ordered` the origin is told of a discard while older pages are dirty.
+    DiscardAtOnce,
     /// What is dirty goes home in the order of addresses alone.
     IgnoreOrder,
     /// What no metadata has as dirty is destaged.
@@ -41,7 +48,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// Those that random runs have to notice.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::NoDataFlush,
         Self::RecordUnproven,
         Self::TrustSsd,
@@ -49,6 +56,8 @@ impl Mutation {
         Self::KeepEpoch,
         Self::FlushAnsweredEarly,
         Self::WriteBeforeVacate,
+        Self::DiscardBeforeVacate,
+        Self::DiscardAtOnce,
         Self::IgnoreOrder,
         Self::DestageUnrecorded,
         Self::JoinUnheld,

@@ -7,7 +7,7 @@ use purlin_block_core::buffer::{BLOCK_BYTES, Buffer};
 use purlin_block_core::disk::{Disk, DiskHandle, DiskIo, DiskOp, IoClass, IoId};
 use purlin_block_core::sim::{CrashMode, Random, SimDisk};
 
-use super::model::{Stamp, stamp_of, stamped};
+use super::model::{DISCARDED, Stamp, stamp_of, stamped};
 use super::world::{Medium, PAGES, SHAPE, World};
 use crate::cache::{Lock, Mode, Options, Phase, Request, Tag};
 
@@ -31,8 +31,12 @@ impl History {
     /// those must be there.
     fn check(&self, origin: &[Option<Stamp>]) -> Result<usize, String> {
         let mut barrier = 0;
+        // It may be of any discard of the page; the first asks for least.
         let place = |page: usize, stamp: Stamp| {
             self.writes.get(&page).and_then(|all| all.iter().position(|(s, _)| *s == stamp))
+        };
+        let last_place = |page: usize, stamp: Stamp| {
+            self.writes.get(&page).and_then(|all| all.iter().rposition(|(s, _)| *s == stamp))
         };
         for (page, stamp) in origin.iter().enumerate() {
             let Some(at) = stamp.and_then(|stamp| place(page, stamp)) else { continue };
@@ -44,15 +48,17 @@ impl History {
             barrier = barrier.max(covering.max().unwrap_or(0));
         }
         for (page, writes) in &self.writes {
-            let before = |(_, tag): &(Stamp, Tag)| {
-                self.spans[tag].answered.is_some_and(|answered| answered < barrier)
+            // A discard is an advice: nothing has to come of it.
+            let before = |(stamp, tag): &(Stamp, Tag)| {
+                *stamp != DISCARDED
+                    && self.spans[tag].answered.is_some_and(|answered| answered < barrier)
             };
             // A page that is just being written has neither content.
             let (Some(needed), Some(found)) = (writes.iter().rposition(before), origin[*page])
             else {
                 continue;
             };
-            if place(*page, found).is_none_or(|at| at < needed) {
+            if last_place(*page, found).is_none_or(|at| at < needed) {
                 return Err(format!("page {page} has {found:#x}, older than what a flush covers"));
             }
         }
@@ -90,14 +96,15 @@ pub fn keeps_order(seed: u64) -> Result<usize, String> {
     let (mut history, mut seen, mut stamp) = (History::default(), 0, 0);
     for step in 1..1200 {
         let waiting = history.spans.values().filter(|span| span.answered.is_none()).count();
+        let (page, count) = (random.below(PAGES - 2), 1 + random.below(2));
+        let busy = |page: usize| {
+            let last = history.writes.get(&page).and_then(|all| all.last());
+            last.is_some_and(|(_, tag)| history.spans[tag].answered.is_none())
+        };
+        let is_busy = (page..page + count).any(busy);
         match random.below(8) {
             0 | 1 if waiting < 6 => {
-                let (page, count) = (random.below(PAGES - 2), 1 + random.below(2));
-                let busy = |page: usize| {
-                    let last = history.writes.get(&page).and_then(|all| all.last());
-                    last.is_some_and(|(_, tag)| history.spans[tag].answered.is_none())
-                };
-                if !(page..page + count).any(busy) {
+                if !is_busy {
                     let stamps: Vec<Stamp> = (0..count).map(|at| stamp + 1 + at as Stamp).collect();
                     stamp += 2;
                     let slices = vec![stamped(&stamps)];
@@ -107,6 +114,13 @@ pub fn keeps_order(seed: u64) -> Result<usize, String> {
                     for (page, stamp) in (page..).zip(stamps) {
                         history.writes.entry(page).or_default().push((stamp, tag));
                     }
+                }
+            }
+            3 if waiting < 6 && !is_busy && random.one_in(4) => {
+                let tag = world.submit(Request::Discard { page: page as u64, count: count as u64 });
+                history.spans.insert(tag, Span { asked: step, answered: None });
+                for page in page..page + count {
+                    history.writes.entry(page).or_default().push((DISCARDED, tag));
                 }
             }
             2 if waiting < 6 && random.one_in(2) => {

@@ -48,6 +48,7 @@ enum After {
     Write,
     Fua,
     Flush(Vec<u64>),
+    Discard,
     Call(Operation),
 }
 
@@ -101,6 +102,7 @@ impl Run {
                 self.ask(Request::Flush, After::Flush(point));
             }
             7 if self.random.one_in(4) && !self.is_calling() => self.call(),
+            10 if self.random.one_in(3) => self.discard(),
             9 if self.plan.wears && self.random.one_in(6) => {
                 let (first, end) = (SHAPE.block_at(0), SHAPE.size_blocks());
                 let first = usize::try_from(first).unwrap() / BLOCK_BYTES;
@@ -153,6 +155,18 @@ impl Run {
         let tag = self.world.submit(Request::Write { page: page as u64, slices, fua });
         self.model.write(tag.0, page, &stamps);
         self.waiting.push((tag, if fua { After::Fua } else { After::Write }));
+    }
+
+    fn discard(&mut self) {
+        let (page, count) = self.place();
+        let reads = self.waiting.iter().any(|(_, after)| matches!(after, After::Read(_)));
+        if self.model.is_busy(page, count) || self.waiting.len() >= 8 || reads {
+            return;
+        }
+        let request = Request::Discard { page: page as u64, count: count as u64 };
+        let tag = self.world.submit(request);
+        self.model.discard(tag.0, page, count);
+        self.waiting.push((tag, After::Discard));
     }
 
     fn is_calling(&self) -> bool {
@@ -230,7 +244,7 @@ impl Run {
                     }
                 }
                 (After::Write | After::Fua, Err(error)) => return Err(format!("write: {error}")),
-                (After::Write, Ok(_)) => self.model.answered(tag.0),
+                (After::Write | After::Discard, Ok(_)) => self.model.answered(tag.0),
                 (After::Fua, Ok(_)) => {
                     self.model.answered(tag.0);
                     self.model.flushed(&[tag.0]);
@@ -265,6 +279,7 @@ impl Run {
             After::Write => Operation::Write,
             After::Fua => Operation::Fua,
             After::Flush(_) => Operation::Flush,
+            After::Discard => Operation::Discard,
             After::Call(operation) => *operation,
         };
         self.waiting.iter().map(|(_, after)| of(after)).max().unwrap_or(Operation::Idle)

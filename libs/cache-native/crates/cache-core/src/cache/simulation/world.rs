@@ -7,6 +7,7 @@ use purlin_block_core::buffer::{BLOCK_BYTES, Buffer};
 use purlin_block_core::disk::{Disk, DiskHandle, DiskIo, DiskOp};
 use purlin_block_core::sim::{CrashMode, Random, SimDisk};
 
+use super::model::{DISCARDED, stamped};
 use crate::CacheId;
 use crate::cache::{Cache, CacheError, Lock, Options, Phase, Request, Setup, Shape, Tag};
 
@@ -69,6 +70,7 @@ impl World {
             shape,
             lock: medium.lock,
             dirty_percent_max: 70,
+            ordered: false,
             attach,
         };
         let operations = vec![0; medium.disks.len()];
@@ -107,7 +109,10 @@ impl World {
         while let Some(io) = self.cache.next_io() {
             self.operations[io.disk.0 as usize] += 1;
             let lies = self.medium.lies && io.disk.0 > 0;
-            self.medium.disks[io.disk.0 as usize].submit(if lies { volatile(io) } else { io });
+            let io = if lies { volatile(io) } else { io };
+            let heeds = self.random.one_in(2);
+            let io = if heeds { forgetting(io) } else { io };
+            self.medium.disks[io.disk.0 as usize].submit(io);
         }
         while let Some(reply) = self.cache.next_reply() {
             self.answers.insert(reply.tag, reply.result);
@@ -184,6 +189,18 @@ impl World {
         });
         Medium { disks: disks.collect(), lock, lies: self.medium.lies }
     }
+}
+
+/// A discard as a disk carries it out that has something else there from then on.
+fn forgetting(io: DiskIo) -> DiskIo {
+    let op = match io.op {
+        DiskOp::Discard { at, length } if length > 0 => {
+            let blocks = usize::try_from(length).unwrap() / BLOCK_BYTES;
+            DiskOp::Write { at, slices: vec![stamped(&vec![DISCARDED; blocks])], fua: false }
+        }
+        other => other,
+    };
+    DiskIo { op, ..io }
 }
 
 /// The operation as an SSD carries it out that lies about what is durable.
