@@ -151,6 +151,7 @@ function extra(name: string, value: number, unit: string, goal: string, met: boo
   return { ...seen(name, value, unit), goal, met }
 }
 
-function seen(name: string, value: number, unit: string): Extra {
+/** A figure without a goal. Pure. */
+export function seen(name: string, value: number, unit: string): Extra {
   return { name, value: Math.round(value * 1000) / 1000, unit }
 }

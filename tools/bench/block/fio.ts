@@ -52,7 +52,9 @@ export function figuresOf(text: string, job: Job, usedUs: number): Figures {
   }
 }
 
-async function processorUs(server: Server): Promise<number> {
+/** The processor time that a server's process has used, in microseconds. Errors: ENOENT when it is
+ *  gone. */
+export async function processorUs(server: Server): Promise<number> {
   const stat = await readFile(`/proc/${await processOf(server)}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) * TICK_US

@@ -7,14 +7,16 @@ import type { Job } from './jobs.ts'
 import { fill, MIB, type Server, startPurlin } from './servers.ts'
 import type { PoolShape } from './shapes.ts'
 
-/** Clients that want all of the disks: many reads as large as a chunk. */
-const CLIENT: Job = {
-  name: 'client',
-  title: '64 KiB random read, depth 64',
-  rw: 'randread',
-  blockBytes: 64 * 1024,
-  depth: 64,
-}
+/** Clients that want all of the disks: many requests as large as a chunk. */
+const CLIENTS: readonly (Job & { readonly asks: string })[] = (
+  [
+    ['reads', 'randread'],
+    ['writes', 'randwrite'],
+  ] as const
+).map(([asks, rw]) => ({
+  ...{ name: 'client', title: `64 KiB random ${asks}, depth 64`, asks, rw },
+  ...{ blockBytes: 64 * 1024, depth: 64 },
+}))
 const SPEEDS = [
   { speed: 'low', percent: 10, tolerance: 5 },
   { speed: 'medium', percent: 50, tolerance: 7 },
@@ -29,7 +31,7 @@ const SAMPLE_MS = 20
 const REST_MS = 2000
 const WINDOW_MAX_MS = 20_000
 const CLIENT_SECONDS = 120
-/** So much a client has read that is under way. */
+/** So much a client has moved that is under way. */
 const CLIENT_BEGUN_BYTES = 64 * MIB
 
 const moved = z.object({ client: z.number(), recovery: z.number() })
@@ -44,9 +46,9 @@ const status = z.object({
 type Bytes = z.infer<typeof moved>
 
 /** The pool of the rows: two copies on four disks, of which one is lost. Pure. */
-export function recoveryShape(quick: boolean): PoolShape {
+export function recoveryShape(quick: boolean, asks: string): PoolShape {
   const sizeMiB = quick ? 512 : 2048
-  const shape = { name: 'recovery', redundancy: '{ replicas: 2 }', disks: 4 }
+  const shape = { name: `recovery-${asks}`, redundancy: '{ replicas: 2 }', disks: 4 }
   return { ...shape, diskMiB: 2 * sizeMiB, volumes: [{ name: 'v', sizeMiB }] }
 }
 
@@ -59,14 +61,29 @@ export async function recoveryShares(
   quick: boolean,
   signal: AbortSignal,
 ): Promise<readonly Extra[]> {
-  const shape = recoveryShape(quick)
+  const extras: Extra[] = []
+  for (const client of CLIENTS) {
+    extras.push(...(await sharesBeside(client, program, folder, quick, signal)))
+  }
+  return extras
+}
+
+async function sharesBeside(
+  client: (typeof CLIENTS)[number],
+  program: string,
+  folder: string,
+  quick: boolean,
+  signal: AbortSignal,
+): Promise<readonly Extra[]> {
+  const { asks } = client
+  const shape = recoveryShape(quick, asks)
   const pool = await startPurlin(program, folder, shape)
   const end = new AbortController()
   try {
     await fill(pool, signal)
     await checkpoint(pool)
     const both = AbortSignal.any([signal, end.signal])
-    const load = measure(CLIENT, pool, { seconds: CLIENT_SECONDS }, both)
+    const load = measure(client, pool, { seconds: CLIENT_SECONDS }, both)
     // It is ended, and says so.
     load.catch(() => undefined)
     await control(pool, 'pool-recovery-speed', { pool: 'p', speed: 'low' })
@@ -79,8 +96,8 @@ export async function recoveryShares(
     // What was lost is read once and written once; each speed is given a fifth of that.
     const windowBytes = ((shape.volumes[0]?.sizeMiB ?? 0) * MIB) / 5
     const extras: Extra[] = []
-    for (const goal of SPEEDS) extras.push(await share(pool, goal, windowBytes))
-    return [...extras, await spread(pool)]
+    for (const goal of SPEEDS) extras.push(await share(pool, asks, goal, windowBytes))
+    return [...extras, await spread(pool, asks)]
   } finally {
     end.abort()
     await pool.stop()
@@ -89,6 +106,7 @@ export async function recoveryShares(
 
 async function share(
   pool: Server,
+  asks: string,
   { speed, percent, tolerance }: (typeof SPEEDS)[number],
   windowBytes: number,
 ): Promise<Extra> {
@@ -111,12 +129,12 @@ async function share(
   const recovery = after.recovery - before.recovery
   const client = after.client - before.client
   if (recovery === 0 || client === 0) {
-    const message = `at recovery speed ${speed} there was nothing left to rebuild or to read`
+    const message = `at recovery speed ${speed} there was nothing left to rebuild or no client`
     throw new PurlinError('PUR_INVALID', { message })
   }
   const value = Math.round((1000 * recovery) / (recovery + client)) / 10
   return {
-    name: `recovery’s share at speed ${speed}`,
+    name: `recovery’s share at speed ${speed}, beside ${asks}`,
     value,
     unit: '% of the bytes',
     goal: `${percent} ± ${tolerance}`,
@@ -133,12 +151,12 @@ async function bytes(pool: Server): Promise<Bytes> {
   return { client: sum(({ client }) => client), recovery: sum(({ recovery }) => recovery) }
 }
 
-async function spread(pool: Server): Promise<Extra> {
+async function spread(pool: Server, asks: string): Promise<Extra> {
   const [{ engine }] = status.parse(await control(pool, 'status')).pools
   const each = engine.disks.filter(({ name }) => name !== LOST).map((disk) => disk.movedBytes)
   const mean = each.reduce((sum, one) => sum + one, 0) / each.length
   const value = Math.round((1000 * Math.max(...each)) / mean) / 1000
   const goal = `<= ${SPREAD_MAX}`
-  const name = 'busiest disk of the rebuild over the mean'
+  const name = `busiest disk of the rebuild over the mean, beside ${asks}`
   return { name, value, unit: 'times', goal, met: value <= SPREAD_MAX }
 }

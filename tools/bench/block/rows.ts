@@ -14,6 +14,7 @@ import { recoveryShares } from './recovery.ts'
 import type { BlockFindings } from './report.ts'
 import { fill, MIB, otherVolume, type Server, startPurlin, startQemu } from './servers.ts'
 import { type PoolShape, shapesOf } from './shapes.ts'
+import { vhostRows } from './vhost.ts'
 
 const SNAPSHOTS = 32
 const LARGE_BYTES = 1024 * 1024 * MIB
@@ -31,6 +32,7 @@ interface Bench extends RunOptions {
   readonly folder: string
   readonly signal: AbortSignal
   readonly note: (what: string) => void
+  readonly volumeMiB: number
   readonly raw: Server
   readonly qcow2: Server
   readonly findings: Finding[]
@@ -56,7 +58,9 @@ export async function measureAll(
   }
   try {
     const [raw, qcow2] = [await begin('raw'), await begin('qcow2')]
-    const bench: Bench = { ...options, folder, signal, note, raw, qcow2, findings: [], extras: [] }
+    const { volumeMiB } = shapes
+    const servers = { raw, qcow2, volumeMiB }
+    const bench: Bench = { ...options, folder, signal, note, ...servers, findings: [], extras: [] }
     await withPool(bench, shapes.one, async (pool) => await measureOne(bench, pool))
     await withPool(bench, shapes.two, async (pool) => {
       const goal = { iopsRatioMin: 1 }
@@ -94,6 +98,9 @@ async function measureOne(bench: Bench, pool: Server): Promise<void> {
   for (const job of [jobs.read1, jobs.read32, jobs.write1, jobs.write32]) {
     await measureLoad(bench, { ...load(job, pool, raw), goal })
   }
+  bench.note('by vhost-user')
+  const { rounds, volumeMiB } = bench
+  extras.push(...(await vhostRows(pool, raw, { rounds, seconds, volumeMiB }, signal)))
   bench.note('log')
   extras.push(await logLength(pool, signal))
   bench.note('sustained writes')

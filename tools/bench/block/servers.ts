@@ -13,6 +13,8 @@ export const MIB = 1024 * 1024
 export interface Server {
   readonly name: string
   readonly uri: string
+  /** Where it is a disk of machines by vhost-user. */
+  readonly vhostSocket: string
   /** Has the process's id; another one after a planned upgrade. */
   readonly pidFile: string
   /** The folder of its sockets. */
@@ -33,7 +35,7 @@ export async function startPurlin(
   await writeFile(join(home, 'pool.yaml'), poolText(shape))
   await prepareDisks(home, shape)
   const sockets = join(home, 'sockets')
-  const words = ['serve', '--config', join(home, 'pool.yaml'), '--sockets', sockets]
+  const words = ['serve', '--vhost', '--config', join(home, 'pool.yaml'), '--sockets', sockets]
   const child = spawn(program, words, { stdio: ['ignore', 2, 2] })
   const pidFile = join(sockets, 'v.pid')
   await waitForProcess(pidFile, child)
@@ -41,16 +43,19 @@ export async function startPurlin(
     await endProcess(pidFile)
     await rm(home, { recursive: true, force: true })
   }
-  return { name: shape.name, uri: uriOf(sockets, 'v'), pidFile, sockets, stop }
+  return { name: shape.name, ...placesOf(sockets, 'v'), pidFile, sockets, stop }
 }
 
 /** Another volume of a daemon's. Pure. */
 export function otherVolume(server: Server, volume: string): Server {
-  return { ...server, name: volume, uri: uriOf(server.sockets, volume) }
+  return { ...server, name: volume, ...placesOf(server.sockets, volume) }
 }
 
-function uriOf(sockets: string, volume: string): string {
-  return `nbd+unix:///${volume}?socket=${join(sockets, `${volume}.sock`)}`
+function placesOf(sockets: string, volume: string): Pick<Server, 'uri' | 'vhostSocket'> {
+  return {
+    uri: `nbd+unix:///${volume}?socket=${join(sockets, `${volume}.sock`)}`,
+    vhostSocket: join(sockets, `${volume}.vhost.sock`),
+  }
 }
 
 /** Makes disks of files whose blocks have their place, as a block device's have and as the peer's
@@ -74,6 +79,8 @@ export async function startQemu(
   const file = join(home, `disk.${name}`)
   await run('qemu-img', ['create', '-q', '-f', name, file, `${sizeMiB}M`], TOOL)
   const socket = join(home, 'x.sock')
+  const vhostSocket = join(home, 'x.vhost.sock')
+  const address = `addr.type=unix,addr.path=${vhostSocket}`
   const pidFile = join(home, 'x.pid')
   const protocol = `driver=file,filename=${file},node-name=file,cache.direct=on,aio=io_uring`
   const format = name === 'qcow2' ? ['--blockdev', 'driver=qcow2,file=file,node-name=top'] : []
@@ -84,6 +91,7 @@ export async function startQemu(
       ...['--daemonize', '--pidfile', pidFile, '--blockdev', protocol, ...format],
       ...['--nbd-server', `addr.type=unix,addr.path=${socket},max-connections=16`],
       ...['--export', `nbd,id=e,node-name=${node},name=x,writable=on`],
+      ...['--export', `vhost-user-blk,id=v,node-name=${node},${address},writable=on`],
     ],
     TOOL,
   )
@@ -94,6 +102,7 @@ export async function startQemu(
   return {
     name: `qemu ${name}`,
     uri: `nbd+unix:///x?socket=${socket}`,
+    vhostSocket,
     pidFile,
     sockets: home,
     stop,

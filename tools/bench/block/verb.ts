@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { PurlinError, toPurlinError } from '@purlin/base'
 import { buildNative } from '../../native/build.ts'
+import { cargoBuild } from '../../native/cargo.ts'
 import { cacheFolder, repository } from '../../repository.ts'
 import { Progress } from '../../setup/progress.ts'
 import { setUpPackages } from '../../setup/set-up.ts'
@@ -32,6 +33,9 @@ export async function runBlockBench(
   if (options.program === PROGRAM) {
     await progress.step('purlin-blockd built', () => buildNative(['blockd']))
   }
+  await progress.step('vhost-user driver built', () =>
+    cargoBuild(repository, ['--package', 'purlin-front-end'], {}),
+  )
   const folder = await mkdtemp(join(options.folder, 'purlin-bench-block-'))
   try {
     const note = (what: string): void => progress.note(what)

@@ -2,7 +2,6 @@
 
 mod spare;
 
-use std::alloc::dealloc;
 use std::fmt;
 use std::ops::Range;
 use std::ptr::NonNull;
@@ -35,7 +34,7 @@ impl Buffer {
     #[must_use]
     pub fn zeroed(blocks: usize) -> Self {
         let mut buffer = Self::of_any_bytes(blocks);
-        if blocks == 1 {
+        if blocks <= spare::RUN_BLOCKS_MAX {
             buffer.as_bytes_mut().fill(0);
         }
         buffer
@@ -47,8 +46,7 @@ impl Buffer {
     pub fn of_any_bytes(blocks: usize) -> Self {
         let start = match blocks {
             0 => NonNull::dangling(),
-            1 => spare::take(),
-            _ => spare::allocate(blocks),
+            _ => spare::take(blocks),
         };
         Self { start, blocks }
     }
@@ -109,17 +107,8 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        match self.blocks {
-            0 => {}
-            1 => spare::give_back(self.start),
-            blocks => {
-                let layout = spare::layout_of(blocks);
-                #[expect(unsafe_code, reason = "the other end of the allocation")]
-                // SAFETY: it was allocated with this layout, and self is its only owner.
-                unsafe {
-                    dealloc(self.start.as_ptr().cast(), layout);
-                }
-            }
+        if self.blocks > 0 {
+            spare::give_back(self.start, self.blocks);
         }
     }
 }
@@ -182,6 +171,19 @@ impl Slice {
         assert!(end <= self.range.end, "blocks {first}+{count} are beyond {} bytes", self.len());
         Self { owner: Arc::clone(&self.owner), range: start..end }
     }
+
+    /// Appends the slice to others that are written one after the other: as one with the last of
+    /// them where its bytes come right after.
+    pub fn append_to(&self, slices: &mut Vec<Self>) {
+        if let Some(last) = slices.last_mut()
+            && Arc::ptr_eq(&last.owner, &self.owner)
+            && last.range.end == self.range.start
+        {
+            last.range.end = self.range.end;
+            return;
+        }
+        slices.push(self.clone());
+    }
 }
 
 impl fmt::Debug for Slice {
@@ -214,6 +216,28 @@ mod tests {
             Buffer::of_any_bytes(1).as_bytes_mut().fill(9);
         }
         assert!(Buffer::zeroed(0).is_empty());
+    }
+
+    #[test]
+    fn a_run_that_is_used_again_is_zeroed_where_zeros_are_asked_for() {
+        for blocks in [2, 16, 32, 33] {
+            for _ in 0..20 {
+                Buffer::of_any_bytes(blocks).as_bytes_mut().fill(7);
+                assert!(Buffer::zeroed(blocks).as_bytes().iter().all(|&byte| byte == 0));
+            }
+        }
+    }
+
+    #[test]
+    fn slices_that_follow_each_other_become_one() {
+        let (whole, other) = (Buffer::zeroed(4).share(), Buffer::zeroed(1).share());
+        let mut slices = Vec::new();
+        for slice in [&whole.blocks_at(0, 1), &whole.blocks_at(1, 2), &other, &other] {
+            slice.append_to(&mut slices);
+        }
+        whole.blocks_at(3, 1).append_to(&mut slices);
+        let lengths: Vec<usize> = slices.iter().map(Slice::blocks).collect();
+        assert_eq!(lengths, [3, 1, 1, 1]);
     }
 
     #[test]

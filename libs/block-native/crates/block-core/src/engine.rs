@@ -35,6 +35,7 @@ mod open;
 mod pages;
 mod placing;
 mod queue;
+mod quick_read;
 mod read;
 mod read_stripe;
 mod rebuild;
@@ -48,6 +49,7 @@ mod scrub;
 mod space;
 mod state;
 mod status;
+mod superblocks;
 mod survey;
 mod sweep;
 mod table;
@@ -110,7 +112,7 @@ impl Engine {
         if self.is_starting() {
             self.early.push_back(request);
         } else {
-            self.core.tasks.spawn(Rc::clone(&self.core).serve(request));
+            self.core.take(request);
         }
     }
 
@@ -132,7 +134,7 @@ impl Engine {
             self.core.tasks.run();
             if !self.is_starting() {
                 for request in self.early.drain(..) {
-                    self.core.tasks.spawn(Rc::clone(&self.core).serve(request));
+                    self.core.take(request);
                 }
                 for control in self.early_calls.drain(..) {
                     self.core.take_call(control);
@@ -189,8 +191,9 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        // Tasks hold the core and the core holds the tasks.
+        // Tasks and reads under way hold the core and the core holds them.
         self.core.tasks.clear();
+        self.core.forget_waiting();
     }
 }
 

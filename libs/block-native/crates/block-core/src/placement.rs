@@ -22,6 +22,7 @@ mod pairs;
 mod quotas;
 mod random;
 mod rebuild;
+mod rebuild_bound;
 mod replan;
 mod search;
 mod shares;

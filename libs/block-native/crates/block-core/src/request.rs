@@ -45,8 +45,18 @@ pub enum RequestOp {
     },
     /// Everything answered before is durable when this is answered.
     Flush,
-    /// The range reads as zeros from now on. TRIM and `WRITE_ZEROES` alike: both give space back.
+    /// The range reads as zeros from now on, and its space is given back.
     Zero {
+        /// First byte.
+        offset: u64,
+        /// How many; no limit but the volume's size.
+        length: u64,
+        /// Durable when answered.
+        fua: bool,
+    },
+    /// Nobody needs the range any more. A pool has zeros there from now on; what is in front of a
+    /// device passes it on, and anything may be read there.
+    Discard {
         /// First byte.
         offset: u64,
         /// How many; no limit but the volume's size.

@@ -9,7 +9,7 @@ use purlin_cache_core::cache::Mode;
 
 use crate::cache::serve::CacheOptions;
 use crate::daemon::serve::{ServeOptions, TcpOptions};
-use crate::map::MapOptions;
+use crate::map::{MapOptions, Standing};
 use crate::port::PortChoice;
 
 /// How the program is used.
@@ -22,13 +22,24 @@ usage: purlin-blockd serve --config FILE --sockets FOLDER [--port best|io_uring|
        purlin-blockd cache-serve --origin FILE|DEVICE|NBD --cache FILE|DEVICE[,FILE|DEVICE]
                            --sockets FOLDER --locks FOLDER [--name NAME] [--size-mib MIB]
                            [--mode writethrough|writeback|pass] [--dirty-percent PERCENT]
-                           [--port best|io_uring|threads] [--overwrite]
+                           [--port best|io_uring|threads] [--ordered] [--overwrite]
        purlin-blockd map --socket FILE --export NAME
        purlin-blockd unmap --device FILE
        purlin-blockd status --sockets FOLDER
        purlin-blockd upgrade --sockets FOLDER [--program FILE]
        purlin-blockd stop --sockets FOLDER
        purlin-blockd --version";
+
+/// What a process is for a volume that is a block device of this host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MapPart {
+    /// It starts the others and ends.
+    Begin,
+    /// It starts a keeper again that was killed.
+    Guard,
+    /// It keeps the device connected.
+    Keeper,
+}
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,8 +60,10 @@ pub enum Command {
     Map {
         /// Which.
         options: MapOptions,
-        /// Be the process that keeps it connected.
-        keep: bool,
+        /// What this process is for it.
+        part: MapPart,
+        /// The device, where it is connected already.
+        standing: Option<Standing>,
     },
     /// Take such a device away.
     Unmap {
@@ -108,7 +121,12 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Strin
         },
         "cache-serve" => Command::CacheServe { options: options.cache()? },
         "map" => Command::Map {
-            keep: options.flag("--keep"),
+            part: match (options.flag("--guard"), options.flag("--keep")) {
+                (true, _) => MapPart::Guard,
+                (_, true) => MapPart::Keeper,
+                _ => MapPart::Begin,
+            },
+            standing: options.standing()?,
             options: MapOptions {
                 socket: options.path("--socket")?,
                 export: options.path("--export")?.to_string_lossy().into_owned(),
@@ -145,7 +163,9 @@ impl Options {
                 return Err(format!("{name}: an option was expected"));
             }
             let value = match name.as_str() {
-                "--successor" | "--overwrite" | "--keep" | "--vhost" => OsString::new(),
+                "--successor" | "--overwrite" | "--ordered" | "--keep" | "--guard" | "--vhost" => {
+                    OsString::new()
+                }
                 _ => words.next().ok_or_else(|| format!("{name} needs a value"))?,
             };
             if given.insert(name.clone(), value).is_some() {
@@ -186,6 +206,18 @@ impl Options {
         timeout.map(Some).ok_or_else(|| format!("--disk-timeout {seconds}: 1 to 600 seconds"))
     }
 
+    /// A device such as `nbd0`, and the process that connected it.
+    fn standing(&mut self) -> Result<Option<Standing>, String> {
+        let Some(device) = self.take("--device") else { return Ok(None) };
+        let device = device.to_string_lossy().into_owned();
+        let number = device.strip_prefix("nbd").and_then(|number| number.parse().ok());
+        let process = self.number("--by")?.and_then(|process| u32::try_from(process).ok());
+        match (number, process) {
+            (Some(number), Some(process)) => Ok(Some(Standing { number, process })),
+            _ => Err(format!("--device {device}: nbdN with --by PROCESS is needed")),
+        }
+    }
+
     fn cache(&mut self) -> Result<CacheOptions, String> {
         let origin = self.path("--origin")?.to_string_lossy().into_owned();
         let devices = self.path("--cache")?.to_string_lossy().into_owned();
@@ -211,6 +243,7 @@ impl Options {
             mode,
             dirty_percent_max: dirty_percent_max
                 .ok_or_else(|| format!("--dirty-percent {percent}: 1 to 90"))?,
+            ordered: self.flag("--ordered"),
             name: self.take("--name").map_or("cached".into(), |it| it.to_string_lossy().into()),
             sockets: self.path("--sockets")?,
             locks: self.path("--locks")?,

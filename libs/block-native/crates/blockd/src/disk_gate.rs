@@ -9,6 +9,10 @@
 //! the pool can do without it. Then everything is answered as gone, and the disk is used again only
 //! when nothing of before can change it any more.
 
+mod joined;
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +48,10 @@ pub struct DiskGate {
     file: Handle,
     queue: WeightedQueue<DiskIo>,
     in_flight: KeyMap<IoId, InFlight>,
+    /// What goes to the disk at the end of the turn.
+    fresh: Vec<DiskIo>,
+    /// Writes that go to the disk as one, by the first of them: the others.
+    joined: KeyMap<IoId, Vec<IoId>>,
     /// When each class last asked, in the order of [`IoClass::ALL`].
     asked_at: [Option<Nanoseconds>; CLASSES],
     moved_bytes: [u64; CLASSES],
@@ -71,6 +79,8 @@ pub enum Answering {
 pub enum Ended {
     /// The engine is to be told.
     Done(DiskDone),
+    /// As `Done`, of writes that went to the disk as one.
+    AllDone(Vec<DiskDone>),
     /// It goes on, or has been answered before.
     Nothing,
     /// As `Nothing`; and a disk that was set aside can be used again.
@@ -92,6 +102,8 @@ impl DiskGate {
             file,
             queue: WeightedQueue::new(weights, seed),
             in_flight: KeyMap::default(),
+            fresh: Vec::new(),
+            joined: KeyMap::default(),
             asked_at: [None; CLASSES],
             moved_bytes: [0; CLASSES],
             timeouts: 0,
@@ -142,20 +154,35 @@ impl DiskGate {
         while self.queue.pop().is_some() {}
     }
 
-    /// Takes an operation; it goes to the disk now or when its turn comes.
-    pub fn submit(&mut self, io: DiskIo, now: Nanoseconds, port: &mut dyn Port) {
+    /// Takes an operation; it goes to the disk with the next [`DiskGate::push_out`] or when its
+    /// turn comes.
+    pub fn submit(&mut self, io: DiskIo, now: Nanoseconds) {
         self.asked_at[io.class as usize] = Some(now);
         if self.state != Answering::Aside
             && self.queue.is_empty()
             && self.in_flight.len() < self.window(now)
         {
-            return self.start(io, now, port);
+            return self.start(io, now);
         }
         self.queue.push(io.class, io.bytes() as u64, io);
-        self.start_waiting(now, port);
+        self.start_waiting(now);
     }
 
-    /// Takes the end of an operation and lets the next go.
+    /// Hands what has begun to the port, neighbouring writes as one.
+    pub fn push_out(&mut self, port: &mut dyn Port) {
+        if self.fresh.is_empty() {
+            return;
+        }
+        joined::join(&mut self.fresh, |first, others| {
+            let token = Token::Disk(self.handle, first.id);
+            if !others.is_empty() {
+                self.joined.insert(first.id, others);
+            }
+            port.submit(token, operation_of(first.op, Arc::clone(&self.file)));
+        });
+    }
+
+    /// Takes the end of an operation and has the next go with [`DiskGate::push_out`].
     pub fn complete(
         &mut self,
         id: IoId,
@@ -167,28 +194,48 @@ impl DiskGate {
         if self.state == Answering::Silent {
             self.state = Answering::Yes;
         }
-        if self.late.remove(&id) {
-            if self.state == Answering::Aside && self.late.is_empty() {
-                self.state = Answering::Yes;
-                return Ended::Answers;
-            }
-            return Ended::Nothing;
-        }
+        let was_late = self.late.contains(&id);
         let result = match go_on(completion) {
             Progress::Ended(result) => result,
+            // Nobody waits for the rest of what was answered already.
+            Progress::Partial(_) if was_late => Err(DiskError::Timeout),
             Progress::Partial(operation) => {
                 port.submit(Token::Disk(self.handle, id), operation);
                 return Ended::Nothing;
             }
         };
-        let Some(InFlight { class, bytes, .. }) = self.in_flight.remove(&id) else {
-            return Ended::Nothing;
-        };
+        let others = self.joined.remove(&id).unwrap_or_default();
+        let mut all = Vec::with_capacity(others.len());
+        for other in others {
+            let result = result.as_ref().map(|_| None).map_err(|error| *error);
+            all.extend(self.end(other, result));
+        }
+        let first = self.end(id, result);
+        if was_late && self.state == Answering::Aside && self.late.is_empty() {
+            self.state = Answering::Yes;
+            return Ended::Answers;
+        }
+        self.start_waiting(now);
+        match first {
+            Some(done) if all.is_empty() => Ended::Done(done),
+            None if all.is_empty() => Ended::Nothing,
+            first => {
+                all.extend(first);
+                Ended::AllDone(all)
+            }
+        }
+    }
+
+    /// Counts an operation as ended; nobody is told of one that was answered before.
+    fn end(&mut self, id: IoId, result: IoResult) -> Option<DiskDone> {
+        if self.late.remove(&id) {
+            return None;
+        }
+        let InFlight { class, bytes, .. } = self.in_flight.remove(&id)?;
         if result.is_ok() {
             self.moved_bytes[class as usize] += bytes;
         }
-        self.start_waiting(now, port);
-        Ended::Done(DiskDone { id, result })
+        Some(DiskDone { id, result })
     }
 
     /// Answers what has been under way for too long, and all that came to a disk that is set aside.
@@ -243,30 +290,32 @@ impl DiskGate {
         if classes > 1 { WINDOW_SHARED } else { WINDOW_ALONE }
     }
 
-    fn start_waiting(&mut self, now: Nanoseconds, port: &mut dyn Port) {
+    fn start_waiting(&mut self, now: Nanoseconds) {
         while self.state != Answering::Aside
             && self.in_flight.len() < self.window(now)
             && let Some(io) = self.queue.pop()
         {
             // Who waited is still interested.
             self.asked_at[io.class as usize] = Some(now);
-            self.start(io, now, port);
+            self.start(io, now);
         }
     }
 
-    fn start(&mut self, io: DiskIo, now: Nanoseconds, port: &mut dyn Port) {
+    fn start(&mut self, io: DiskIo, now: Nanoseconds) {
         let bytes = io.bytes() as u64;
         self.in_flight.insert(io.id, InFlight { class: io.class, bytes, since: now });
-        let file = Arc::clone(&self.file);
-        let operation = match io.op {
-            DiskOp::Read { at, buffer } => Operation::Read { file, offset: at, buffer, filled: 0 },
-            DiskOp::Write { at, slices, fua } => {
-                Operation::Write { file, offset: at, slices, written: 0, durable: fua }
-            }
-            DiskOp::Flush => Operation::Synchronize { file },
-            DiskOp::Discard { at, length } => Operation::Punch { file, offset: at, length },
-        };
-        port.submit(Token::Disk(self.handle, io.id), operation);
+        self.fresh.push(io);
+    }
+}
+
+fn operation_of(op: DiskOp, file: Handle) -> Operation {
+    match op {
+        DiskOp::Read { at, buffer } => Operation::Read { file, offset: at, buffer, filled: 0 },
+        DiskOp::Write { at, slices, fua } => {
+            Operation::Write { file, offset: at, slices, written: 0, durable: fua }
+        }
+        DiskOp::Flush => Operation::Synchronize { file },
+        DiskOp::Discard { at, length } => Operation::Punch { file, offset: at, length },
     }
 }
 
@@ -274,8 +323,10 @@ fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
+type IoResult = Result<Option<Buffer>, DiskError>;
+
 enum Progress {
-    Ended(Result<Option<Buffer>, DiskError>),
+    Ended(IoResult),
     Partial(Operation),
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use purlin_blockd::arguments::{self, Command, USAGE};
+use purlin_blockd::arguments::{self, Command, MapPart, USAGE};
 use purlin_blockd::cache;
 use purlin_blockd::cache::serve::{CacheOptions, CacheServeError};
 use purlin_blockd::control::client::call;
@@ -34,7 +34,9 @@ fn main() -> ExitCode {
     let said = match command {
         Command::Serve { options, successor } => return serve(options, successor),
         Command::CacheServe { options } => return serve_cache(options),
-        Command::Map { options, keep } => return map_volume(&options, keep),
+        Command::Map { options, part, standing } => {
+            return map_volume(&options, part, standing.as_ref());
+        }
         Command::Unmap { device } => return told(map::unmap(&device).map(|()| String::new())),
         Command::Check { config } => {
             return match read_plan(&config) {
@@ -65,12 +67,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn map_volume(options: &map::MapOptions, keep: bool) -> ExitCode {
-    if !keep {
-        return told(map::map(options));
-    }
+fn map_volume(
+    options: &map::MapOptions,
+    part: MapPart,
+    standing: Option<&map::Standing>,
+) -> ExitCode {
+    let done = match part {
+        MapPart::Begin => return told(map::map(options)),
+        MapPart::Guard => map::guard(options, standing),
+        MapPart::Keeper => map::keep(options, standing),
+    };
     // Whoever started it reads the first line, and nobody anything else.
-    let Err(error) = map::keep(options) else { return ExitCode::SUCCESS };
+    let Err(error) = done else { return ExitCode::SUCCESS };
     let _ = writeln!(std::io::stdout(), "{error}");
     ExitCode::FAILURE
 }

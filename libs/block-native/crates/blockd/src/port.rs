@@ -20,6 +20,9 @@ pub trait Port {
     /// Hands an operation in; it starts at the latest in the next [`Port::wait`].
     fn submit(&mut self, token: Token, operation: Operation);
 
+    /// Starts what was submitted now, before a turn that goes on for a while.
+    fn push_out(&mut self);
+
     /// Ends an operation on a socket early; it completes with `ECANCELED`, or as it would have.
     fn cancel(&mut self, token: Token);
 

@@ -42,8 +42,15 @@ pub struct RawEngine {
 
 struct InFlight {
     tag: Tag,
+    then: Then,
+}
+
+/// What follows an operation before its request is answered.
+enum Then {
+    Answer,
     /// Writes of zeroes that are left: where, how many bytes, whether durable.
-    zeroes: Option<(DiskHandle, u64, u64, bool)>,
+    Zeroes(DiskHandle, u64, u64, bool),
+    Flush(DiskHandle),
 }
 
 impl RawEngine {
@@ -73,8 +80,12 @@ impl RawEngine {
         let bytes = length.min(ZERO_BYTES as u64);
         let blocks = usize::try_from(bytes).unwrap_or(ZERO_BYTES) / BLOCK_BYTES;
         let slices = vec![self.zeroes.blocks_at(0, blocks)];
-        let left = (length > bytes).then_some((disk, at + bytes, length - bytes, fua));
-        self.emit(disk, DiskOp::Write { at, slices, fua }, InFlight { tag, zeroes: left });
+        let then = if length > bytes {
+            Then::Zeroes(disk, at + bytes, length - bytes, fua)
+        } else {
+            Then::Answer
+        };
+        self.emit(disk, DiskOp::Write { at, slices, fua }, InFlight { tag, then });
     }
 
     fn status(&self) -> PoolStatus {
@@ -115,7 +126,7 @@ impl Engine for RawEngine {
     fn submit(&mut self, request: Request) {
         let Request { tag, volume, op } = request;
         let disk = DiskHandle(u32::try_from(volume.0).unwrap_or(u32::MAX));
-        let plain = InFlight { tag, zeroes: None };
+        let plain = InFlight { tag, then: Then::Answer };
         match op {
             RequestOp::Read { offset, length } => {
                 let buffer = Buffer::zeroed(length / BLOCK_BYTES);
@@ -127,6 +138,11 @@ impl Engine for RawEngine {
             RequestOp::Flush => self.emit(disk, DiskOp::Flush, plain),
             RequestOp::Zero { offset, length, fua } => {
                 self.write_zeroes(tag, disk, offset, length, fua);
+            }
+            RequestOp::Discard { offset, length, fua } => {
+                let then = if fua { Then::Flush(disk) } else { Then::Answer };
+                let op = DiskOp::Discard { at: offset, length };
+                self.emit(disk, op, InFlight { tag, then });
             }
             RequestOp::BlockStatus { length, .. } | RequestOp::Difference { length, .. } => {
                 let result = Ok(Answer::Extents(vec![Extent { length, set: true }]));
@@ -158,9 +174,15 @@ impl Engine for RawEngine {
     }
 
     fn complete(&mut self, done: DiskDone) {
-        let Some(InFlight { tag, zeroes }) = self.in_flight.remove(&done.id) else { return };
-        if let (Ok(_), Some((disk, at, length, fua))) = (&done.result, zeroes) {
-            return self.write_zeroes(tag, disk, at, length, fua);
+        let Some(InFlight { tag, then }) = self.in_flight.remove(&done.id) else { return };
+        match then {
+            Then::Zeroes(disk, at, length, fua) if done.result.is_ok() => {
+                return self.write_zeroes(tag, disk, at, length, fua);
+            }
+            Then::Flush(disk) if done.result.is_ok() => {
+                return self.emit(disk, DiskOp::Flush, InFlight { tag, then: Then::Answer });
+            }
+            _ => {}
         }
         let result = match done.result {
             Ok(Some(buffer)) => Ok(Answer::Bytes(vec![buffer.share()])),

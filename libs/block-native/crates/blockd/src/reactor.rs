@@ -218,6 +218,11 @@ impl<E: Engine> Reactor<E> {
                 let Some(gate) = self.gates.get_mut(&disk) else { return };
                 match gate.complete(id, completion, now, self.port.as_mut()) {
                     Ended::Done(done) => self.engine.complete(done),
+                    Ended::AllDone(all) => {
+                        for done in all {
+                            self.engine.complete(done);
+                        }
+                    }
                     Ended::Nothing => {}
                     Ended::Answers => self.tell_answering(disk, true),
                 }
@@ -232,18 +237,22 @@ impl<E: Engine> Reactor<E> {
             self.hand_in(arrived);
         }
         loop {
-            self.read_requests(now);
+            let more = self.read_requests(now);
             self.engine.advance(now);
             while let Some(io) = self.engine.next_io() {
                 match self.gates.get_mut(&io.disk) {
-                    Some(gate) => gate.submit(io, now, self.port.as_mut()),
+                    Some(gate) => gate.submit(io, now),
                     None => {
                         self.engine.complete(DiskDone { id: io.id, result: Err(DiskError::Gone) });
                     }
                 }
             }
+            self.gates.values_mut().for_each(|gate| gate.push_out(self.port.as_mut()));
             let called = self.answer_calls();
-            if !self.answer_requests() && !called {
+            let answered = self.answer_requests();
+            if more {
+                self.port.push_out();
+            } else if !answered && !called {
                 break;
             }
         }

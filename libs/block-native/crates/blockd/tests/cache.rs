@@ -6,7 +6,7 @@ mod support;
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -47,6 +47,32 @@ fn clients_of_other_people_are_served_in_every_mode_on_either_port() {
         let status = cached.status();
         assert!(status["cachedBytes"].as_u64().unwrap() > 1 << 20, "{status}");
         assert_eq!((&status["dirtyBytes"], &status["lostBytes"]), (&json!(0), &json!(0)));
+    }
+}
+
+#[test]
+fn what_a_client_trims_is_given_back_by_the_slow_device_in_every_mode() {
+    /// What a file system takes to know where the rest is.
+    const SLACK: u64 = 64 << 10;
+    let cached = Cached::start(&SMALL, &[]);
+    let taken = || fs::metadata(cached.path("origin.img")).unwrap().blocks() * 512;
+    for mode in ["writeback", "pass-through", "writethrough"] {
+        cached.mode(mode).unwrap();
+        let qemu_io = |steps: &[&str]| {
+            let words: Vec<&str> = steps.iter().flat_map(|step| ["-c", step]).collect();
+            run("qemu-io", &[&["-f", "raw"], &words[..], &[&cached.uri()]].concat())
+        };
+        qemu_io(&["write -P 7 1M 4M", "flush"]);
+        // In writeback some of it has not come there yet.
+        qemu_io(&["discard 1M 3M", "flush"]);
+        wait_until("only what is left takes space", || {
+            let dirty = cached.status()["dirtyBytes"].as_u64().unwrap();
+            dirty == 0 && taken() < SLACK + (1 << 20)
+        });
+        let said = qemu_io(&["read -P 0 1M 3M", "read -P 7 4M 1M"]);
+        assert!(!said.contains("verification failed"), "{mode}: {said}");
+        qemu_io(&["discard 4M 1M", "flush"]);
+        wait_until("nothing takes space", || taken() < SLACK);
     }
 }
 
@@ -296,4 +322,47 @@ fn requests_are_recorded_as_lines_of_a_trace() {
     assert_eq!(cached.call("record-take", volume()).unwrap()["requests"], 0);
     let other = cached.call("record-start", Some(json!({ "volume": "w" })));
     assert_eq!(other, Err("PUR_CACHE_NONE".to_owned()));
+}
+
+#[test]
+fn an_ordered_device_that_lost_its_only_ssd_is_what_it_was_at_a_flush() {
+    const BLOCKS: u64 = 1536;
+    const EPOCH_WRITES: u64 = 4;
+    const BYTES: u32 = 4096;
+    let mut cached = Cached::start(&SMALL, &["--mode", "writeback", "--ordered"]);
+    let mut client = cached.connect();
+    let mut write = |version: u64| {
+        let offset = version % BLOCKS * u64::from(BYTES);
+        client.request(1, 0, version, offset, BYTES);
+        client.socket.write_all(&version.to_le_bytes().repeat(512)).unwrap();
+        assert_eq!(client.simple().0, 0);
+        if version.is_multiple_of(EPOCH_WRITES) {
+            client.request(3, 0, version, 0, 0);
+            assert_eq!(client.simple().0, 0);
+        }
+    };
+    // Every block twice: versions that were flushed are written over while older ones go home.
+    let last = 2 * BLOCKS;
+    (1..=last).for_each(&mut write);
+    wait_until("dirty pages go home", || cached.origin().iter().any(|byte| *byte != 0));
+    cached.kill();
+    fs::remove_file(cached.path("ssd0.img")).unwrap();
+
+    let origin = cached.origin();
+    let found: Vec<u64> = origin
+        .chunks(BYTES as usize)
+        .take(usize::try_from(BLOCKS).unwrap())
+        .map(|block| {
+            let version = u64::from_le_bytes(block[..8].try_into().unwrap());
+            assert_eq!(block, version.to_le_bytes().repeat(512));
+            version
+        })
+        .collect();
+    // Whatever was flushed before the newest write that is there is there too.
+    let newest = *found.iter().max().unwrap();
+    let flushed = (newest - 1) / EPOCH_WRITES * EPOCH_WRITES;
+    for version in flushed.saturating_sub(BLOCKS) + 1..=flushed {
+        let there = found[usize::try_from(version % BLOCKS).unwrap()];
+        assert!(there >= version, "{newest} is there, {version} is not: {there}");
+    }
 }

@@ -7,9 +7,9 @@ mod support;
 use std::fs;
 
 use serde_json::{Value, json};
+use support::Client;
 use support::cached::Promise;
 use support::daemon::Daemon;
-use support::{Client, wait_until};
 
 const BLOCKS: usize = 2048;
 
@@ -52,6 +52,21 @@ fn client(daemon: &Daemon) -> Client {
 fn write(promise: &mut Promise, daemon: &Daemon, flushes: u64) {
     let mut rounds = 0..flushes;
     promise.write(&mut client(daemon), || rounds.next().is_none());
+}
+
+#[test]
+fn a_disk_that_comes_to_a_pool_in_use_is_named_as_one_without_a_cache() {
+    let daemon = Daemon::start(&pool(Some("writethrough")), "v", &[]);
+    let uncached = || call(&daemon, "cache-status").unwrap()["uncachedDisks"].clone();
+    assert_eq!(uncached(), json!([]));
+    let disk = "    - { name: c, server: c, path: ./c.img, sizeGiB: 0.25 }\n  cache:";
+    let more = pool(Some("writethrough")).replacen("  cache:", disk, 1);
+    fs::write(daemon.folder.path().join("config.yaml"), more).unwrap();
+    daemon.call("disk-add", &json!({ "pool": "p", "disks": ["c"] })).unwrap();
+    assert_eq!(uncached(), json!(["c"]));
+    assert_eq!(layers(&daemon).len(), 2);
+    write(&mut Promise::new(BLOCKS, 9), &daemon, 5);
+    daemon.stop();
 }
 
 #[test]
@@ -107,6 +122,29 @@ fn a_pool_with_dirty_ssds_survives_kill_9_and_is_not_served_without_them() {
     configure(&daemon, Some("writeback"));
     daemon.restart("v");
     assert_eq!(promise.check(&mut client(&daemon), "with its SSD again"), 0);
+    daemon.stop();
+}
+
+#[test]
+fn a_disk_that_lacks_what_its_ssd_has_does_not_come_back_to_a_pool_in_use_without_it() {
+    let mut daemon = Daemon::start(&pool(Some("writeback")), "v", &[]);
+    let mut promise = Promise::new(BLOCKS, 11);
+    write(&mut promise, &daemon, 20);
+    daemon.kill();
+    let path = |name: &str| daemon.folder.path().join(name);
+    let (here, away) = (path("b.img"), path("b.away"));
+    fs::rename(&here, &away).unwrap();
+    // Nothing that could be used, and nothing that would be made.
+    fs::create_dir(&here).unwrap();
+    daemon.restart("v");
+    assert_eq!(promise.check(&mut client(&daemon), "without the disk"), 0);
+    fs::remove_dir(&here).unwrap();
+    fs::rename(&away, &here).unwrap();
+    let back = daemon.call("disk-return", &json!({ "pool": "p", "disk": "b" }));
+    assert_eq!(back, Err("PUR_BLOCK_DISK".to_owned()));
+    daemon.kill();
+    daemon.restart("v");
+    assert_eq!(promise.check(&mut client(&daemon), "with its cache"), 0);
     daemon.stop();
 }
 

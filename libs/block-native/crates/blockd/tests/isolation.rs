@@ -78,6 +78,10 @@ impl Port for HangingPort {
         }
     }
 
+    fn push_out(&mut self) {
+        self.inner.push_out();
+    }
+
     fn cancel(&mut self, token: Token) {
         self.inner.cancel(token);
     }
@@ -135,9 +139,12 @@ struct Lab {
 impl Lab {
     fn start(choice: PortChoice) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("config.yaml"), CONFIG).unwrap();
+        Self::start_in(folder, Arc::new(Hang::default()), choice)
+    }
+
+    fn start_in(folder: TempDir, hang: Arc<Hang>, choice: PortChoice) -> Self {
         let config = folder.path().join("config.yaml");
-        fs::write(&config, CONFIG).unwrap();
-        let hang = Arc::new(Hang::default());
         let own = Arc::clone(&hang);
         let open_port = move || -> io::Result<Box<dyn Port>> {
             let (inner, hang) = (open(choice)?, Arc::clone(&own));
@@ -148,11 +155,19 @@ impl Lab {
         let words = ["serve", "--config", path(&config), "--sockets", path(&sockets)];
         let Ok(Command::Serve { options, .. }) = parse(words.map(Into::into)) else { panic!() };
         let daemon = start_with(options, None, &access).unwrap();
-        Self { folder, daemon, hang }
+        let lab = Self { folder, daemon, hang };
+        if !lab.hang.on.load(Ordering::SeqCst) {
+            wait_until("all is served", || ["v", "w"].iter().all(|it| lab.serves(it)));
+        }
+        lab
     }
 
     fn path(&self, file: &str) -> PathBuf {
         self.folder.path().join(file)
+    }
+
+    fn serves(&self, volume: &str) -> bool {
+        UnixStream::connect(self.path(&format!("sockets/{volume}.sock"))).is_ok()
     }
 
     fn client(&self, volume: &str) -> Client {
@@ -160,14 +175,25 @@ impl Lab {
     }
 
     fn call(&self, call: &str, arguments: &Value) -> Value {
+        let mut answer = self.answer(call, arguments);
+        assert_eq!(answer.get("error"), None, "{call}");
+        answer["result"].take()
+    }
+
+    fn answer(&self, call: &str, arguments: &Value) -> Value {
         let mut socket = UnixStream::connect(self.path("sockets/blockd.control.sock")).unwrap();
         let request = json!({ "version": 1, "id": 3, "call": call, "arguments": arguments });
         writeln!(socket, "{request}").unwrap();
         let mut line = String::new();
         BufReader::new(socket).read_line(&mut line).unwrap();
-        let mut answer: Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(answer.get("error"), None, "{call}");
-        answer["result"].take()
+        serde_json::from_str(&line).unwrap()
+    }
+
+    /// The volumes of the first pool.
+    fn volumes(&self) -> Vec<String> {
+        let pool = self.call("status", &json!(null))["pools"][0].take();
+        let volumes = pool["engine"]["volumes"].as_array().unwrap();
+        volumes.iter().map(|it| it["name"].as_str().unwrap().to_owned()).collect()
     }
 
     /// The first pool, and the state of one of its disks.
@@ -317,4 +343,97 @@ fn a_pool_without_redundancy_waits_for_its_disk_and_says_so() {
         let pool = lab.call("status", &json!(null))["pools"][1].take();
         pool["reactor"]["silentDisks"] == json!([])
     });
+}
+
+/// A daemon used to open no socket before all pools were open, so that one whose disk hung kept all
+/// volumes away until its operations timed out.
+#[test]
+fn a_pool_whose_disk_hangs_while_it_opens_holds_up_no_other_and_is_served_when_it_has_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("config.yaml"), CONFIG).unwrap();
+    let mut lab = Lab::start_in(folder, Arc::new(Hang::default()), PORTS[0]);
+    write(&mut lab.client("w"), 0, &[7; 4096]);
+    assert!(lab.daemon.shut_down().is_empty());
+    let folder = std::mem::replace(&mut lab.folder, tempfile::tempdir().unwrap());
+    drop(lab);
+
+    let hang = Arc::new(Hang::default());
+    hang.set(&folder.path().join("c.img"));
+    let lab = Lab::start_in(folder, hang, PORTS[0]);
+    let mut v = lab.client("v");
+    write(&mut v, 0, &[7; 4096]);
+    lab.call("snapshot-create", &json!({ "volume": "v", "name": "s" }));
+    assert!(!lab.serves("w"));
+    let state = || lab.call("status", &json!(null))["pools"][1]["state"]["phase"].take();
+    assert_eq!(state(), "starting");
+
+    lab.hang.end();
+    wait_until("the pool is served", || state() == "running" && lab.serves("w"));
+    let mut w = lab.client("w");
+    w.request(READ, 0, 5, 0, 4096);
+    assert_eq!(w.simple(), (0, 5));
+    assert_eq!(w.take(4096), [7; 4096]);
+}
+
+/// A copy out of the second pool that stands still, since the disk there hangs.
+fn copying(lab: &Lab) {
+    let mut w = lab.client("w");
+    for at in 0..16 {
+        write(&mut w, at * MIB, &vec![7; 1 << 20]);
+    }
+    drop(w);
+    lab.call("snapshot-create", &json!({ "volume": "w", "name": "s" }));
+    lab.call("pool-checkpoint", &json!({ "pool": "q" }));
+    lab.hang.set(&lab.path("c.img"));
+    let words =
+        json!({ "snapshot": "s", "name": "c", "linked": false, "pool": "p", "wait": false });
+    lab.call("volume-clone", &words);
+    assert_eq!(lab.volumes(), ["v", "copying:c", "c"]);
+    assert!(!lab.serves("c"));
+}
+
+#[test]
+fn a_copy_that_stands_still_holds_up_no_other_change_and_is_stopped_by_deleting_what_it_makes() {
+    let lab = Lab::start(PORTS[0]);
+    copying(&lab);
+    lab.call("volume-create", &json!({ "pool": "p", "name": "e", "sizeBytes": MIB }));
+    for (call, words) in [
+        ("snapshot-delete", json!({ "name": "s" })),
+        ("snapshot-create", json!({ "volume": "c", "name": "t" })),
+    ] {
+        let code = lab.answer(call, &words)["error"]["code"].take();
+        assert_eq!(code, "PUR_BLOCK_IN_USE", "{call}");
+    }
+    let copy = lab.daemon.copies.of("c").unwrap();
+    std::thread::scope(|threads| {
+        let deleted = threads.spawn(|| lab.call("volume-delete", &json!({ "name": "c" })));
+        wait_until("the copy is told to stop", || copy.stops());
+        lab.hang.end();
+        // Whoever asks wakes the pool's thread.
+        wait_until("it is deleted", || {
+            lab.call("status", &json!(null));
+            deleted.is_finished()
+        });
+    });
+    assert_eq!(lab.volumes(), ["v", "e"]);
+    assert!(lab.daemon.copies.of("c").is_none());
+}
+
+#[test]
+fn what_a_copy_that_was_cut_off_has_left_is_not_served_and_begun_again_by_the_same_call() {
+    let lab = Lab::start(PORTS[0]);
+    copying(&lab);
+    let copy = lab.daemon.copies.of("c").unwrap();
+    lab.daemon.copies.stop_all(Duration::ZERO);
+    lab.hang.end();
+    wait_until("it has ended", || {
+        lab.call("status", &json!(null));
+        copy.wait(Duration::ZERO).is_err_and(|error| error.to_string().contains("stopped"))
+    });
+    assert_eq!(lab.volumes(), ["v", "copying:c", "c"]);
+    assert!(!lab.serves("c"), "a part is not served as the whole");
+    let words = json!({ "snapshot": "s", "name": "c", "linked": false, "pool": "p" });
+    lab.call("volume-clone", &words);
+    assert_eq!(lab.volumes(), ["v", "c"]);
+    read_all(&mut lab.client("c"), 16 * MIB, |_| 7);
 }

@@ -78,6 +78,8 @@ impl Port for VirtualDisks {
         self.under_way.insert((*free_at, self.next), (token, operation));
     }
 
+    fn push_out(&mut self) {}
+
     fn cancel(&mut self, _: Token) {}
 
     fn wait(&mut self, _: Option<Duration>, completions: &mut Vec<Completion>) -> io::Result<()> {
@@ -199,8 +201,9 @@ impl Lab {
         let now = Nanoseconds(self.disks.now);
         self.pool.advance(now);
         while let Some(io) = self.pool.next_io() {
-            self.gates[io.disk.0 as usize].submit(io, now, &mut self.disks);
+            self.gates[io.disk.0 as usize].submit(io, now);
         }
+        self.gates.iter_mut().for_each(|gate| gate.push_out(&mut self.disks));
         while let Some(reply) = self.pool.next_control_reply() {
             self.called.push(reply.result.unwrap());
         }
@@ -219,8 +222,10 @@ impl Lab {
             let Token::Disk(disk, id) = completion.token else { panic!("of no disk") };
             let now = Nanoseconds(self.disks.now);
             let gate = &mut self.gates[disk.0 as usize];
-            if let Ended::Done(done) = gate.complete(id, completion, now, &mut self.disks) {
-                self.pool.complete(done);
+            match gate.complete(id, completion, now, &mut self.disks) {
+                Ended::Done(done) => self.pool.complete(done),
+                Ended::AllDone(all) => all.into_iter().for_each(|done| self.pool.complete(done)),
+                Ended::Nothing | Ended::Answers => {}
             }
         }
     }

@@ -3,11 +3,13 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
+use purlin_ec_core::crc32c;
+
 use super::catalogue::Base;
 use super::core::Core;
 use super::entry::Place;
 use super::geometry::FAN_OUT;
-use super::layout::{Superblock, written_format};
+use super::layout::written_format;
 use super::pages::{Pointer, child, set_child};
 use super::tasks;
 use crate::buffer::{BLOCK_BYTES, Buffer};
@@ -33,7 +35,7 @@ impl Core {
         let changes_through = self.log.borrow().applied;
         self.state_format.set(written_format());
         let state = self.write_state(changes_through);
-        let state_crc = crc32c::crc32c(&state);
+        let state_crc = crc32c(&state);
         let state_bytes = state.len() as u64;
         let buffer = Buffer::copy_of(&state);
         let blocks = buffer.blocks() as u64;
@@ -49,50 +51,6 @@ impl Core {
         self.log.borrow_mut().set_tail(tail);
         self.write_superblocks(state_bytes, state_crc).await?;
         self.let_go(&old_places, old_blocks);
-        Ok(())
-    }
-
-    /// Writes a superblock of the next generation to every usable disk, and flushes.
-    ///
-    /// # Errors
-    /// [`BlockError::Closed`] if no disk took it.
-    pub async fn write_superblocks(
-        self: &Rc<Self>,
-        state_bytes: u64,
-        state_crc: u32,
-    ) -> Result<(), BlockError> {
-        let generation = self.generation.get() + 1;
-        self.stored_state.set((state_bytes, state_crc));
-        let superblocks: Vec<_> = {
-            let (members, log) = (self.members.borrow(), self.log.borrow());
-            let usable = members.iter().filter(|member| member.is_usable());
-            let each = usable.map(|member| Superblock {
-                format: self.state_format.get(),
-                pool: self.pool.get(),
-                disk: member.id,
-                log_is_empty: self.closing.get() && log.is_empty(),
-                generation,
-                log_start: member.log.start,
-                log_blocks: member.log.blocks,
-                tail: log.tail,
-                state_bytes,
-                state_crc,
-                state: self.state.get().0,
-                epochs: log.epochs.clone(),
-            });
-            each.collect()
-        };
-        let writes = superblocks.into_iter().map(|superblock| {
-            let core = Rc::clone(self);
-            let place = superblock_place(superblock.disk, generation);
-            async move { core.write(place, vec![superblock.to_block()], IoClass::Destage).await }
-        });
-        let results = tasks::all(writes.collect()).await;
-        self.flush_disks(IoClass::Destage).await;
-        if results.iter().all(Result::is_err) || self.members.borrow().usable().is_empty() {
-            return Err(BlockError::Closed { reason: "no disk takes a superblock".into() });
-        }
-        self.generation.set(generation);
         Ok(())
     }
 
@@ -160,7 +118,7 @@ impl Core {
                 }
             }
         }
-        let crc = crc32c::crc32c(page.as_bytes());
+        let crc = crc32c(page.as_bytes());
         let kept = Rc::new(Buffer::copy_of(page.as_bytes()));
         let places = self.write_copies(key, page, false).await?;
         let pointer = Pointer { places, generation: self.generation.get() + 1, crc };
@@ -213,11 +171,6 @@ impl Core {
             BlockError::NoSpace
         }
     }
-}
-
-/// Where the superblock of a generation is: they take turns, so that the last one stays whole.
-pub fn superblock_place(disk: DiskId, generation: u64) -> Place {
-    Place::new(disk, generation % 2)
 }
 
 /// The bytes of whole blocks that hold `bytes` bytes.

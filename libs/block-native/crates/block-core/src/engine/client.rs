@@ -53,7 +53,8 @@ impl Core {
                 self.write_blocks(head, offset / BLOCK, slices).await?;
                 self.end_write(fua).await
             }
-            RequestOp::Zero { offset, length, fua } => {
+            RequestOp::Zero { offset, length, fua }
+            | RequestOp::Discard { offset, length, fua } => {
                 let head = self.check(volume, offset, length, true)?;
                 self.check_trim_stall()?;
                 self.zero_blocks(head, offset / BLOCK, length / BLOCK).await?;
@@ -89,7 +90,7 @@ impl Core {
     }
 
     /// The head of a volume, if the range is within it.
-    fn check(
+    pub fn check(
         &self,
         volume: VolumeId,
         offset: u64,

@@ -14,6 +14,7 @@ use super::log::Log;
 use super::members::Members;
 use super::pages::{Pages, Pointer};
 use super::queue::Queue;
+use super::quick_read::QuickRead;
 use super::rebuild::Rebuild;
 use super::reserve::Reservations;
 use super::scrub::Scrub;
@@ -45,11 +46,17 @@ impl Counters {
     }
 }
 
+/// Who waits for an operation of a disk.
+enum Awaiter {
+    Task(Promise<IoResult>),
+    Client(QuickRead),
+}
+
 /// Operations that disks have not answered. An id is its place here under a number that counts up,
 /// so that a late answer is nobody else's.
 #[derive(Default)]
 struct Waiting {
-    places: Vec<Option<(IoId, Promise<IoResult>)>>,
+    places: Vec<Option<(IoId, Awaiter)>>,
     free: Vec<usize>,
     next: u64,
 }
@@ -58,22 +65,22 @@ struct Waiting {
 const PLACE_BITS: u32 = 24;
 
 impl Waiting {
-    fn insert(&mut self, answer: Promise<IoResult>) -> IoId {
+    fn insert(&mut self, awaiter: Awaiter) -> IoId {
         let place = self.free.pop().unwrap_or_else(|| {
             self.places.push(None);
             self.places.len() - 1
         });
         let id = IoId(self.next << PLACE_BITS | place as u64);
         self.next += 1;
-        self.places[place] = Some((id, answer));
+        self.places[place] = Some((id, awaiter));
         id
     }
 
-    fn take(&mut self, id: IoId) -> Option<Promise<IoResult>> {
+    fn take(&mut self, id: IoId) -> Option<Awaiter> {
         let place = usize::try_from(id.0 & ((1 << PLACE_BITS) - 1)).ok()?;
-        let (_, answer) = self.places.get_mut(place)?.take_if(|waiting| waiting.0 == id)?;
+        let (_, awaiter) = self.places.get_mut(place)?.take_if(|waiting| waiting.0 == id)?;
         self.free.push(place);
-        Some(answer)
+        Some(awaiter)
     }
 }
 
@@ -230,28 +237,41 @@ impl Core {
             answer.keep(Err(DiskError::Gone));
             return awaited;
         };
-        self.issue(handle, class, op, answer);
+        self.issue(handle, class, op, Awaiter::Task(answer));
         awaited
+    }
+
+    /// Asks a disk for a block that no task waits for.
+    pub fn issue_quick(&self, disk: DiskHandle, class: IoClass, op: DiskOp, read: QuickRead) {
+        self.issue(disk, class, op, Awaiter::Client(read));
     }
 
     /// Asks a device that is not known as a disk of the pool yet.
     pub fn io_raw(&self, handle: DiskHandle, class: IoClass, op: DiskOp) -> Awaited<IoResult> {
         let (answer, awaited) = promise();
-        self.issue(handle, class, op, answer);
+        self.issue(handle, class, op, Awaiter::Task(answer));
         awaited
     }
 
-    fn issue(&self, disk: DiskHandle, class: IoClass, op: DiskOp, answer: Promise<IoResult>) {
-        let id = self.waiting.borrow_mut().insert(answer);
+    fn issue(&self, disk: DiskHandle, class: IoClass, op: DiskOp, awaiter: Awaiter) {
+        let id = self.waiting.borrow_mut().insert(awaiter);
         self.queue.borrow_mut().push(DiskIo { id, disk, class, op });
     }
 
     /// Takes a disk's answer.
-    pub fn complete(&self, done: DiskDone) {
+    pub fn complete(self: &Rc<Self>, done: DiskDone) {
         let waiting = self.waiting.borrow_mut().take(done.id);
-        if let Some(answer) = waiting {
-            answer.keep(done.result);
+        match waiting {
+            Some(Awaiter::Task(answer)) => answer.keep(done.result),
+            Some(Awaiter::Client(read)) => self.end_quick(read, done.result),
+            None => {}
         }
+    }
+
+    /// Drops who waits for disks.
+    pub fn forget_waiting(&self) {
+        let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
+        drop(waiting);
     }
 
     /// Ends the pool: what waits is dropped, and new requests are refused.

@@ -10,6 +10,7 @@ use super::layout::{Epoch, SUPERBLOCKS};
 use super::members::Member;
 use super::ring::Ring;
 use super::space::Space;
+use super::superblocks::Lacking;
 use super::tasks;
 use crate::buffer::{BLOCK_BYTES, Slice};
 use crate::control::{DiskId, DiskSpec, DiskState, PoolSpec};
@@ -134,6 +135,7 @@ pub fn new_member(
         written: 0,
         flushed: 0,
         reads: 0,
+        lacking: Lacking::BOTH,
         moved_bytes: 0,
     })
 }

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use purlin_ec_core::crc32c;
+
 use super::core::Core;
 use super::entry::{Entry, Place};
 use super::layers::{LogBlock, Whole};
@@ -385,7 +387,7 @@ pub fn poison(entry: &mut Entry, lost: u64) {
     for block in (0..64).filter(|block| lost >> block & 1 == 1) {
         entry.present |= 1 << block;
         // The checksum of the zeros that stand there, turned over.
-        let zeros = crc32c::crc32c(&[0; 4096]);
+        let zeros = crc32c(&[0; 4096]);
         entry.set_checksum(block, !zeros);
     }
 }

@@ -4,9 +4,10 @@ use std::rc::Rc;
 
 use super::core::Core;
 use super::create::new_member;
-use super::layout::{Found, SUPERBLOCKS, Superblock};
+use super::layout::SUPERBLOCKS;
 use super::members::Member;
-use crate::buffer::{BLOCK_BYTES, Buffer, Slice};
+use super::superblocks::Told;
+use crate::buffer::{BLOCK_BYTES, Slice};
 use crate::control::{ControlAnswer, ControlOp, DiskId, DiskSpec, DiskState};
 use crate::disk::{DiskHandle, DiskOp, IoClass};
 use crate::error::BlockError;
@@ -205,19 +206,9 @@ impl Core {
     }
 
     async fn return_disk(self: &Rc<Self>, disk: &DiskSpec) -> Answered {
-        let mut found: Option<Superblock> = None;
-        for block in 0..SUPERBLOCKS {
-            let at = block * BLOCK_BYTES as u64;
-            let op = DiskOp::Read { at, buffer: Buffer::zeroed(1) };
-            let read = self.io_raw(disk.handle, IoClass::Client, op).await;
-            let Ok(Some(buffer)) = read else { continue };
-            if let Found::Superblock(superblock) = Superblock::from_block(buffer.as_bytes())
-                && found.as_ref().is_none_or(|found| found.generation < superblock.generation)
-            {
-                found = Some(*superblock);
-            }
-        }
-        let Some(superblock) = found.filter(|found| found.pool == self.pool.get()) else {
+        let found = self.read_superblocks(disk.handle).await?;
+        let ours = |told: &Told| told.superblock.pool == self.pool.get();
+        let Some(Told { superblock, lacking }) = found.filter(ours) else {
             let found = "no superblock of this pool".to_string();
             return Err(BlockError::ForeignDisk { handle: disk.handle.0, found });
         };
@@ -234,6 +225,7 @@ impl Core {
             member.name.clone_from(&disk.name);
             member.domains.clone_from(&disk.domains);
             member.written += 1;
+            member.lacking = lacking;
         }
         self.join(&[id]).await?;
         Ok(ControlAnswer::Disk(id))

@@ -67,6 +67,13 @@ impl Shape {
     }
 }
 
+/// Where one block is, and what must be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spot {
+    pub place: Place,
+    pub checksum: u32,
+}
+
 /// A stripe in the map.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -144,6 +151,37 @@ impl Entry {
         Some(Self { birth, shape, present, places, checksums })
     }
 
+    /// Where to read block `block` of an entry, of which nothing else is looked at: of equal shards
+    /// on the disk that `reads` says was asked least. `None` where nothing is stored, or where it
+    /// cannot be had from its own place alone; `reads` gives none of a disk that is not usable.
+    pub fn spot(bytes: &[u8], block: usize, reads: impl Fn(Place) -> Option<u64>) -> Option<Spot> {
+        let word = |at: usize| {
+            let bytes = bytes.get(at..)?.first_chunk();
+            bytes.map(|bytes| u64::from_le_bytes(*bytes))
+        };
+        let [data, parity, shard_blocks] = *bytes.get(8..)?.first_chunk()?;
+        let [data, parity, rows] = [data, parity, shard_blocks].map(usize::from);
+        let present = word(16)?;
+        if data == 0 || rows == 0 || block >= data * rows || present >> block & 1 == 0 {
+            return None;
+        }
+        let place = |shard: usize| word(24 + shard * 8).map(Place);
+        let least = |shard: usize| {
+            let place = place(shard).filter(|place| place.is_somewhere())?;
+            Some((reads(place)?, place))
+        };
+        let place = if data == 1 {
+            // The first of those that were asked least, as everywhere.
+            let found = (0..=parity).filter_map(least).min_by_key(|&(reads, _)| reads)?;
+            found.1
+        } else {
+            least(block / rows)?.1
+        };
+        let checksum = *bytes.get(24 + (data + parity) * 8 + block * 4..)?.first_chunk()?;
+        let row = (block % rows) as u64;
+        Some(Spot { place: Place(place.0 + row), checksum: u32::from_le_bytes(checksum) })
+    }
+
     /// Bytes of an entry of this many places and checksums.
     pub const fn size_bytes(places: usize, checksums: usize) -> usize {
         24 + places * 8 + checksums * 4
@@ -168,5 +206,36 @@ mod tests {
         assert_eq!(writer.bytes.len(), Entry::size_bytes(6, 24));
         assert_eq!(Entry::read(&mut Reader::new(&writer.bytes)), Some(entry));
         assert_eq!(Entry::read(&mut Reader::new(&[0; 200])), None);
+    }
+
+    #[test]
+    fn a_spot_is_where_the_whole_entry_says() {
+        for (data, parity) in [(1, 0), (1, 2), (4, 2)] {
+            let shape = Shape { data, parity, shard_blocks: 4 };
+            let shards = u16::try_from(shape.shards()).unwrap();
+            let entry = Entry {
+                birth: 9,
+                shape,
+                present: 0x0e,
+                places: (0..shards).map(|disk| Place::new(DiskId(disk + 1), 70)).collect(),
+                checksums: (100..).take(shape.checksums()).collect(),
+            };
+            let mut writer = Writer::default();
+            entry.write(&mut writer);
+            for block in 0..shape.data * 4 {
+                let (shard, row) = entry.split(block);
+                let chosen = if entry.shape.is_replicated() { shape.parity } else { shard };
+                // Of equal ones the last was read least.
+                let reads = |place: Place| Some(100 - u64::from(place.disk().0));
+                let found = Entry::spot(&writer.bytes, block, reads);
+                let wanted = entry.has(block).then(|| Spot {
+                    place: Place(entry.places[chosen].0 + row as u64),
+                    checksum: entry.checksum(shard, row),
+                });
+                assert_eq!(found, wanted, "{data}+{parity}, block {block}");
+                assert_eq!(Entry::spot(&writer.bytes, block, |_| None), None);
+            }
+        }
+        assert_eq!(Entry::spot(&[0; 200], 0, |_| Some(0)), None);
     }
 }

@@ -18,6 +18,8 @@
 //!  32  8  sequence number through which the log was durable    40 4 bytes of records, records
 //! ```
 
+use purlin_ec_core::{crc32c, crc32c_append};
+
 use super::entry::Place;
 use super::wire::{Reader, Writer};
 use crate::buffer::{BLOCK_BYTES, Buffer, Slice};
@@ -212,7 +214,7 @@ impl BatchHeader {
 /// Bytes in whole blocks, their CRC-32C written at `crc_at`.
 fn seal(bytes: &[u8], crc_at: usize) -> Slice {
     let mut buffer = Buffer::copy_of(bytes);
-    let crc = crc32c::crc32c(buffer.as_bytes());
+    let crc = crc32c(buffer.as_bytes());
     buffer.as_bytes_mut()[crc_at..crc_at + 4].copy_from_slice(&crc.to_le_bytes());
     buffer.share()
 }
@@ -220,7 +222,7 @@ fn seal(bytes: &[u8], crc_at: usize) -> Slice {
 fn is_sealed(bytes: &[u8], crc_at: usize) -> bool {
     let Some((before, rest)) = bytes.split_at_checked(crc_at) else { return false };
     let Some((stored, after)) = rest.split_first_chunk::<4>() else { return false };
-    let crc = crc32c::crc32c_append(crc32c::crc32c_append(crc32c::crc32c(before), &[0; 4]), after);
+    let crc = crc32c_append(crc32c_append(crc32c(before), &[0; 4]), after);
     crc == u32::from_le_bytes(*stored)
 }
 

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
+use purlin_ec_core::crc32c;
+
 use super::core::Core;
 use super::entry::Place;
 use super::layers::LogBlock;
@@ -16,7 +18,7 @@ use crate::disk::IoClass;
 use crate::error::BlockError;
 
 /// Most batches on their way. More would be smaller, and what is answered would wait for them.
-const IN_FLIGHT_MAX: usize = 4;
+const IN_FLIGHT_MAX: usize = 2;
 /// Most data blocks of a batch and most bytes of its records: a batch is at most about 1 MiB.
 const BATCH_BLOCKS_MAX: usize = 256;
 const RECORD_BYTES_MAX: usize = 12 * BLOCK_BYTES;
@@ -146,7 +148,7 @@ impl Core {
             let Some(item) = log.pending.pop_front() else { break };
             item.record.write(&mut writer);
             records.push(item.record);
-            data.extend(item.slices);
+            item.slices.iter().for_each(|slice| slice.append_to(&mut data));
             done.push(item.done);
             data_blocks += blocks;
             if change {
@@ -404,7 +406,7 @@ impl Core {
             let from = Place(place.0 + skip + u64::from(first.index));
             let Ok(buffer) = self.read(from, blocks.len(), class).await else { continue };
             let each = buffer.as_bytes().chunks(BLOCK_BYTES).zip(blocks);
-            if each.into_iter().all(|(bytes, block)| crc32c::crc32c(bytes) == block.checksum) {
+            if each.into_iter().all(|(bytes, block)| crc32c(bytes) == block.checksum) {
                 return Ok(buffer);
             }
             self.want_cycle();

@@ -6,6 +6,7 @@ use super::core::{Core, Counters};
 use super::entry::Place;
 use super::ring::Ring;
 use super::space::Space;
+use super::superblocks::Lacking;
 use super::tasks;
 use crate::buffer::{BLOCK_BYTES, Buffer, Slice};
 use crate::control::{DiskId, DiskState};
@@ -28,6 +29,8 @@ pub struct Member {
     pub flushed: u64,
     /// Reads given to it, for the balance.
     pub reads: u64,
+    /// Its superblocks that are to be written beside the one whose turn it is.
+    pub lacking: Lacking,
     /// Bytes read and written to move and rebuild stripes.
     pub moved_bytes: u64,
 }
@@ -183,7 +186,7 @@ impl Core {
     }
 
     /// Counts an error and decides whether the disk is still to be used.
-    fn note_error(self: &Rc<Self>, disk: DiskId, error: DiskError, writing: bool) {
+    pub fn note_error(self: &Rc<Self>, disk: DiskId, error: DiskError, writing: bool) {
         let redundant = self.policy.get().copies() > 1;
         let mut members = self.members.borrow_mut();
         let Some(member) = members.get_mut(disk) else { return };

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use purlin_ec_core::crc32c;
+
 use super::checkpoint::blocks_of;
 use super::core::Core;
 use super::entry::Place;
-use super::layout::{EPOCHS_MAX, Epoch, FORMAT, Found, SUPERBLOCKS, Superblock};
+use super::layout::{EPOCHS_MAX, Epoch, Superblock};
+use super::superblocks::Told;
 use super::tasks;
 use crate::buffer::{BLOCK_BYTES, Buffer};
 use crate::control::{DiskId, DiskSpec, DiskState};
@@ -21,12 +24,13 @@ impl Core {
     /// [`BlockError::NoSuperblock`], [`BlockError::NewerFormat`], [`BlockError::ForeignDisk`] of a
     /// disk of another pool, [`BlockError::DisksMissing`], [`BlockError::Damaged`].
     pub async fn open(self: &Rc<Self>, disks: Vec<DiskSpec>) -> Result<(), BlockError> {
-        let found = self.read_superblocks(&disks).await?;
-        let newest = found.iter().max_by_key(|(_, superblock)| superblock.generation);
-        let Some(newest) = newest.map(|(_, superblock)| superblock.clone()) else {
+        let found = self.read_all_superblocks(&disks).await?;
+        let newest = found.iter().max_by_key(|(_, told)| told.superblock.generation);
+        let Some(newest) = newest.map(|(_, told)| told.superblock.clone()) else {
             return Err(BlockError::NoSuperblock);
         };
-        if let Some((disk, other)) = found.iter().find(|(_, other)| other.pool != newest.pool) {
+        let foreign = |(_, told): &&(DiskSpec, Told)| told.superblock.pool != newest.pool;
+        if let Some((disk, Told { superblock: other, .. })) = found.iter().find(foreign) {
             let found = format!("disk {} of pool {}", other.disk.0, other.pool);
             return Err(BlockError::ForeignDisk { handle: disk.handle.0, found });
         }
@@ -35,7 +39,9 @@ impl Core {
         self.state_format.set(newest.format);
         let handles: BTreeMap<DiskId, (DiskHandle, u64)> = found
             .iter()
-            .map(|(disk, block)| (block.disk, (disk.handle, block.generation)))
+            .map(|(disk, Told { superblock, .. })| {
+                (superblock.disk, (disk.handle, superblock.generation))
+            })
             .collect();
         let state = self.read_stored_state(&newest, &handles).await?;
         let stored = self.read_state(&state, newest.format).ok_or_else(|| BlockError::Damaged {
@@ -68,29 +74,15 @@ impl Core {
         self.begin_epoch().await
     }
 
-    /// Every disk's newest superblock.
-    async fn read_superblocks(
+    /// What the superblocks of every disk say that has some.
+    async fn read_all_superblocks(
         self: &Rc<Self>,
         disks: &[DiskSpec],
-    ) -> Result<Vec<(DiskSpec, Superblock)>, BlockError> {
+    ) -> Result<Vec<(DiskSpec, Told)>, BlockError> {
         let mut all = Vec::new();
         for disk in disks {
-            let mut newest: Option<Superblock> = None;
-            for block in 0..SUPERBLOCKS {
-                let Some(buffer) = self.read_raw(disk.handle, block, 1).await else { continue };
-                match Superblock::from_block(buffer.as_bytes()) {
-                    Found::Newer(found) => {
-                        return Err(BlockError::NewerFormat { found, known: FORMAT });
-                    }
-                    Found::Superblock(found)
-                        if newest.as_ref().is_none_or(|n| n.generation < found.generation) =>
-                    {
-                        newest = Some(*found);
-                    }
-                    _ => {}
-                }
-            }
-            all.extend(newest.map(|superblock| (disk.clone(), superblock)));
+            let told = self.read_superblocks(disk.handle).await?;
+            all.extend(told.map(|told| (disk.clone(), told)));
         }
         Ok(all)
     }
@@ -122,7 +114,7 @@ impl Core {
             let Some(buffer) = self.read_raw(handle, place.block(), blocks).await else { continue };
             let length = usize::try_from(newest.state_bytes).unwrap_or(0);
             let bytes = &buffer.as_bytes()[..length];
-            if crc32c::crc32c(bytes) == newest.state_crc {
+            if crc32c(bytes) == newest.state_crc {
                 return Ok(bytes.to_vec());
             }
         }
@@ -133,14 +125,11 @@ impl Core {
     }
 
     /// Matches devices with members, and decides whether enough of them are there.
-    fn attach(
-        self: &Rc<Self>,
-        found: &[(DiskSpec, Superblock)],
-        newest: u64,
-    ) -> Result<(), BlockError> {
+    fn attach(self: &Rc<Self>, found: &[(DiskSpec, Told)], newest: u64) -> Result<(), BlockError> {
         let mut members = self.members.borrow_mut();
-        for (disk, superblock) in found {
+        for (disk, Told { superblock, lacking }) in found {
             let Some(member) = members.get_mut(superblock.disk) else { continue };
+            member.lacking = *lacking;
             member.handle = Some(disk.handle);
             member.name.clone_from(&disk.name);
             member.domains.clone_from(&disk.domains);

@@ -12,6 +12,8 @@
 use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 
+use purlin_ec_core::crc32c;
+
 use super::core::{Core, Guard};
 use super::entry::Place;
 use super::references::References;
@@ -276,6 +278,16 @@ impl Pages {
 }
 
 impl Core {
+    /// While a checkpoint writes pages, a page above still names one below as it was when dirty.
+    fn newest(&self, pointer: &Pointer) -> Pointer {
+        self.moved.borrow().get(&pointer.key()).copied().unwrap_or(*pointer)
+    }
+
+    /// The page a pointer names, if it is in memory.
+    pub fn page_in_memory(&self, pointer: &Pointer) -> Option<Rc<Buffer>> {
+        self.pages.borrow_mut().cached(self.newest(pointer).key())
+    }
+
     /// The page a pointer names, from memory or from the first disk that has it whole. Copies that
     /// are not are written again: pages are never overwritten, so this cannot be too late.
     ///
@@ -286,8 +298,7 @@ impl Core {
         pointer: &Pointer,
         class: IoClass,
     ) -> Result<Rc<Buffer>, BlockError> {
-        // While a checkpoint writes pages, a page above still names one below as it was when dirty.
-        let pointer = self.moved.borrow().get(&pointer.key()).copied().unwrap_or(*pointer);
+        let pointer = self.newest(pointer);
         let key = pointer.key();
         if let Some(page) = self.pages.borrow_mut().cached(key) {
             return Ok(page);
@@ -296,7 +307,7 @@ impl Core {
         let mut bad = Vec::new();
         for place in pointer.places.into_iter().filter(|place| place.is_somewhere()) {
             match self.read(place, 1, class).await {
-                Ok(page) if crc32c::crc32c(page.as_bytes()) == pointer.crc => {
+                Ok(page) if crc32c(page.as_bytes()) == pointer.crc => {
                     let page = Rc::new(page);
                     self.pages.borrow_mut().keep(key, Rc::clone(&page));
                     self.mend_page(&page, bad, guard);

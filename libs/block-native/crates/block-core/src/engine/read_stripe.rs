@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use purlin_ec_core::{ShardIndex, ShardSet};
+use purlin_ec_core::{ShardIndex, ShardSet, crc32c};
 
 use super::core::Core;
 use super::entry::{Entry, Place};
@@ -216,6 +216,6 @@ pub fn is_right(entry: &Entry, shard: usize, row: usize, bytes: &[u8]) -> bool {
     bytes.chunks(BLOCK_BYTES).enumerate().all(|(at, block)| {
         let row = row + at;
         (entry.shape.is_replicated() && !entry.has(row))
-            || crc32c::crc32c(block) == entry.checksum(shard, row)
+            || crc32c(block) == entry.checksum(shard, row)
     })
 }

@@ -20,12 +20,13 @@ use crate::control::DiskState;
 use crate::disk::IoClass;
 use crate::error::BlockError;
 
-/// Most stripes that are moved or written anew in one cycle, and how many are when somebody waits
-/// for the cycle's end: the log, which goes home with the next one, or an owner's call.
-const STRIPES_A_CYCLE: usize = 4096;
+/// Most stripes that are moved or written anew in one cycle: seconds of fast disks, since while a
+/// cycle ends recovery uses none of its share. And how many are when somebody waits for the cycle's
+/// end: the log, which goes home with the next one, or an owner's call.
+const STRIPES_A_CYCLE: usize = 32_768;
 const STRIPES_A_SHORT_CYCLE: usize = 64;
 /// Most stripes looked at in one cycle.
-const LOOKS_A_CYCLE: usize = 65_536;
+const LOOKS_A_CYCLE: usize = 131_072;
 /// Stripes worked on at once: with shards of 64 KiB they are 1 MiB of each of four disks.
 const STRIPES_AT_ONCE: usize = 64;
 /// How many stripes change the map before changed pages are looked at.

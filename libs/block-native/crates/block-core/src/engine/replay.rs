@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use purlin_ec_core::crc32c;
+
 use super::core::Core;
 use super::entry::{Entry, Place};
 use super::layout::{BatchHeader, Epoch};
@@ -223,7 +225,7 @@ impl Core {
             _ => &[],
         });
         let data = bytes[header.header_blocks * BLOCK_BYTES..].chunks(BLOCK_BYTES);
-        let right = checksums.zip(data).all(|(crc, block)| crc32c::crc32c(block) == *crc);
+        let right = checksums.zip(data).all(|(crc, block)| crc32c(block) == *crc);
         let batch = found.entry(header.sequence).or_insert_with(|| Found {
             records,
             header_blocks: header.header_blocks as u64,

@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use purlin_ec_core::crc32c;
+
 use super::core::{Core, Counters};
 use super::pages::{Pointer, child};
 use super::tree::{Root, leaf_entry, leaf_slot, slot};
@@ -240,7 +242,7 @@ impl Core {
         let mut repaired = 0;
         for place in pointer.places.into_iter().filter(|&place| self.should_have(place)) {
             let read = self.read(place, 1, IoClass::Scrub).await;
-            if read.is_ok_and(|read| crc32c::crc32c(read.as_bytes()) == pointer.crc) {
+            if read.is_ok_and(|read| crc32c(read.as_bytes()) == pointer.crc) {
                 continue;
             }
             let slice = Buffer::copy_of(page.as_bytes()).share();

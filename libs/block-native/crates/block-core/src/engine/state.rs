@@ -10,6 +10,7 @@ use super::pages::Pointer;
 use super::records;
 use super::ring::Ring;
 use super::space::Space;
+use super::superblocks::Lacking;
 use super::tree::Root;
 use super::wire::{Reader, Writer};
 use crate::control::{DiskId, DiskState, Limits, RecoverySpeed};
@@ -140,6 +141,7 @@ fn read_members(reader: &mut Reader<'_>, slot_blocks: u64) -> Option<Members> {
             written: 0,
             flushed: 0,
             reads: 0,
+            lacking: Lacking::default(),
             moved_bytes: 0,
         });
     }

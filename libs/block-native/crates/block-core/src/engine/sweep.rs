@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::rc::Rc;
 
+use purlin_ec_core::crc32c;
+
 use super::core::Core;
 use super::destage::Bytes;
 use super::entry::{Entry, Place};
@@ -16,9 +18,10 @@ use crate::disk::IoClass;
 use crate::error::BlockError;
 use crate::keys::KeyMap;
 
-/// Blocks of the log read with one operation, and with several before they go home.
+/// Blocks of the log read with one operation, and with several before they go home. Clients wait
+/// while so many are looked at, and while the map is changed for them.
 const RUN_BLOCKS_MAX: u64 = 256;
-const CHUNK_BLOCKS_MAX: u64 = 2048;
+const CHUNK_BLOCKS_MAX: u64 = 256;
 
 /// Blocks that went home: a bit for each block of a stripe.
 pub type Swept = KeyMap<u64, u64>;
@@ -145,7 +148,7 @@ impl Core {
                 let at = usize::try_from(at).unwrap_or_default();
                 let bytes = slice.blocks_at(at, 1);
                 debug_assert_eq!(bytes.len(), BLOCK_BYTES);
-                if crc32c::crc32c(bytes.as_bytes()) == logged.checksum {
+                if crc32c(bytes.as_bytes()) == logged.checksum {
                     let found = stripes.entry(stripe).or_default();
                     found.push((block, Bytes::Here(bytes, logged.checksum)));
                 }

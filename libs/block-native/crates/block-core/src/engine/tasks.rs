@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -14,6 +15,8 @@ type Ready = Arc<Mutex<VecDeque<usize>>>;
 
 struct TaskWaker {
     task: usize,
+    /// Whether it is to be polled anyway.
+    queued: AtomicBool,
     ready: Ready,
 }
 
@@ -23,13 +26,15 @@ impl Wake for TaskWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner).push_back(self.task);
+        if !self.queued.swap(true, Ordering::AcqRel) {
+            self.ready.lock().unwrap_or_else(PoisonError::into_inner).push_back(self.task);
+        }
     }
 }
 
 struct Task {
     work: Option<Work>,
-    waker: Waker,
+    woken: Arc<TaskWaker>,
 }
 
 /// All tasks of one pool, or of one cache.
@@ -49,10 +54,10 @@ impl Tasks {
         if let Some(slot) = tasks.get_mut(task) {
             slot.work = work;
         } else {
-            let waker = Waker::from(Arc::new(TaskWaker { task, ready: Arc::clone(&self.ready) }));
-            tasks.push(Task { work, waker });
+            let (queued, ready) = (AtomicBool::new(false), Arc::clone(&self.ready));
+            tasks.push(Task { work, woken: Arc::new(TaskWaker { task, queued, ready }) });
         }
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner).push_back(task);
+        tasks[task].woken.wake_by_ref();
     }
 
     /// Polls tasks until none can go on. Tells whether any could.
@@ -64,7 +69,9 @@ impl Tasks {
             ran = true;
             let (work, waker) = {
                 let mut tasks = self.all.borrow_mut();
-                (tasks[task].work.take(), tasks[task].waker.clone())
+                // What wakes it from here on is another poll.
+                tasks[task].woken.queued.store(false, Ordering::Release);
+                (tasks[task].work.take(), Waker::from(Arc::clone(&tasks[task].woken)))
             };
             let Some(mut work) = work else { continue };
             if work.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
@@ -145,16 +152,21 @@ impl Bell {
 
     /// Waits for the next ring.
     pub fn next(&self) -> NextRing<'_> {
-        NextRing { bell: self, since: self.rung.get() }
+        NextRing { bell: self, since: self.rung.get(), waits: false }
     }
 
     /// Waits until `holds` gives a value; it is asked at once and again after each ring.
     pub async fn until<T>(&self, mut holds: impl FnMut() -> Option<T>) -> T {
+        // A task is also polled for other things that it waits for: one waker for each ring does.
+        let mut waits_since = None;
         poll_fn(|context| {
             if let Some(value) = holds() {
                 return Poll::Ready(value);
             }
-            self.waiters.borrow_mut().push(context.waker().clone());
+            let rung = self.rung.get();
+            if waits_since.replace(rung) != Some(rung) {
+                self.waiters.borrow_mut().push(context.waker().clone());
+            }
             Poll::Pending
         })
         .await
@@ -165,16 +177,19 @@ impl Bell {
 pub struct NextRing<'a> {
     bell: &'a Bell,
     since: u64,
+    waits: bool,
 }
 
 impl Future for NextRing<'_> {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         if self.bell.rung.get() != self.since {
             return Poll::Ready(());
         }
-        self.bell.waiters.borrow_mut().push(context.waker().clone());
+        if !std::mem::replace(&mut self.waits, true) {
+            self.bell.waiters.borrow_mut().push(context.waker().clone());
+        }
         Poll::Pending
     }
 }
@@ -195,4 +210,43 @@ pub async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
         if pending { Poll::Pending } else { Poll::Ready(values.drain(..).flatten().collect()) }
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Once every poll of a waiting task left a waker with the bell, so that one that waited for
+    /// many things was polled more often with each ring.
+    #[test]
+    fn a_task_that_waits_for_many_rings_is_polled_once_for_each() {
+        let (tasks, bell) = (Tasks::default(), Rc::new(Bell::default()));
+        let (asked, ended) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
+        let waiting = (0..16).map(|_| {
+            let (bell, asked, ended) = (Rc::clone(&bell), Rc::clone(&asked), Rc::clone(&ended));
+            async move {
+                bell.until(|| {
+                    asked.set(asked.get() + 1);
+                    ended.get().then_some(())
+                })
+                .await;
+            }
+        });
+        let (waiting, (promise, awaited)) = (waiting.collect::<Vec<_>>(), promise());
+        tasks.spawn(async move {
+            all(waiting).await;
+            promise.keep(());
+        });
+        tasks.run();
+        for _ in 0..10 {
+            asked.set(0);
+            bell.ring();
+            tasks.run();
+            assert_eq!((asked.get(), bell.waiters.borrow().len()), (16, 16));
+        }
+        ended.set(true);
+        bell.ring();
+        tasks.run();
+        assert!(awaited.0.borrow().value.is_some());
+    }
 }

@@ -30,8 +30,12 @@ pub struct Lookup {
 
 /// The entry at `slot` of a leaf.
 pub fn leaf_entry(geometry: Geometry, page: &Buffer, slot: usize) -> Option<Entry> {
-    let bytes = &page.as_bytes()[slot * geometry.entry_bytes..][..geometry.entry_bytes];
-    Entry::read(&mut Reader::new(bytes))
+    Entry::read(&mut Reader::new(leaf_bytes(geometry, page, slot)))
+}
+
+/// The bytes of the entry at `slot` of a leaf.
+pub fn leaf_bytes(geometry: Geometry, page: &Buffer, slot: usize) -> &[u8] {
+    &page.as_bytes()[slot * geometry.entry_bytes..][..geometry.entry_bytes]
 }
 
 pub fn set_leaf_entry(geometry: Geometry, page: &mut Buffer, slot: usize, entry: Option<&Entry>) {

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use purlin_ec_core::crc32c;
+
 use super::core::{Core, Counters};
 use super::members::Member;
 use super::records::Record;
@@ -82,7 +84,7 @@ impl Core {
         let chunks = part.chunks(RECORD_BLOCKS_MAX.min(self.batch_blocks_max()));
         let last = chunks.len() - 1;
         for (at, part) in chunks.enumerate() {
-            let checksums = part.iter().map(|slice| crc32c::crc32c(slice.as_bytes())).collect();
+            let checksums = part.iter().map(|slice| crc32c(slice.as_bytes())).collect();
             let record = Record::Write { head, block, checksums };
             let outcome = self.append(record, part.to_vec());
             // Records are applied in their order, so the last one's holds as long as it has to.

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use purlin_ec_core::crc32c;
+
 use super::core::Core;
 use super::entry::{Entry, Place, Shape};
 use super::members::Member;
@@ -85,26 +87,38 @@ impl Core {
         self.plan_stripe(stripe, run).and_then(take)
     }
 
-    /// The writes of a coded stripe; fills in its checksums.
+    /// The writes of a coded stripe; fills in its checksums. The clients' bytes are where they were
+    /// received from there on until they are on their disks: parity alone takes memory.
     fn encode(&self, entry: &mut Entry, blocks: &Blocks) -> Vec<(Place, Vec<Slice>)> {
         let shape = entry.shape;
-        let mut whole = Buffer::zeroed(shape.shards() * shape.shard_blocks);
-        for (at, block) in blocks.iter().enumerate() {
-            if let Some(block) = block {
-                whole.as_bytes_mut()[at * BLOCK_BYTES..][..BLOCK_BYTES]
-                    .copy_from_slice(block.as_bytes());
+        let (rows, zero) = (shape.shard_blocks, Slice::zero_block());
+        let block = |at: usize| blocks.get(at).and_then(Option::as_ref).unwrap_or(&zero);
+        let mut parity = Buffer::of_any_bytes(shape.parity * rows);
+        let codec = self.codec(shape.data, shape.parity);
+        for row in 0..rows {
+            let data: Vec<&[u8]> =
+                (0..shape.data).map(|shard| block(shard * rows + row).as_bytes()).collect();
+            let parity = parity.as_bytes_mut().chunks_mut(BLOCK_BYTES);
+            let mut parity: Vec<&mut [u8]> = parity.skip(row).step_by(rows).collect();
+            let outcome = codec.encode(&data, &mut parity);
+            debug_assert!(outcome.is_ok(), "blocks of the wrong length");
+            let all = data.iter().copied().chain(parity.iter().map(|bytes| &**bytes));
+            for (shard, bytes) in all.enumerate() {
+                entry.checksums[shard * rows + row] = crc32c(bytes);
             }
         }
-        let shard_bytes = shape.shard_blocks * BLOCK_BYTES;
-        let coded =
-            self.codec(shape.data, shape.parity).encode_stripe(whole.as_bytes_mut(), shard_bytes);
-        debug_assert!(coded.is_ok(), "a stripe of the wrong length");
-        let checksums = whole.as_bytes().chunks(BLOCK_BYTES).map(crc32c::crc32c);
-        entry.checksums = checksums.collect();
-        let whole = whole.share();
-        let shard = |at| whole.blocks_at(at * shape.shard_blocks, shape.shard_blocks);
+        let parity = parity.share();
+        let shard = |shard: usize| {
+            let mut slices = Vec::new();
+            if shard < shape.data {
+                (0..rows).for_each(|row| block(shard * rows + row).append_to(&mut slices));
+            } else {
+                slices.push(parity.blocks_at((shard - shape.data) * rows, rows));
+            }
+            slices
+        };
         let writes = entry.places.iter().enumerate().filter(|(_, place)| place.is_somewhere());
-        writes.map(|(at, &place)| (place, vec![shard(at)])).collect()
+        writes.map(|(at, &place)| (place, shard(at))).collect()
     }
 }
 
@@ -114,9 +128,9 @@ fn replicate(entry: &mut Entry, blocks: &Blocks) -> Vec<(Place, Vec<Slice>)> {
     let mut end = None;
     for (at, block) in blocks.iter().enumerate() {
         let Some(block) = block else { continue };
-        entry.checksums[at] = crc32c::crc32c(block.as_bytes());
+        entry.checksums[at] = crc32c(block.as_bytes());
         match runs.last_mut().filter(|_| end == Some(at)) {
-            Some((_, slices)) => slices.push(block.clone()),
+            Some((_, slices)) => block.append_to(slices),
             None => runs.push((at as u64, vec![block.clone()])),
         }
         end = Some(at + 1);

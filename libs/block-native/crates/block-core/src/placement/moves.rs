@@ -100,10 +100,10 @@ impl<'a> Moves<'a> {
     /// Where no set lets a disk replace another directly, a third one can make room: from, by way
     /// of others, to. Every step is a move, so the shortest ways are taken.
     fn settle_by_detours(&mut self) {
-        for _ in 0..self.sets.len() {
+        for turn in 0..self.sets.len() {
             let starts: Vec<usize> =
                 (0..self.counts.len()).filter(|&disk| self.excess(disk) > 0).collect();
-            let Some(way) = starts.into_iter().find_map(|start| self.way_from(start)) else {
+            let Some(way) = starts.into_iter().find_map(|start| self.way_from(start, turn)) else {
                 return;
             };
             for step in way.windows(2) {
@@ -113,12 +113,14 @@ impl<'a> Moves<'a> {
         }
     }
 
-    /// The shortest chain of replacements from `start` to a disk with seats too few.
-    fn way_from(&self, start: usize) -> Option<Vec<usize>> {
+    /// A shortest chain of replacements from `start` to a disk with seats too few. With another
+    /// `turn` it goes by way of other disks: each of them is written once for it and read once.
+    fn way_from(&self, start: usize, turn: usize) -> Option<Vec<usize>> {
+        let disks = self.ground.disks.len();
         let mut came_from = vec![None; self.counts.len()];
         let mut queue = std::collections::VecDeque::from([start]);
         while let Some(disk) = queue.pop_front() {
-            for next in 0..self.ground.disks.len() {
+            for next in (0..disks).map(|at| (at + turn) % disks) {
                 let fresh = next != start && came_from[next].is_none();
                 if !fresh || self.best_place(disk, next).is_none() {
                     continue;

@@ -1,13 +1,17 @@
 //! What rebuilding lost disks asks of those that are left.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::control::DiskId;
 use crate::placement::groups::PgIndex;
+use crate::placement::rebuild_bound::Bound;
 use crate::placement::replan::{Expand, Wanted};
 use crate::placement::{PlacementError, PlacementTable, TableDisk};
 
-/// Rounds in which every placement group chooses its sources again.
+/// The stripes of a placement group choose their sources each for itself, so that a group reads
+/// from more disks than a stripe does: in so many parts.
+const PARTS: usize = 16;
+/// Rounds in which every part of a placement group chooses its sources again.
 const ROUNDS: usize = 8;
 
 /// A rebuild: from which disks each placement group reads, and what each disk has to do.
@@ -15,14 +19,16 @@ const ROUNDS: usize = 8;
 pub struct Rebuild {
     /// The table without the lost disks.
     pub table: PlacementTable,
-    /// The disks to read from, K of each placement group that lost something.
-    pub sources: Vec<(PgIndex, Vec<DiskId>)>,
+    /// Bytes to be read from each disk, K times a shard's of each placement group that lost
+    /// something.
+    pub sources: Vec<(PgIndex, BTreeMap<DiskId, u64>)>,
     /// Bytes each disk reads and writes, of those that can take part.
     pub disk_bytes: Vec<(DiskId, u64)>,
     /// The largest of them over their mean.
     pub spread: f64,
-    /// What no choice of sources and targets could be below: there may be few disks that the
-    /// fault domains let take over, and a stripe with no shard to spare is read from all it has.
+    /// What no placement whose disks fill evenly could be below: disks of unequal size have
+    /// unequal parts, there may be few that the fault domains let take over, and a stripe with no
+    /// shard to spare is read from all it has.
     pub least_spread: f64,
 }
 
@@ -46,7 +52,7 @@ impl PlacementTable {
             expand: Expand::NewGroup,
         };
         let (table, _) = self.replan(wanted, shard_bytes)?;
-        let mut load = Load::new();
+        let mut load = Load::default();
         let mut jobs = Vec::new();
         for ((pg, before), (_, after)) in self.placement_groups().zip(table.placement_groups()) {
             let bytes = shard_bytes(pg);
@@ -58,10 +64,16 @@ impl PlacementTable {
                 if !lost.contains(from) {
                     load.add(*from, bytes);
                 }
-                load.write(*to, bytes);
+                load.add(*to, bytes);
             }
-            let survivors = before.iter().filter(|disk| !lost.contains(disk)).copied().collect();
-            jobs.push(Job { pg, survivors, bytes, sources: Vec::new() });
+            let (lost, survivors) = before.iter().partition(|&disk| lost.contains(disk));
+            jobs.push(Job {
+                pg,
+                lost,
+                survivors,
+                bytes,
+                parts: std::array::from_fn(|_| Vec::new()),
+            });
         }
         let needed = self.policy.data_shards();
         for _ in 0..ROUNDS {
@@ -69,53 +81,31 @@ impl PlacementTable {
                 job.choose_sources(needed, &mut load);
             }
         }
-        Ok(self.finish(table, lost, jobs, &load))
+        let bound = Bound::of((self, &table), lost, &jobs, &|group| {
+            let first = self.first_numbers()[group];
+            let count = self.groups[group].count(self.policy.shards());
+            let numbers = (first..).take(count).map(PgIndex);
+            numbers.map(shard_bytes).sum::<u64>() * self.policy.shards() as u64
+        })?;
+        Ok(finish(table, &jobs, load, &bound))
     }
+}
 
-    fn finish(&self, table: Self, lost: &[DiskId], jobs: Vec<Job>, load: &Load) -> Rebuild {
-        let candidates: BTreeSet<DiskId> = jobs
-            .iter()
-            .flat_map(|job| &job.survivors)
-            .chain(load.written.keys())
-            .copied()
-            .collect();
-        let disk_bytes: Vec<(DiskId, u64)> =
-            candidates.into_iter().map(|disk| (disk, load.of(disk))).collect();
-        let largest = disk_bytes.iter().map(|(_, bytes)| *bytes).max().unwrap_or(0);
-        let total: u64 = disk_bytes.iter().map(|(_, bytes)| bytes).sum();
-        let targets = self.targets(lost).max(1) as u64;
-        let written: u64 = load.written.values().sum();
-        let forced = forced_reads(&jobs, self.policy.data_shards());
-        let mean = total / disk_bytes.len().max(1) as u64;
-        let least = mean.max(written / targets).max(forced.min(largest));
-        let over_mean = |bytes: u64| over_mean(bytes, total, disk_bytes.len());
-        Rebuild {
-            spread: over_mean(largest),
-            least_spread: over_mean(least),
-            sources: jobs.into_iter().map(|job| (job.pg, job.sources)).collect(),
-            table,
-            disk_bytes,
-        }
+fn finish(table: PlacementTable, jobs: &[Job], mut load: Load, bound: &Bound) -> Rebuild {
+    for disk in bound.disks() {
+        load.add(disk, 0);
     }
-
-    /// How many disks may take over a place of a lost disk in any placement group.
-    fn targets(&self, lost: &[DiskId]) -> usize {
-        let domain = |id: DiskId| self.disk(id).map(|disk| self.level.domain(disk));
-        let mut targets = BTreeSet::new();
-        for (_, set) in
-            self.placement_groups().filter(|(_, set)| lost.iter().any(|id| set.contains(id)))
-        {
-            let kept: Vec<DiskId> = set.iter().filter(|id| !lost.contains(id)).copied().collect();
-            for disk in &self.disks {
-                let in_domain =
-                    kept.iter().filter(|&&id| domain(id) == Some(self.level.domain(disk))).count();
-                let fits = in_domain < self.policy.shards_per_domain();
-                if fits && !kept.contains(&disk.id) && !lost.contains(&disk.id) {
-                    targets.insert(disk.id);
-                }
-            }
-        }
-        targets.len()
+    let disk_bytes: Vec<(DiskId, u64)> = load.0.into_iter().collect();
+    let largest = disk_bytes.iter().map(|(_, bytes)| *bytes).max().unwrap_or(0);
+    let total: u64 = disk_bytes.iter().map(|(_, bytes)| bytes).sum();
+    let over_mean = |bytes: u64| over_mean(bytes, total, disk_bytes.len());
+    Rebuild {
+        spread: over_mean(largest),
+        // Whole placement groups can come out below what shares are due.
+        least_spread: over_mean(bound.least().min(largest)).max(1.0),
+        sources: jobs.iter().map(|job| (job.pg, job.sources())).collect(),
+        table,
+        disk_bytes,
     }
 }
 
@@ -124,64 +114,64 @@ fn over_mean(bytes: u64, total: u64, disks: usize) -> f64 {
     if total == 0 { 1.0 } else { bytes as f64 * disks as f64 / total as f64 }
 }
 
-/// The most that one disk has to read since the stripes it is in have no other shards left.
-fn forced_reads(jobs: &[Job], needed: usize) -> u64 {
-    let mut forced: BTreeMap<DiskId, u64> = BTreeMap::new();
-    for job in jobs.iter().filter(|job| job.survivors.len() == needed) {
-        for &disk in &job.survivors {
-            *forced.entry(disk).or_default() += job.bytes;
-        }
-    }
-    forced.into_values().max().unwrap_or(0)
-}
-
-struct Job {
+/// A placement group that lost something.
+pub(super) struct Job {
     pg: PgIndex,
-    survivors: Vec<DiskId>,
-    bytes: u64,
-    sources: Vec<DiskId>,
+    pub lost: Vec<DiskId>,
+    pub survivors: Vec<DiskId>,
+    /// Of a shard.
+    pub bytes: u64,
+    /// The sources of each part.
+    parts: [Vec<DiskId>; PARTS],
 }
 
 impl Job {
-    /// Gives its sources back and takes the least loaded ones.
+    fn part_bytes(&self, part: usize) -> u64 {
+        let (part, parts) = (part as u64, PARTS as u64);
+        self.bytes * (part + 1) / parts - self.bytes * part / parts
+    }
+
+    /// Gives the sources of each part back and takes the least loaded ones, as a stripe does.
     fn choose_sources(&mut self, needed: usize, load: &mut Load) {
-        for &disk in &self.sources {
-            load.take(disk, self.bytes);
+        for part in 0..PARTS {
+            let bytes = self.part_bytes(part);
+            for &disk in &self.parts[part] {
+                load.take(disk, bytes);
+            }
+            self.survivors.sort_by_key(|&disk| (load.of(disk), disk));
+            self.parts[part] = self.survivors.iter().take(needed).copied().collect();
+            for &disk in &self.parts[part] {
+                load.add(disk, bytes);
+            }
         }
-        self.survivors.sort_by_key(|&disk| (load.of(disk), disk));
-        self.sources = self.survivors.iter().take(needed).copied().collect();
-        for &disk in &self.sources {
-            load.add(disk, self.bytes);
+    }
+
+    fn sources(&self) -> BTreeMap<DiskId, u64> {
+        let mut sources = BTreeMap::new();
+        for (part, disks) in self.parts.iter().enumerate() {
+            for &disk in disks {
+                *sources.entry(disk).or_default() += self.part_bytes(part);
+            }
         }
+        sources
     }
 }
 
 /// Bytes by disk.
-struct Load {
-    all: BTreeMap<DiskId, u64>,
-    written: BTreeMap<DiskId, u64>,
-}
+#[derive(Default)]
+struct Load(BTreeMap<DiskId, u64>);
 
 impl Load {
-    fn new() -> Self {
-        Self { all: BTreeMap::new(), written: BTreeMap::new() }
-    }
-
     fn of(&self, disk: DiskId) -> u64 {
-        self.all.get(&disk).copied().unwrap_or(0)
+        self.0.get(&disk).copied().unwrap_or(0)
     }
 
     fn add(&mut self, disk: DiskId, bytes: u64) {
-        *self.all.entry(disk).or_default() += bytes;
-    }
-
-    fn write(&mut self, disk: DiskId, bytes: u64) {
-        self.add(disk, bytes);
-        *self.written.entry(disk).or_default() += bytes;
+        *self.0.entry(disk).or_default() += bytes;
     }
 
     fn take(&mut self, disk: DiskId, bytes: u64) {
-        let load = self.all.entry(disk).or_default();
+        let load = self.0.entry(disk).or_default();
         *load = load.saturating_sub(bytes);
     }
 }

@@ -185,6 +185,13 @@ impl PlacementTable {
         self.groups.iter().map(&mut number).collect()
     }
 
+    /// Some of the disks as a choice of their own.
+    pub(super) fn ground_of(&self, members: &[DiskId]) -> Result<Ground, PlacementError> {
+        let disks: Vec<TableDisk> =
+            members.iter().filter_map(|&id| self.disk(id)).copied().collect();
+        Ground::new(&disks, self.policy, self.level)
+    }
+
     pub(super) fn disk(&self, id: DiskId) -> Option<&TableDisk> {
         self.disks.binary_search_by_key(&id, |disk| disk.id).ok().map(|at| &self.disks[at])
     }

@@ -20,6 +20,8 @@
 
 use std::collections::BTreeMap;
 
+use purlin_ec_core::crc32c;
+
 use crate::control::DiskId;
 use crate::disk::Media;
 use crate::placement::groups::Group;
@@ -68,7 +70,7 @@ impl PlacementTable {
                 out.disks(set);
             }
         }
-        let crc = crc32c::crc32c(&out.0);
+        let crc = crc32c(&out.0);
         out.u32(crc);
         out.0
     }
@@ -85,7 +87,7 @@ impl PlacementTable {
         if !body.starts_with(MAGIC) {
             return wrong("these bytes are no table");
         }
-        if u32::from_le_bytes(*crc) != crc32c::crc32c(body) {
+        if u32::from_le_bytes(*crc) != crc32c(body) {
             return wrong("its checksum differs");
         }
         let mut input = Reader(&body[MAGIC.len()..]);

@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use purlin_ec_core::crc32c;
+
 use super::random::Random;
 use crate::buffer::{BLOCK_BYTES, Buffer, Slice};
 use crate::disk::{Disk, DiskDone, DiskError, DiskFacts, DiskIo, DiskOp, Media};
@@ -19,7 +21,7 @@ pub struct Stored {
 type Content = Arc<Stored>;
 
 fn stored(bytes: &[u8; BLOCK_BYTES]) -> Content {
-    Arc::new(Stored { crc: crc32c::crc32c(bytes), bytes: *bytes })
+    Arc::new(Stored { crc: crc32c(bytes), bytes: *bytes })
 }
 
 /// How the volatile blocks of a crash are chosen. Each is a case real disks show.

@@ -7,7 +7,7 @@ use purlin_block_core::control::DiskId;
 use purlin_block_core::place::Placer;
 use purlin_block_core::placement::{Census, Level, PlacementTable, TableDisk};
 
-use crate::support::{clusters, domain, even, servers};
+use crate::support::{clusters, disk, domain, even, servers};
 
 #[test]
 fn what_really_lies_there_survives_what_the_policy_promises() {
@@ -50,9 +50,10 @@ fn a_lost_disk_is_rebuilt_by_all_others_evenly() {
             assert_eq!(rebuild.disk_bytes.len(), disks.len() - 1, "{title}");
             for (pg, sources) in rebuild.sources {
                 let set = table.placement_groups().find(|(found, _)| *found == pg).unwrap().1;
-                assert_eq!(sources.len(), policy.data_shards(), "{title}");
+                let read: u64 = sources.values().sum();
+                assert_eq!(read, even(pg) * policy.data_shards() as u64, "{title}");
                 let fit = |disk: &DiskId| set.contains(disk) && *disk != disks[lost].id;
-                assert!(sources.iter().all(fit), "{title}");
+                assert!(sources.keys().all(fit), "{title}");
             }
         }
     }
@@ -114,5 +115,44 @@ fn a_folded_stripe_keeps_all_its_shards_on_the_domains_that_are_left() {
         // The shards that were there stay on their disks.
         let kept = table.wanted(key).zip(&found).filter(|(wanted, found)| wanted == *found);
         assert_eq!(kept.count(), 4);
+    }
+}
+
+/// 18 servers of four disks in six racks and two rooms.
+fn racks(sizes: &[u64; 4]) -> Vec<TableDisk> {
+    let mut disks = Vec::new();
+    for server in 0..18 {
+        let (room, rack) = (format!("r{}", server / 9), format!("k{}", server / 3));
+        for &gib in sizes {
+            let id = u16::try_from(disks.len()).unwrap();
+            disks.push(disk(id, [&room, &rack, &format!("s{server}")], gib));
+        }
+    }
+    disks
+}
+
+#[test]
+fn over_racks_a_rebuild_is_even_on_equal_disks_and_near_the_least_on_unequal_ones() {
+    for (policy, level) in [
+        (Policy::Replicas { copies: 2 }, Level::Server),
+        (Policy::Replicas { copies: 3 }, Level::Rack),
+        (Policy::Erasure { data: 2, parity: 1 }, Level::Rack),
+        (Policy::Erasure { data: 4, parity: 2 }, Level::Server),
+        (Policy::Erasure { data: 8, parity: 3 }, Level::Server),
+        (Policy::Folded { data: 4, parity: 2, failures: 1 }, Level::Rack),
+    ] {
+        for sizes in [[9000; 4], [4000, 8000, 8000, 16000]] {
+            let disks = racks(&sizes);
+            let table = PlacementTable::new(policy, level, &disks, 3).unwrap();
+            for lost in [vec![DiskId(0)], vec![DiskId(37)], (0..4).map(DiskId).collect()] {
+                let rebuild = table.rebuild(&lost, &even).unwrap();
+                let (spread, least) = (rebuild.spread, rebuild.least_spread);
+                let title = format!("{policy} over {level}s, {sizes:?} GiB, lost {}", lost.len());
+                println!("{title}: max / mean {spread:.3}, least {least:.3}");
+                let is_equal = sizes[0] == sizes[3];
+                assert!(spread <= 1.3 * if is_equal { 1.0 } else { least }, "{title}: {spread}");
+                assert!(least <= 1.3 || !is_equal, "{title}: {least}");
+            }
+        }
     }
 }

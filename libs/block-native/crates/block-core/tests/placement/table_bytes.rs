@@ -41,7 +41,7 @@ fn values_that_are_never_written_are_refused_although_their_checksum_is_right() 
             let at = usize::try_from(random.between(8, body.len() as u64 - 1)).unwrap();
             body[at] = random.next().to_le_bytes()[0];
         }
-        let crc = crc32c::crc32c(&body).to_le_bytes();
+        let crc = purlin_ec_core::crc32c(&body).to_le_bytes();
         body.extend(crc);
         // Either refused, or a table whose every disk is known: never a panic.
         if let Ok(table) = PlacementTable::decode(&body) {

@@ -47,6 +47,8 @@ pub struct LayerPlan {
     pub blocks: u64,
     /// How much may be dirty.
     pub dirty_percent_max: u32,
+    /// Whether dirty pages go home in the order of the flushes.
+    pub ordered: bool,
     /// What it is to do with writes once it serves; `None` leaves it as it was.
     pub mode: Option<Mode>,
     /// Empties the SSDs.
@@ -201,8 +203,11 @@ impl Layer {
                 self.expect(id, 1);
                 self.ask(For::Io(id), class, Request::Flush);
             }
-            // An advice that is not passed on: the SSD has no record of holes.
-            DiskOp::Discard { .. } => self.done.push_back(DiskDone { id, result: Ok(None) }),
+            DiskOp::Discard { at, length } => {
+                self.expect(id, 1);
+                let (page, count) = (page_of(at), length / BLOCK_BYTES as u64);
+                self.ask(For::Io(id), class, Request::Discard { page, count });
+            }
         }
     }
 
@@ -508,6 +513,7 @@ fn setup(plan: &LayerPlan, shape: Shape, lock: &LockFile, attach: bool) -> Setup
         shape,
         lock: lock.lock(),
         dirty_percent_max: plan.dirty_percent_max,
+        ordered: plan.ordered,
         attach,
     }
 }

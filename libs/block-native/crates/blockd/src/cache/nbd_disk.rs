@@ -32,12 +32,22 @@ const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 /// How often the receiver looks whether something takes too long.
 const LOOK_PERIOD: Duration = Duration::from_secs(5);
 
+/// The protocol's numbers for what a server does not do.
+const NBD_EINVAL: u32 = 22;
+const NBD_ENOTSUP: u32 = 95;
+
+/// A discard is an advice: a longer one than a request has room for is not passed on. Caches give
+/// parts that are shorter.
+const DISCARD_BYTES_MAX: usize = 1 << 31;
+
 /// Parts of a message that are sent with one call, of which Linux takes 1024 at most.
 const PARTS_MAX: usize = 1000;
 
 struct InFlight {
     id: IoId,
     buffer: Option<Buffer>,
+    /// A server that does not follow it has done all that was asked.
+    is_advice: bool,
     since: Instant,
 }
 
@@ -171,7 +181,14 @@ impl Disk for NbdDisk {
                 return self.shared.answer(io.id, Ok(None));
             }
             DiskOp::Flush => (command::FLUSH, 0, 0, 0, None, Vec::new()),
-            DiskOp::Discard { .. } => return self.shared.answer(io.id, Ok(None)),
+            DiskOp::Discard { at, length } => match usize::try_from(length) {
+                Ok(length)
+                    if self.flags & export_flag::TRIM != 0 && length <= DISCARD_BYTES_MAX =>
+                {
+                    (command::TRIM, 0, at, length, None, Vec::new())
+                }
+                _ => return self.shared.answer(io.id, Ok(None)),
+            },
         };
         let cookie = self.next_cookie;
         self.next_cookie += 1;
@@ -185,7 +202,8 @@ impl Disk for NbdDisk {
         {
             let mut state = self.shared.lock();
             if !state.broken {
-                let flight = InFlight { id: io.id, buffer, since: Instant::now() };
+                let is_advice = kind == command::TRIM;
+                let flight = InFlight { id: io.id, buffer, is_advice, since: Instant::now() };
                 state.in_flight.insert(cookie, flight);
                 drop(state);
                 return self.send(&message, &slices);
@@ -300,6 +318,7 @@ fn take_replies<C: Connection>(coming: &mut C, shared: &Shared) -> io::Result<()
         let Some(flight) = shared.lock().in_flight.remove(&cookie) else { return Ok(()) };
         let result = match error {
             0 => Ok(buffer),
+            NBD_EINVAL | NBD_ENOTSUP if flight.is_advice => Ok(None),
             28 => Err(DiskError::NoSpace),
             108 => Err(DiskError::Gone),
             _ => Err(DiskError::Io),

@@ -105,6 +105,24 @@ pub fn layers(
     Ok(layers)
 }
 
+/// Before a disk comes to a pool in use, which has no cache for it: from now on what an SSD has of
+/// it is old.
+///
+/// # Errors
+/// It lacks what an SSD has, or its lock cannot be read or written.
+pub fn use_alone(plan: &PoolPlan, disk: &str) -> io::Result<()> {
+    let Some(mut lock) = LockFile::read(&path_of(plan, disk))? else { return Ok(()) };
+    let Lock { epoch, dirty } = lock.lock();
+    if dirty {
+        let message = format!(
+            "disk {disk} lacks what its SSD has, so that it comes back with its cache alone: start \
+             the daemon again with both in place"
+        );
+        return Err(io::Error::other(message));
+    }
+    lock.store(Lock { epoch: epoch + 1, dirty })
+}
+
 fn path_of(plan: &PoolPlan, disk: &str) -> PathBuf {
     plan.locks.join(format!("{}.{disk}.json", plan.name))
 }
@@ -198,6 +216,8 @@ impl Opening<'_> {
             parts,
             blocks: words.blocks,
             dirty_percent_max: cache.map_or(DIRTY_PERCENT_MAX, |it| it.dirty_percent_max),
+            // Each disk has a cache of its own: an order within each is none of the pool's.
+            ordered: false,
             mode: cache.map(|it| it.mode),
             attach,
         };

@@ -62,6 +62,8 @@ pub struct CacheOptions {
     pub mode: Option<Mode>,
     /// The most that may be dirty, in percent.
     pub dirty_percent_max: u32,
+    /// Dirty pages go home in the order of the flushes.
+    pub ordered: bool,
     /// The name of the volume.
     pub name: String,
     /// The folder of sockets.
@@ -243,6 +245,7 @@ fn prepare(
         devices: names.iter().cloned().map(Some).collect(),
         blocks: words.blocks,
         dirty_percent_max: options.dirty_percent_max,
+        ordered: options.ordered,
         mode: options.mode,
         attach,
     };

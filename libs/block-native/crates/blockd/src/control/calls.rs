@@ -13,11 +13,11 @@ use crate::cache::calls::CacheCall;
 use crate::cache::serve::cache_call;
 use crate::cache::status::of_answer;
 use crate::config;
-use crate::daemon::copy::set_ranges;
+use crate::daemon::copy::{REQUEST_TIMEOUT, set_ranges};
 use crate::daemon::pool_thread::PoolThread;
 use crate::daemon::serve::Daemon;
 use crate::daemon::upgrade;
-use crate::daemon::volumes::{ensure_volume, find, find_pool, id_of, now_seconds};
+use crate::daemon::volumes::{drop_copy, find, find_pool, id_of, marker, now_seconds};
 use crate::plan::{SourcePlan, VolumePlan};
 use crate::qos::limiter::VolumeLimits;
 use crate::reactor::mailbox::Mail;
@@ -45,6 +45,11 @@ pub(super) fn perform(daemon: &Arc<Daemon>, call: Call) -> Result<Value, Failure
         Call::Upgrade { program } => upgrade::begin(daemon, program)
             .map(|process| json!({ "process": process }))
             .map_err(|error| Failure::new("PUR_BLOCK_UPGRADE", error.to_string())),
+        Call::VolumeClone { snapshot, name, linked, pool: Some(pool), wait }
+            if locate(daemon, &snapshot)?.0.plan.name != pool =>
+        {
+            copy(daemon, snapshot, (pool, name), linked, wait)
+        }
         Call::VolumeLimit { name, limits } => limit(daemon, &name, &limits),
         Call::VolumeExtents { name, since, offset } => extents(daemon, &name, since, offset),
         Call::PoolScrub { pool, deep } => walk(daemon, &pool, ControlOp::Scrub { deep }),
@@ -79,7 +84,21 @@ fn of_caches(
         CacheCall::RecordTake | CacheCall::RecordStop => (locate(daemon, name)?.0, call),
         _ => (of_pool(daemon, name)?, call),
     };
-    Ok(of_answer(pool.desk.ask(call, timeout)?))
+    let asks_status = call == CacheCall::Status;
+    let mut answer = of_answer(pool.desk.ask(call, timeout)?);
+    if asks_status && pool.plan.cache.is_some() {
+        answer["uncachedDisks"] = uncached(pool, &answer)?;
+    }
+    Ok(answer)
+}
+
+/// The disks of a pool that no cache stands before: those that came while it was in use.
+fn uncached(pool: &PoolThread, answer: &Value) -> Result<Value, Failure> {
+    let layers = answer["layers"].as_array().into_iter().flatten();
+    let cached: Vec<&str> = layers.filter_map(|layer| layer["origin"].as_str()).collect();
+    let status = pool.status()?;
+    let names = status.disks.iter().filter_map(|disk| pool.disk_name(disk.handle?));
+    Ok(names.filter(|name| !cached.contains(&name.as_str())).collect())
 }
 
 /// Calls after which there may be other volumes, one at a time.
@@ -93,14 +112,10 @@ fn change_volumes(daemon: &Arc<Daemon>, call: Call) -> Result<Value, Failure> {
             limit(daemon, &name, &limits)?;
             made
         }
-        Call::VolumeClone { snapshot, name, linked, pool } => {
+        Call::VolumeClone { snapshot, name, linked, .. } => {
             let (from, found) = locate(daemon, &snapshot)?;
-            if let Some(pool) = pool.filter(|pool| *pool != from.plan.name) {
-                copy(daemon, (from, snapshot), (pool, name), linked)?
-            } else {
-                check_name(daemon, &name)?;
-                from.call(ControlOp::Clone { snapshot: found.id, name, linked })?
-            }
+            check_name(daemon, &name)?;
+            from.call(ControlOp::Clone { snapshot: found.id, name, linked })?
         }
         Call::VolumeGrow { name, size_bytes, reconnect } => {
             let (pool, found) = locate(daemon, &name)?;
@@ -123,10 +138,21 @@ fn change_volumes(daemon: &Arc<Daemon>, call: Call) -> Result<Value, Failure> {
         Call::VolumeDelete { name } | Call::SnapshotDelete { name } => {
             let (pool, found) = locate(daemon, &name)?;
             refuse_in_use(pool, &name)?;
-            pool.call(ControlOp::Delete(found.id))?
+            refuse_read(daemon, &name)?;
+            daemon.copies.stop(&name, REQUEST_TIMEOUT);
+            if pool.status()?.volumes.iter().any(|it| it.name == marker(&name)) {
+                drop_copy(pool, &name)?;
+                ControlAnswer::Done
+            } else {
+                pool.call(ControlOp::Delete(found.id))?
+            }
         }
         Call::SnapshotCreate { volume, name } => {
             check_name(daemon, &name)?;
+            if daemon.copies.of(&volume).is_some() {
+                let message = format!("{volume} is being copied; wait until it is whole");
+                return Err(Failure::new("PUR_BLOCK_IN_USE", message));
+            }
             let (pool, found) = locate(daemon, &volume)?;
             let time_seconds = now_seconds();
             pool.call(ControlOp::Snapshot { volume: found.id, name, time_seconds })?
@@ -156,30 +182,45 @@ fn change_volumes(daemon: &Arc<Daemon>, call: Call) -> Result<Value, Failure> {
     Ok(result_of(&made))
 }
 
-/// An independent clone in another pool than its snapshot's.
+/// An independent clone in another pool than its snapshot's. Other changes are made while it is
+/// copied.
 fn copy(
-    daemon: &Daemon,
-    (from, snapshot): (&PoolThread, String),
+    daemon: &Arc<Daemon>,
+    snapshot: String,
     (pool, name): (String, String),
     linked: bool,
-) -> Result<ControlAnswer, Failure> {
+    wait: bool,
+) -> Result<Value, Failure> {
+    let changing = daemon.change();
+    let from = locate(daemon, &snapshot)?.0.plan.name.clone();
     if linked {
         let message = format!(
-            "a linked clone of {snapshot} must be in {}, the pool of its snapshot; make it \
-             independent",
-            from.plan.name
+            "a linked clone of {snapshot} must be in {from}, the pool of its snapshot; make it \
+             independent"
         );
         return Err(Failure::new("PUR_BLOCK_INVALID", message));
     }
     let target = of_pool(daemon, &pool)?;
-    if find(target, &name)?.is_none() {
+    if find(target, &marker(&name))?.is_none() {
         check_name(daemon, &name)?;
     }
-    let source = Some(SourcePlan { snapshot, pool: from.plan.name.clone(), linked });
+    let source = Some(SourcePlan { snapshot, pool: from, linked });
     let limits = VolumeLimits::default();
     let plan = VolumePlan { name, pool, size_bytes: None, source, limits, snapshots: Vec::new() };
-    ensure_volume(&plan, &daemon.pools)?;
-    Ok(ControlAnswer::Volume(id_of(target, &plan.name)?))
+    let copy = daemon.ensure(&plan)?;
+    let made = ControlAnswer::Volume(id_of(target, &plan.name)?);
+    drop(changing);
+    if let Some(copy) = copy.filter(|_| wait) {
+        copy.wait(WALK_TIMEOUT)?;
+    }
+    Ok(result_of(&made))
+}
+
+/// What is read for a copy must stay until that has ended.
+fn refuse_read(daemon: &Daemon, snapshot: &str) -> Result<(), Failure> {
+    let Some(volume) = daemon.copies.reader_of(snapshot) else { return Ok(()) };
+    let message = format!("{snapshot} is being copied to {volume}; wait, or delete {volume}");
+    Err(Failure::new("PUR_BLOCK_IN_USE", message))
 }
 
 /// The extents from `offset` on; `next` is absent at the end.
@@ -201,7 +242,7 @@ fn extents(
             Some(base.id)
         }
     };
-    let (ranges, next) = set_ranges((pool, found.id), base, offset, found.size_bytes)?;
+    let (ranges, next) = set_ranges((&pool.mailbox, found.id), base, offset, found.size_bytes)?;
     let listed: Vec<_> = ranges.iter().map(|it| json!([it.start, it.end - it.start])).collect();
     Ok(json!({ "sizeBytes": found.size_bytes, "extents": listed, "next": next }))
 }

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use super::calls::{WALK_TIMEOUT, of_pool, result_of};
 use super::explain;
 use super::protocol::{Call, DiskName, Failure};
+use crate::cache::calls::{CacheAnswer, CacheCall, SOON};
+use crate::cache::pool::use_alone;
 use crate::daemon::pool_thread::PoolThread;
 use crate::daemon::serve::{Daemon, read_plan};
 use crate::plan::PoolPlan;
@@ -109,8 +111,19 @@ fn attach(pool: &PoolThread, plan: &PoolPlan, name: &str) -> Result<DiskSpec, Fa
         let message = format!("the configuration file has no disk {name} in pool {}", plan.name);
         return Err(Failure::new("PUR_BLOCK_NO_DISK", message));
     };
+    if !is_cached(pool, name)? {
+        use_alone(plan, name).map_err(|why| Failure::new("PUR_BLOCK_DISK", why.to_string()))?;
+    }
     let attached = pool.attach(disk);
     attached.map_err(|error| Failure::new("PUR_BLOCK_DISK", error.to_string()))
+}
+
+/// Whether what goes to this disk goes through a cache.
+fn is_cached(pool: &PoolThread, name: &str) -> Result<bool, Failure> {
+    match pool.desk.ask(CacheCall::Status, SOON)? {
+        CacheAnswer::Status(layers) => Ok(layers.iter().any(|layer| layer.origin == name)),
+        _ => Ok(false),
+    }
 }
 
 fn add(daemon: &Daemon, pool: &str, names: &[String], force: bool) -> Done {

@@ -56,8 +56,8 @@ pub enum Call {
         #[serde(default)]
         limits: VolumeLimits,
     },
-    /// A volume that begins as a snapshot is. Into another pool it is copied, which is answered at
-    /// the end; a copy that was cut off is begun again by the same call.
+    /// A volume that begins as a snapshot is. Into another pool it is copied, and served when all
+    /// of it is there; a copy that was cut off is begun again by the same call.
     VolumeClone {
         /// The snapshot.
         snapshot: String,
@@ -68,6 +68,9 @@ pub enum Call {
         /// Its pool; that of the snapshot when left out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pool: Option<String>,
+        /// Whether a copy is answered at its end, or at once.
+        #[serde(default = "yes")]
+        wait: bool,
     },
     /// Makes a volume larger.
     VolumeGrow {
@@ -110,7 +113,7 @@ pub enum Call {
         /// Whither.
         snapshot: String,
     },
-    /// Takes a volume away with its socket.
+    /// Takes a volume away with its socket; a copy that makes it is stopped.
     VolumeDelete {
         /// Which.
         name: String,

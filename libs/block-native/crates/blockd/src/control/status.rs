@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::calls::of_report;
 use super::explain::by_distance;
+use crate::daemon::copies::Copies;
 use crate::daemon::pool_thread::{PoolState, PoolThread};
 use crate::daemon::serve::Daemon;
 use crate::reactor::mailbox::{Mail, Report};
@@ -17,7 +18,7 @@ const REPORT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The daemon and each of its pools; one that does not answer says so and holds up no other.
 pub(super) fn of(daemon: &Daemon) -> Value {
-    let pools: Vec<Value> = daemon.pools.iter().map(of_pool).collect();
+    let pools: Vec<Value> = daemon.pools.iter().map(|pool| of_pool(pool, &daemon.copies)).collect();
     json!({
         "program": env!("CARGO_PKG_VERSION"),
         "process": std::process::id(),
@@ -27,7 +28,7 @@ pub(super) fn of(daemon: &Daemon) -> Value {
     })
 }
 
-fn of_pool(pool: &PoolThread) -> Value {
+fn of_pool(pool: &PoolThread, copies: &Copies) -> Value {
     let mut fields = Map::new();
     fields.insert("name".to_owned(), json!(pool.plan.name));
     let state = match pool.state() {
@@ -43,7 +44,7 @@ fn of_pool(pool: &PoolThread) -> Value {
         fields.insert("reactor".to_owned(), of_reactor(pool, &report));
     }
     if let Ok(status) = pool.status() {
-        fields.insert("engine".to_owned(), of_engine(pool, &status));
+        fields.insert("engine".to_owned(), of_engine(pool, &status, copies));
     }
     Value::Object(fields)
 }
@@ -72,7 +73,8 @@ fn of_classes(bytes: &[u64; 6]) -> Value {
     Value::Object(names.iter().zip(bytes).map(|(name, n)| ((*name).to_owned(), json!(n))).collect())
 }
 
-fn of_engine(pool: &PoolThread, status: &PoolStatus) -> Value {
+fn of_engine(pool: &PoolThread, status: &PoolStatus, copies: &Copies) -> Value {
+    let volumes = status.volumes.iter().map(|volume| of_volume(status, volume, copies));
     let disks: Vec<Value> = status
         .disks
         .iter()
@@ -117,7 +119,7 @@ fn of_engine(pool: &PoolThread, status: &PoolStatus) -> Value {
         })),
         "generation": status.generation,
         "disks": disks,
-        "volumes": status.volumes.iter().map(|it| of_volume(status, it)).collect::<Vec<_>>(),
+        "volumes": volumes.collect::<Vec<_>>(),
         "provisionedBytes": status.provisioned_bytes,
         "logUsedBytes": status.log_used_bytes,
         "logBytes": status.log_bytes,
@@ -155,7 +157,8 @@ fn of_moving(status: &PoolStatus) -> Value {
     })
 }
 
-fn of_volume(status: &PoolStatus, volume: &VolumeStatus) -> Value {
+fn of_volume(status: &PoolStatus, volume: &VolumeStatus, copies: &Copies) -> Value {
+    let copy = copies.of(&volume.name).map(|copy| copy.progress());
     let parent = status.volumes.iter().find(|other| Some(other.id) == volume.parent);
     json!({
         "name": volume.name,
@@ -163,6 +166,9 @@ fn of_volume(status: &PoolStatus, volume: &VolumeStatus) -> Value {
         "snapshot": volume.snapshot,
         "parent": parent.map(|parent| &parent.name),
         "timeSeconds": volume.snapshot.then_some(volume.time_seconds),
+        "copy": copy.map(|it| {
+            json!({ "copiedBytes": it.copied_bytes, "totalBytes": it.total_bytes })
+        }),
     })
 }
 

@@ -17,6 +17,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::access::Access;
 use super::disks::{DiskOpenError, OpenDisk, look_at, open_disk};
+use super::volumes::is_part_of_copy;
 use crate::cache;
 use crate::cache::cached::{Cached, Parts};
 use crate::cache::desk::Desk;
@@ -482,7 +483,9 @@ struct PoolWatcher {
 
 impl Watcher for PoolWatcher {
     fn volumes(&self, volumes: &[VolumeStatus]) {
-        self.directory.publish(&self.pool, &self.mailbox, volumes);
+        let whole = volumes.iter().filter(|volume| !is_part_of_copy(volume, volumes));
+        let whole: Vec<VolumeStatus> = whole.cloned().collect();
+        self.directory.publish(&self.pool, &self.mailbox, &whole);
         let mut state = self.shared.lock();
         if *state == PoolState::Starting {
             *state = PoolState::Running;

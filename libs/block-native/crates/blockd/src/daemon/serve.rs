@@ -12,10 +12,12 @@ use std::time::Duration;
 use rustls::ServerConfig;
 
 use super::access::Access;
+use super::copies::Copies;
+use super::copy::REQUEST_TIMEOUT;
+use super::late_pools::{is_of, wait_for_first};
 use super::pool_thread::{PoolState, PoolThread};
 use super::sockets::{CONTROL, SocketFolder, TCP, VHOST, group_number};
 use super::successor::{Inheritance, inherit};
-use super::volumes::ensure_volume;
 use crate::config::{self, ConfigError};
 use crate::control::serve_control;
 use crate::directory::Directory;
@@ -28,7 +30,7 @@ use crate::server::tls::{self, TlsFiles};
 use crate::vhost::crew::Crew;
 
 /// Opening walks a pool's map and log.
-const START_TIMEOUT: Duration = Duration::from_mins(5);
+pub(super) const START_TIMEOUT: Duration = Duration::from_mins(5);
 /// Everything in the log goes home.
 const CLOSE_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -120,6 +122,8 @@ pub struct Daemon {
     pub crew: Arc<Crew>,
     /// Its pools.
     pub pools: Vec<PoolThread>,
+    /// Copies from pool to pool that are under way.
+    pub copies: Copies,
     folder: SocketFolder,
     tls: Option<Arc<ServerConfig>>,
     /// Changes of volumes and sockets are made one at a time.
@@ -137,8 +141,9 @@ pub fn read_plan(path: &Path) -> Result<ServePlan, ConfigError> {
 }
 
 /// Starts pools and opens sockets; with an `heir`'s socket, takes over what the old daemon hands
-/// over there. A pool that cannot be started does not keep others from being served; its state says
-/// why.
+/// over there. A pool that cannot be started does not keep others from being served, and neither
+/// does one whose disks let it wait: its state says so, and its volumes are served when it has
+/// opened.
 ///
 /// # Errors
 /// [`ServeError`].
@@ -179,6 +184,7 @@ pub fn start_with(
         listeners,
         crew,
         pools,
+        copies: Copies::default(),
         folder,
         tls,
         changing: Mutex::default(),
@@ -186,8 +192,12 @@ pub fn start_with(
     });
     match inheritance {
         None => {
-            daemon.bring_about(&plan, |_| true)?;
+            wait_for_first(&daemon.pools);
+            daemon.refuse_without_pools()?;
+            let late = daemon.starting();
+            daemon.bring_about(&plan, |volume| !is_of(volume, &late))?;
             daemon.open_sockets().map_err(system("sockets"))?;
+            daemon.follow(&plan, late);
         }
         Some(inheritance) => daemon.take_over(&plan, inheritance)?,
     }
@@ -203,19 +213,11 @@ fn start_pools(
     directory: &Arc<Directory>,
     access: &Access,
 ) -> Result<Vec<PoolThread>, ServeError> {
-    let pools: Vec<PoolThread> = plan
-        .pools
+    plan.pools
         .iter()
         .map(|pool| PoolThread::start(pool.clone(), Arc::clone(directory), access.clone()))
         .collect::<io::Result<_>>()
-        .map_err(|cause| ServeError::System { what: "pool threads".to_owned(), cause })?;
-    for pool in &pools {
-        pool.wait_started(START_TIMEOUT);
-    }
-    if !pools.is_empty() && pools.iter().all(|pool| pool.state() != PoolState::Running) {
-        return Err(ServeError::NoPool);
-    }
-    Ok(pools)
+        .map_err(|cause| ServeError::System { what: "pool threads".to_owned(), cause })
 }
 
 fn load_tls(options: &TcpOptions) -> io::Result<Arc<ServerConfig>> {
@@ -264,8 +266,8 @@ impl ServeOptions {
 }
 
 impl Daemon {
-    fn bring_about(
-        &self,
+    pub(super) fn bring_about(
+        self: &Arc<Self>,
         plan: &ServePlan,
         which: impl Fn(&VolumePlan) -> bool,
     ) -> Result<(), ServeError> {
@@ -274,7 +276,7 @@ impl Daemon {
             if pool.is_none_or(|pool| pool.state() != PoolState::Running) {
                 continue;
             }
-            ensure_volume(volume, &self.pools)
+            self.ensure(volume)
                 .map_err(|cause| ServeError::Volume { name: volume.name.clone(), cause })?;
         }
         Ok(())
@@ -288,6 +290,10 @@ impl Daemon {
         plan: &ServePlan,
         mut inheritance: Inheritance,
     ) -> Result<(), ServeError> {
+        for pool in &self.pools {
+            pool.wait_started(START_TIMEOUT);
+        }
+        self.refuse_without_pools()?;
         self.bring_about(plan, |volume| !volume.is_copied())?;
         self.adopt(std::mem::take(&mut inheritance.clients));
         self.crew.adopt(std::mem::take(&mut inheritance.devices));
@@ -424,6 +430,8 @@ impl Daemon {
     #[must_use]
     pub fn shut_down(&self) -> Vec<String> {
         let _changing = self.change();
+        // What is copied by then is begun again by the next process.
+        self.copies.stop_all(REQUEST_TIMEOUT);
         for (name, _) in self.listeners.take_all() {
             self.folder.remove(&name);
         }

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use purlin_block_core::control::ControlOp;
 
+use super::copy::REQUEST_TIMEOUT;
 use super::handover::{Item, READY, SERVING, send_item};
 use super::pool_thread::{PoolState, PoolThread};
 use super::serve::Daemon;
@@ -52,6 +53,18 @@ type Listening = Vec<(String, Arc<OwnedFd>)>;
 /// Why not; then everything is as it was.
 pub fn begin(daemon: &Arc<Daemon>, program: Option<PathBuf>) -> io::Result<u32> {
     let _changing = daemon.change();
+    // What they make is begun again: here if this fails, else by whoever calls for it.
+    let copied = daemon.copies.stop_all(REQUEST_TIMEOUT);
+    let begun = begin_held(daemon, program);
+    for plan in copied.iter().filter(|_| begun.is_err()) {
+        if let Err(error) = daemon.ensure(plan) {
+            eprintln!("purlin-blockd: the copy {}: {error}", plan.name);
+        }
+    }
+    begun
+}
+
+fn begin_held(daemon: &Arc<Daemon>, program: Option<PathBuf>) -> io::Result<u32> {
     let (mut ours, theirs) = UnixStream::pair()?;
     let mut successor = spawn(daemon, program, theirs)?;
     match hand_over(daemon, &mut ours, &mut successor) {

@@ -7,35 +7,70 @@ use purlin_block_core::BlockError;
 use purlin_block_core::control::{ControlAnswer, ControlOp, VolumeStatus};
 use purlin_block_core::request::VolumeId;
 
+use super::copies::{Copies, Copy};
 use super::copy::copy_volume;
-use super::pool_thread::PoolThread;
+use super::pool_thread::{CALL_TIMEOUT, PoolThread};
 use crate::plan::{SourcePlan, VolumePlan};
-use crate::reactor::mailbox::Mail;
+use crate::reactor::mailbox::{Mail, Mailbox};
 
-/// Begins the name of a volume that is being copied; it is there until the copy is durable.
+/// Begins the name of what marks a volume that is being copied; it is there until the copy is
+/// durable, and until then nobody is served with the volume.
 const COPYING: &str = "copying:";
 
-/// Brings one volume about.
+/// A copy that is to be made for a volume to be there.
+pub struct CopyTask {
+    from: (Mailbox, VolumeId),
+    to: (Mailbox, VolumeId),
+    size_bytes: u64,
+    marker: VolumeId,
+}
+
+impl CopyTask {
+    /// Copies, and takes the marker away when all is durable.
+    ///
+    /// # Errors
+    /// Either engine's, or it was stopped. The marker is still there.
+    pub fn run(&self, copy: &Copy) -> Result<(), BlockError> {
+        let (from, to) = ((&self.from.0, self.from.1), (&self.to.0, self.to.1));
+        copy_volume(from, to, self.size_bytes, copy)?;
+        self.to.0.call(ControlOp::Delete(self.marker), CALL_TIMEOUT).map(drop)
+    }
+}
+
+/// Brings one volume about; gives the copy that is left to be made for it, after which this is to
+/// be called again.
 ///
 /// # Errors
 /// The engine's, of the volume's pool or of its source's.
-pub fn ensure_volume(plan: &VolumePlan, pools: &[PoolThread]) -> Result<(), BlockError> {
+pub fn ensure_volume(
+    plan: &VolumePlan,
+    pools: &[PoolThread],
+    copies: &Copies,
+) -> Result<Option<CopyTask>, BlockError> {
     let pool = find_pool(pools, &plan.pool)?;
+    if copies.of(&plan.name).is_some() {
+        return Ok(None);
+    }
+    // A copy that was cut off is begun again.
+    if find(pool, &marker(&plan.name))?.is_some() {
+        drop_copy(pool, &plan.name)?;
+    }
     match (find(pool, &plan.name)?, &plan.source) {
-        (Some(found), _) => {
-            if let Some(marker) = find(pool, &marker(&plan.name))? {
-                // A copy that was cut off is begun again.
-                pool.call(ControlOp::Delete(found.id))?;
-                pool.call(ControlOp::Delete(marker.id))?;
-                return ensure_volume(plan, pools);
-            }
-            grow(pool, &found, plan.size_bytes)?;
-        }
+        (Some(found), _) => grow(pool, &found, plan.size_bytes)?,
         (None, None) => {
             let size_bytes = plan.size_bytes.unwrap_or_default();
             pool.call(ControlOp::CreateVolume { name: plan.name.clone(), size_bytes })?;
         }
-        (None, Some(source)) => from_source(plan, source, pool, pools)?,
+        (None, Some(source)) if source.pool != plan.pool => {
+            return begin_copy(plan, source, pool, pools).map(Some);
+        }
+        (None, Some(source)) => {
+            let (snapshot, linked) = (id_of(pool, &source.snapshot)?, source.linked);
+            pool.call(ControlOp::Clone { snapshot, name: plan.name.clone(), linked })?;
+            if let Some(found) = find(pool, &plan.name)? {
+                grow(pool, &found, plan.size_bytes)?;
+            }
+        }
     }
     for name in &plan.snapshots {
         if find(pool, name)?.is_none() {
@@ -45,34 +80,45 @@ pub fn ensure_volume(plan: &VolumePlan, pools: &[PoolThread]) -> Result<(), Bloc
         }
     }
     pool.mailbox.send(Mail::SetLimits(plan.name.clone(), plan.limits));
-    Ok(())
+    Ok(None)
 }
 
-fn from_source(
+/// The marker comes first, so that there is no moment at which a part looks like the whole.
+fn begin_copy(
     plan: &VolumePlan,
     source: &SourcePlan,
     pool: &PoolThread,
     pools: &[PoolThread],
-) -> Result<(), BlockError> {
+) -> Result<CopyTask, BlockError> {
     let from = find_pool(pools, &source.pool)?;
     let snapshot = id_of(from, &source.snapshot)?;
-    let name = plan.name.clone();
-    if source.pool == plan.pool {
-        let clone = ControlOp::Clone { snapshot, name: name.clone(), linked: source.linked };
-        pool.call(clone)?;
-    } else {
-        let size_bytes = size_of(from, &source.snapshot)?;
-        let marker = ControlOp::CreateVolume { name: marker(&name), size_bytes: 4096 };
-        let marker = volume_of(&pool.call(marker)?)?;
-        let target = ControlOp::CreateVolume { name: name.clone(), size_bytes };
-        let target = volume_of(&pool.call(target)?)?;
-        copy_volume((from, snapshot), (pool, target), size_bytes)?;
-        pool.call(ControlOp::Delete(marker))?;
+    let size_bytes = size_of(from, &source.snapshot)?;
+    let marker = ControlOp::CreateVolume { name: marker(&plan.name), size_bytes: 4096 };
+    let marker = volume_of(&pool.call(marker)?)?;
+    let target = ControlOp::CreateVolume { name: plan.name.clone(), size_bytes };
+    let target = volume_of(&pool.call(target)?)?;
+    let from = (from.mailbox.clone(), snapshot);
+    Ok(CopyTask { from, to: (pool.mailbox.clone(), target), size_bytes, marker })
+}
+
+/// Takes away what a copy that does not run any more has left, the marker last.
+///
+/// # Errors
+/// The engine's.
+pub fn drop_copy(pool: &PoolThread, volume: &str) -> Result<(), BlockError> {
+    for name in [volume.to_owned(), marker(volume)] {
+        if let Some(found) = find(pool, &name)? {
+            pool.call(ControlOp::Delete(found.id))?;
+        }
     }
-    match find(pool, &name)? {
-        Some(found) => grow(pool, &found, plan.size_bytes),
-        None => Ok(()),
-    }
+    Ok(())
+}
+
+/// Whether one of `volumes` is a part of what it shall be, or marks one.
+#[must_use]
+pub fn is_part_of_copy(volume: &VolumeStatus, volumes: &[VolumeStatus]) -> bool {
+    let marked = marker(&volume.name);
+    volume.name.starts_with(COPYING) || volumes.iter().any(|other| other.name == marked)
 }
 
 fn grow(pool: &PoolThread, found: &VolumeStatus, wanted: Option<u64>) -> Result<(), BlockError> {
@@ -90,7 +136,9 @@ pub fn now_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-fn marker(volume: &str) -> String {
+/// What marks a volume that is being copied.
+#[must_use]
+pub fn marker(volume: &str) -> String {
     format!("{COPYING}{volume}")
 }
 

@@ -81,6 +81,18 @@ impl NbdDevices {
         self.family.ask(RECONFIGURE, &wanted).map(drop)
     }
 
+    /// Tells a device that its export has another size.
+    ///
+    /// # Errors
+    /// The kernel's, as of [`Self::reconnect`].
+    pub fn resize(&mut self, number: u32, size_bytes: u64, owner: &str) -> io::Result<()> {
+        let wanted = Attributes::default()
+            .with(INDEX, &number.to_ne_bytes())
+            .with(SIZE_BYTES, &size_bytes.to_ne_bytes())
+            .with_text(BACKEND, owner);
+        self.family.ask(RECONFIGURE, &wanted).map(drop)
+    }
+
     /// Ends a device: what is under way fails.
     ///
     /// # Errors

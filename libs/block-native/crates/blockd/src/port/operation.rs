@@ -83,6 +83,22 @@ pub enum Operation {
     },
 }
 
+impl Operation {
+    /// Whether it ends when a disk has done something.
+    #[must_use]
+    pub fn is_of_disk(&self) -> bool {
+        match self {
+            Self::Read { .. }
+            | Self::Write { .. }
+            | Self::Synchronize { .. }
+            | Self::Punch { .. } => true,
+            Self::Receive { .. } | Self::Send { .. } | Self::Ready { .. } | Self::Wake { .. } => {
+                false
+            }
+        }
+    }
+}
+
 /// Memory a socket is read into.
 pub enum Target {
     /// Plain bytes.

@@ -194,6 +194,9 @@ impl Port for ThreadPort {
         line.ready.notify_one();
     }
 
+    /// The workers begin at once.
+    fn push_out(&mut self) {}
+
     fn cancel(&mut self, token: Token) {
         let is_it = |job: &mut Job| job.token == token;
         for waiting in self.waiting.values_mut() {

@@ -20,6 +20,12 @@ const ENTRIES: u32 = 256;
 /// Slices of one call, of which Linux takes 1024 at most.
 const SLICES_MAX: usize = 512;
 
+/// While a disk has several operations it is worth waiting for some of them to end rather than for
+/// the first: sleeping and waking is what costs most of an operation's time. So many are waited for
+/// at most, for so long, which is less than an operation takes.
+const GATHERED_MAX: usize = 8;
+const GATHER_MICROS: u32 = 20;
+
 /// The completions of cancellations themselves; no slab has that many places.
 const CANCEL: u64 = u64::MAX;
 
@@ -43,6 +49,10 @@ pub struct UringPort {
     slab: Vec<Option<InFlight>>,
     free: Vec<usize>,
     in_flight: usize,
+    /// Those of disks.
+    disk_operations: usize,
+    /// The kernel can wait for several completions and then take what there is (Linux 6.12).
+    gathers: bool,
 }
 
 impl UringPort {
@@ -60,7 +70,14 @@ impl UringPort {
         if !ring.params().is_feature_ext_arg() || !ring.params().is_feature_nodrop() {
             return Err(io::Error::from_raw_os_error(libc::ENOSYS));
         }
-        Ok(Self { ring, slab: Vec::new(), free: Vec::new(), in_flight: 0 })
+        let gathers = ring.params().is_feature_min_timeout();
+        let (slab, free) = (Vec::new(), Vec::new());
+        Ok(Self { ring, slab, free, in_flight: 0, disk_operations: 0, gathers })
+    }
+
+    /// How many completions are worth waiting for.
+    fn gathered(&self) -> usize {
+        if self.gathers { (self.disk_operations / 2).clamp(1, GATHERED_MAX) } else { 1 }
     }
 
     fn push(&mut self, entry: &squeue::Entry) {
@@ -79,6 +96,7 @@ impl UringPort {
         let InFlight { token, operation, .. } = self.slab.get_mut(slot)?.take()?;
         self.free.push(slot);
         self.in_flight -= 1;
+        self.disk_operations -= usize::from(operation.is_of_disk());
         let result = usize::try_from(entry.result()).map_err(|_| -entry.result());
         Some(Completion { token, operation, result })
     }
@@ -90,10 +108,16 @@ impl Port for UringPort {
             self.slab.push(None);
             self.slab.len() - 1
         });
+        self.disk_operations += usize::from(operation.is_of_disk());
         let placed = self.slab[slot].insert(InFlight { token, operation, wire: None });
         let entry = entry_of(placed).user_data(slot as u64);
         self.in_flight += 1;
         self.push(&entry);
+    }
+
+    fn push_out(&mut self) {
+        // What the kernel does not take now goes with the next wait.
+        let _ = self.ring.submit();
     }
 
     fn cancel(&mut self, token: Token) {
@@ -109,12 +133,20 @@ impl Port for UringPort {
         timeout: Option<Duration>,
         completions: &mut Vec<Completion>,
     ) -> io::Result<()> {
+        let gathered = self.gathered();
+        let limit = Timespec::from(timeout.unwrap_or_default());
+        let mut arguments = SubmitArgs::new();
+        if gathered > 1 {
+            arguments = arguments.min_wait_usec(GATHER_MICROS);
+        }
         let submitted = match timeout {
-            None => self.ring.submitter().submit_and_wait(1),
-            Some(timeout) => {
-                let limit = Timespec::from(timeout);
-                let wanted = usize::from(!timeout.is_zero());
-                self.ring.submitter().submit_with_args(wanted, &SubmitArgs::new().timespec(&limit))
+            None if gathered == 1 => self.ring.submitter().submit_and_wait(1),
+            None => self.ring.submitter().submit_with_args(gathered, &arguments),
+            Some(Duration::ZERO) => {
+                self.ring.submitter().submit_with_args(0, &SubmitArgs::new().timespec(&limit))
+            }
+            Some(_) => {
+                self.ring.submitter().submit_with_args(gathered, &arguments.timespec(&limit))
             }
         };
         match submitted {

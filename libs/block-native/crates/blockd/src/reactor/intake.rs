@@ -17,24 +17,34 @@ use crate::qos::limiter::Cost;
 /// What offsets and lengths must be a multiple of.
 pub const BLOCK_BYTES: u32 = 4096;
 const _: () = assert!(BLOCK_BYTES as usize == purlin_block_core::buffer::BLOCK_BYTES);
+/// Reads that are handed in at once: their disk begins with them while the next are looked at.
+/// Writes are not divided, since those of one turn share a record of the log.
+const READS_AT_ONCE: usize = 8;
 /// Extents of one context in one reply: 2 KiB of it.
 const EXTENTS_MAX: usize = 256;
 
 impl<E: Engine> Reactor<E> {
-    /// Reads all requests that have come on touched connections, as far as their bounds allow.
-    pub(super) fn read_requests(&mut self, now: Nanoseconds) {
+    /// Reads requests that have come on touched connections, as far as their bounds allow. Whether
+    /// there may be more for the same turn.
+    pub(super) fn read_requests(&mut self, now: Nanoseconds) -> bool {
         if self.giving_away.is_some() || !self.started {
-            return;
+            return false;
         }
+        let mut reads = 0;
         for index in 0..self.touched.len() {
             let key = self.touched[index];
             self.read_device(key, now);
             while let Some(connection) = self.connections.get_mut(&key)
                 && let Some(incoming) = connection.next_request()
             {
+                reads += usize::from(incoming.head.kind == command::READ);
                 self.read_request(key, incoming, now);
+                if reads == READS_AT_ONCE {
+                    return true;
+                }
             }
         }
+        false
     }
 
     fn read_request(&mut self, key: ConnectionKey, incoming: Incoming, now: Nanoseconds) {
@@ -83,7 +93,8 @@ impl<E: Engine> Reactor<E> {
             command::FLUSH => RequestOp::Flush,
             // A pool gives the space of zeroes back whether asked to or not: nothing is reserved
             // by writing zeroes there, so the wish for no hole changes nothing.
-            command::TRIM | command::WRITE_ZEROES => RequestOp::Zero { offset, length, fua },
+            command::WRITE_ZEROES => RequestOp::Zero { offset, length, fua },
+            command::TRIM => RequestOp::Discard { offset, length, fua },
             command::BLOCK_STATUS => {
                 let one = head.flags & command_flag::REQUEST_ONE != 0;
                 let extents_max = if one { 1 } else { EXTENTS_MAX };

@@ -45,6 +45,12 @@ impl Daemon {
     pub fn wait_served(&self, socket: &str) {
         let path = self.socket(socket);
         wait_until("the daemon serves", || UnixStream::connect(&path).is_ok());
+        // Pools open each for itself.
+        wait_until("no pool is starting", || {
+            let status = self.call("status", &json!(null)).unwrap();
+            let pools = status["pools"].as_array().unwrap();
+            pools.iter().all(|pool| pool["state"]["phase"] != "starting")
+        });
     }
 
     pub fn kill(&mut self) {

@@ -211,13 +211,18 @@ fn spread(plan: Plan, turn: u64) -> Plan {
     }
 }
 
-/// The plans in turn with ever new seeds, until there are `states` states.
-fn explore_until(states: usize, first_seed: u64) -> Result<Coverage, String> {
-    let mut coverage = Coverage::default();
+/// The plans in turn with ever new seeds, until there are `states` states in all,
+/// and `cell_states` in each cell that occurs.
+fn explore_until(
+    mut coverage: Coverage,
+    states: usize,
+    cell_states: u64,
+    first_seed: u64,
+) -> Result<Coverage, String> {
     for round in 0.. {
         for (at, plan) in plans().into_iter().enumerate() {
             let plan = spread(plan, round + at as u64);
-            if coverage.states() >= states && coverage.thin(CELL_STATES_MIN / 2).is_empty() {
+            if coverage.states() >= states && coverage.thin(cell_states).is_empty() {
                 return Ok(coverage);
             }
             let seed = first_seed + round * 32 + at as u64;
@@ -238,7 +243,11 @@ const RISES_MIN: u64 = 20;
 #[test]
 fn no_crash_loses_a_flushed_write_or_shows_an_older_or_a_mixed_one() {
     let threads: Vec<_> = [1000, 30_000]
-        .map(|seed| std::thread::spawn(move || explore_until(STATES_MIN / 2, seed)))
+        .map(|seed| {
+            let (states, cell_states) = (STATES_MIN / 2, CELL_STATES_MIN / 2);
+            let explore = move || explore_until(Coverage::default(), states, cell_states, seed);
+            std::thread::spawn(explore)
+        })
         .into_iter()
         .collect();
     let mut all = Coverage::default();
@@ -248,6 +257,11 @@ fn no_crash_loses_a_flushed_write_or_shows_an_older_or_a_mixed_one() {
             Err(why) => panic!("{why}"),
         }
     }
+    // A cell that only one of them has seen may be thin.
+    let all = match explore_until(all, STATES_MIN, CELL_STATES_MIN, 60_000) {
+        Ok(all) => all,
+        Err(why) => panic!("{why}"),
+    };
     eprintln!("{all}");
     assert!(all.states() >= STATES_MIN);
     for height in 1..=3 {

@@ -6,7 +6,7 @@ use crate::error::BlockError;
 use crate::placement::Expand;
 use crate::policy::Policy;
 use crate::request::VolumeId;
-use crate::sim::{SimDisk, World};
+use crate::sim::{CrashMode, Random, SimDisk, World};
 
 const REPLICAS_2: Policy = Policy::Replicas { copies: 2 };
 const BLOCKS: usize = 128;
@@ -128,5 +128,51 @@ fn a_folded_pool_rests_when_disks_are_given_up_until_each_has_two_shards_of_a_st
     for gone in 0..3 {
         let mut world = reopened(&world, &[gone], 2).expect("opens without one");
         assert_eq!(stamps(&mut world, id, 0, BLOCKS), [3; BLOCKS], "without disk {gone}");
+    }
+}
+
+fn all_online(world: &mut World) -> bool {
+    world.status().disks.iter().all(|disk| disk.state == DiskState::Online)
+}
+
+/// A disk that left after its first checkpoint had one superblock, and a bit of that turned over:
+/// the pool took it for a foreign disk.
+#[test]
+fn a_disk_is_known_by_either_of_its_superblocks_from_its_first_checkpoint_on() {
+    let mut world = small(REPLICAS_2, 3, 512, 1);
+    world.disks.push(SimDisk::new(512));
+    world.domains.push(Vec::new());
+    let added = vec![world.spec(3)];
+    let add = ControlOp::AddDisks { disks: added, expand: Expand::Rebalance, force: false };
+    world.control(add).expect("a disk more");
+    for (disk, block) in (0..4).flat_map(|disk| [(disk, 0), (disk, 1)]) {
+        let everything = CrashMode::EverythingArrived;
+        let mut disks = world.crash(everything, &mut Random::new(1));
+        disks[disk].rot(block, 100);
+        let opened = World::open(disks, world.domains.clone(), 2);
+        let mut opened = opened.expect("opens with one superblock of a disk");
+        assert!(all_online(&mut opened), "disk {disk} without superblock {block}");
+        // Both are there again.
+        let mut disks = opened.crash(everything, &mut Random::new(1));
+        disks[disk].rot(1 - block, 100);
+        let opened = World::open(disks, world.domains.clone(), 3);
+        assert!(all_online(&mut opened.expect("opens with the other one")), "disk {disk}");
+    }
+}
+
+#[test]
+fn a_disk_that_returns_with_one_superblock_has_two_again() {
+    for block in [0, 1] {
+        let (mut world, _) = laden(3);
+        for lost in [block, 1 - block] {
+            world.disks[2].set_gone(true);
+            world.control(ControlOp::Checkpoint).expect("a checkpoint without it");
+            world.disks[2].rot(lost, 100);
+            world.disks[2].set_gone(false);
+            let back = ControlOp::ReturnDisk(world.spec(2));
+            world.control(back).unwrap_or_else(|error| panic!("without {lost}: {error}"));
+            world.settle();
+        }
+        assert!(all_online(&mut world));
     }
 }
