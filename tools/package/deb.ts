@@ -4,7 +4,7 @@ import { run } from '@purlin/base'
 import type { PackageContents } from './contents.ts'
 import { maintainerScript } from './stage.ts'
 
-const BUILD_TIMEOUT_MS = 5 * 60_000
+const BUILD_TIMEOUT_MS = 10 * 60_000
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' }
 
 /** Makes the .deb of a package out of the staging folder and gives its path. */

@@ -129,11 +129,15 @@ async function volumesServeTheirGroup(
     'stat',
     '--format=%n %a %G',
     `${sockets}/vol-a.sock`,
+    `${sockets}/vol-a.vhost.sock`,
     `${sockets}/blockd.control.sock`,
   )
   t.is(
     shown.stdout,
-    `${sockets}/vol-a.sock 660 purlin-volumes\n${sockets}/blockd.control.sock 660 purlin\n`,
+    `${sockets}/vol-a.sock 660 purlin-volumes
+${sockets}/vol-a.vhost.sock 660 purlin-volumes
+${sockets}/blockd.control.sock 660 purlin
+`,
   )
   const connect = async (name: string): Promise<string> => {
     const qemu = ['setpriv', '--reuid=libvirt-qemu', '--regid=libvirt-qemu', '--init-groups']
@@ -141,6 +145,7 @@ async function volumesServeTheirGroup(
     return (await inRoot(...qemu, ...node)).stdout.trim()
   }
   t.is(await connect('vol-a'), 'connected')
+  t.is(await connect('vol-a.vhost'), 'connected')
   t.is(await connect('blockd.control'), 'EACCES')
   await inRoot('/usr/lib/purlin/bin/purlin-blockd', 'stop', '--sockets', sockets)
   while (existsSync(join(root, sockets, 'blockd.control.sock'))) {

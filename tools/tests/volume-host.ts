@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { run, systemClock } from '@purlin/base'
+import { type CacheMode, callCache } from '@purlin/cache-native'
 import { type Client, createClient } from '@purlin/sdk'
 import { repository } from '../repository.ts'
 import { agentConfiguration, agentSocket } from '../sandbox/agent.ts'
@@ -19,6 +20,10 @@ export const MACHINE = 'db-1'
 export interface VolumeHostOptions {
   readonly redundancy: object
   readonly diskCount: number
+  /** How the machine has its volume; absent: over NBD. */
+  readonly attach?: 'nbd' | 'vhost-user'
+  /** Whether an SSD stands before the pool's disks, in writethrough at first. */
+  readonly cached?: boolean
 }
 
 /** A host whose one machine has a volume for its disk. */
@@ -31,6 +36,12 @@ export interface VolumeHost extends AsyncDisposable {
   failingDaemon(): Promise<string>
   /** kill -9, until it is gone. */
   killDaemon(): Promise<void>
+  /** kill -9 of the machine's process, until it is gone. */
+  killMachine(): Promise<void>
+  /** Starts a machine that has stopped; the guest answers when it is over. */
+  startMachine(): Promise<void>
+  /** Answered when the caches of the pool have this mode, with nothing left that it has not. */
+  setCacheMode(mode: CacheMode): Promise<void>
   /** Another process of the daemon takes over. */
   upgradeDaemon(): Promise<void>
   /** Takes a disk's file away or gives it back; the daemon looks when it starts. */
@@ -64,7 +75,7 @@ export async function startVolumeHost(options: VolumeHostOptions): Promise<Volum
   for (const disk of disks) await lengthen(disk)
   await writeFile(config, '# none yet\n')
   await startLibvirtd(host)
-  const words = ['serve', '--config', config, '--sockets', sockets]
+  const words = ['serve', '--vhost', '--config', config, '--sockets', sockets]
   const verb = async (...more: string[]): Promise<string> =>
     (await run(DAEMON, [...more, '--sockets', sockets], { timeoutMs: 30_000 })).stdout
   const daemonStatus = async (): Promise<DaemonSight> => JSON.parse(await verb('status'))
@@ -96,7 +107,7 @@ folder = "${folder}"
   return {
     client,
     make: async () => {
-      const made = await client.apply(documentsOf(options, disks))
+      const made = await client.apply(documentsOf(options, disks, join(folder, 'ssd')))
       const { state } = await made.wait({ deadlineMs: 120_000 })
       if (state !== 'succeeded') throw new Error(`${state}: ${await agentLog(host)}`)
       await eventually('the guest answers', async () => (await guest('echo up')) === 'up\n')
@@ -116,6 +127,27 @@ folder = "${folder}"
           () => true,
         )
       })
+    },
+    killMachine: async () => {
+      const identifier = await machineProcess(folder)
+      process.kill(identifier, 'SIGKILL')
+      await eventually('the machine is gone', async () => {
+        return await machineProcess(folder).then(
+          () => false,
+          () => true,
+        )
+      })
+    },
+    startMachine: async () => {
+      await eventually('the machine is started', async () => {
+        const started = await client.virtualMachines.start(MACHINE)
+        return (await started.wait({ deadlineMs: READY_LIMIT_MS })).state === 'succeeded'
+      })
+      await eventually('the guest answers', async () => (await guest('echo up')) === 'up\n')
+      await eventually('it sees its disk', async () => (await guest('ls /dev/vda')) !== '')
+    },
+    setCacheMode: async (mode) => {
+      await callCache(sockets, 'cache-mode', { pool: 'fast', mode }, { deadlineMs: READY_LIMIT_MS })
     },
     upgradeDaemon: async () => {
       const before = await daemonStatus()
@@ -157,6 +189,15 @@ export async function eventually(what: string, met: () => Promise<boolean>): Pro
   }
 }
 
+/** The process of the machine whose volume lies in `folder`. */
+async function machineProcess(folder: string): Promise<number> {
+  for (const name of await readdir('/proc')) {
+    const words = await readFile(join('/proc', name, 'cmdline'), 'utf8').catch(() => '')
+    if (/^[^\0]*qemu-system/.test(words) && words.includes(folder)) return Number(name)
+  }
+  throw new Error('no machine runs')
+}
+
 async function lengthen(path: string): Promise<void> {
   const file = await open(path, 'w')
   await file.truncate(DISK_BYTES)
@@ -167,7 +208,11 @@ async function agentLog(host: PrivateHost): Promise<string> {
   return (await readFile(join(host.paths.log, 'agent.log'), 'utf8')).slice(-4_000)
 }
 
-function documentsOf({ redundancy }: VolumeHostOptions, disks: readonly string[]): object[] {
+function documentsOf(
+  { redundancy, attach, cached }: VolumeHostOptions,
+  disks: readonly string[],
+  ssd: string,
+): object[] {
   const servers = disks.map((_, index) => `s${index}`)
   const racks = [{ rack: 'k1', servers }]
   return [
@@ -183,6 +228,9 @@ function documentsOf({ redundancy }: VolumeHostOptions, disks: readonly string[]
         redundancy,
         faultDomain: 'server',
         disks: disks.map((path, index) => ({ name: `d${index}`, server: `s${index}`, path })),
+        ...(cached === true && {
+          cache: { devices: [{ name: 'ssd', path: ssd, sizeGiB: 1 / 16 }] },
+        }),
       },
     },
     { kind: 'Volume', name: 'vol-a', spec: { pool: 'fast', sizeGiB: 1 / 16 } },
@@ -193,7 +241,7 @@ function documentsOf({ redundancy }: VolumeHostOptions, disks: readonly string[]
         cpus: 1,
         memoryMiB: 128,
         image: 'probe',
-        disks: [{ name: 'root', volume: 'vol-a' }],
+        disks: [{ name: 'root', volume: 'vol-a', ...(attach && { attach }) }],
       },
     },
   ]
@@ -222,6 +270,14 @@ echo "checked $i" >/tmp/ended
 END
 >/tmp/wrong; echo 0 >/tmp/round
 sh /tmp/writer >/dev/null 2>&1 &`
+
+/** Prints of each of the writer's 64 places which round it has, and whether it has all of it. */
+export const PLACES = `for at in $(seq 0 63); do
+  dd if=/dev/vda of=/tmp/back bs=65536 skip=$at count=1 iflag=direct 2>/dev/null
+  round=$(head -n 1 /tmp/back | cut -d ' ' -f 2)
+  yes "round $round of the writer" | head -c 65536 >/tmp/block
+  if cmp -s /tmp/block /tmp/back; then echo "$at $round whole"; else echo "$at 0 torn"; fi
+done`
 
 /** Whoever has a guest that runs scripts. */
 type Guest = Pick<VolumeHost, 'guest'>

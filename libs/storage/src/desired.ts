@@ -12,7 +12,7 @@ export interface VolumeDesired {
   readonly pool: string
   /** Whole blocks of 4096 bytes; absent: that of its source. */
   readonly sizeBytes?: number
-  /** A machine has it for a disk. */
+  /** A machine has it for a disk over NBD. */
   readonly attached: boolean
   readonly source?: { readonly snapshot: string; readonly linked: boolean }
   readonly limits: VolumeLimits

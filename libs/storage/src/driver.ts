@@ -1,10 +1,11 @@
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, type Fact, PurlinError, systemClock, toPurlinError } from '@purlin/base'
+import { absentDisksFound } from './absent-disks.ts'
 import { type OwnedNames, ownedNames } from './configuration/owned-names.ts'
 import { writeDurably } from './configuration/write-durably.ts'
 import { type ControlClient, createControlClient, unreachable } from './control/client.ts'
-import { CONTROL_SOCKET, type VolumeLimits } from './control/messages.ts'
+import { CONTROL_SOCKET, VHOST_SOCKET, type VolumeLimits } from './control/messages.ts'
 import type { StorageDesired } from './desired.ts'
 import { type StorageObserved, storageFacts } from './observed.ts'
 import { planStorage } from './plan/plan.ts'
@@ -57,6 +58,7 @@ export function createStorageDriver(options?: StorageDriverOptions): StorageDriv
     },
     facts: storageFacts,
     independent: (failed, later) => {
+      if (failed.kind === 'return') return true
       const calls = failed.kind === 'call' && later.kind === 'call'
       return calls && failed.subject !== later.subject
     },
@@ -70,6 +72,9 @@ const NOTHING: StorageObserved = {
   configuration: '',
   owned: new Set(),
   limits: new Map(),
+  vhostUser: new Set(),
+  found: new Set(),
+  strangers: new Set(),
   trouble: 'this host is not configured for storage',
 }
 
@@ -78,8 +83,13 @@ interface Grounds {
   readonly client: ControlClient
   readonly owned: OwnedNames
   readonly clock: Clock
-  /** Limits that were set, in the daemon of one process. */
-  readonly set: { process: number; readonly limits: Map<string, string> }
+  /** Limits that were set, and disks that were found to be strangers, in the daemon of one
+   *  process. */
+  readonly set: {
+    process: number
+    readonly limits: Map<string, string>
+    readonly strangers: Set<string>
+  }
 }
 
 function groundsOf(options: StorageDriverOptions): Grounds {
@@ -88,7 +98,7 @@ function groundsOf(options: StorageDriverOptions): Grounds {
     client: createControlClient(join(options.sockets, CONTROL_SOCKET)),
     owned: ownedNames(options.ownedFile),
     clock: options.clock ?? systemClock,
-    set: { process: 0, limits: new Map() },
+    set: { process: 0, limits: new Map(), strangers: new Set() },
   }
 }
 
@@ -101,14 +111,32 @@ async function observe(grounds: Grounds, signal: AbortSignal): Promise<StorageOb
   ])
   const rest = { configuration, owned: names }
   if (status instanceof PurlinError) {
-    return { ...rest, trouble: status.message, limits: new Map() }
+    return { ...NOTHING, ...rest, trouble: status.message }
   }
   if (set.process !== status.process) {
     set.process = status.process
     set.limits.clear()
+    set.strangers.clear()
   }
   const { process, pools } = status
-  return { ...rest, daemon: { process, pools }, limits: new Map(set.limits) }
+  const found = await absentDisksFound(pools, configuration)
+  // What is taken away and put back may be another disk.
+  for (const path of set.strangers) if (!found.has(path)) set.strangers.delete(path)
+  return {
+    ...rest,
+    daemon: { process, pools },
+    limits: new Map(set.limits),
+    vhostUser: await volumesByVhostUser(options.sockets),
+    found,
+    strangers: new Set(set.strangers),
+  }
+}
+
+/** The volumes that have a socket for QEMU's vhost-user beside that of NBD. */
+async function volumesByVhostUser(sockets: string): Promise<ReadonlySet<string>> {
+  const names = await readdir(sockets).catch((): string[] => [])
+  const own = names.filter((name) => name.endsWith(VHOST_SOCKET))
+  return new Set(own.map((name) => name.slice(0, -VHOST_SOCKET.length)))
 }
 
 function awayOnly(thrown: unknown): PurlinError {
@@ -126,6 +154,8 @@ async function execute(grounds: Grounds, step: StorageStep, signal: AbortSignal)
       return await owned.add(step.names)
     case 'configure':
       return await configure(grounds, step, signal)
+    case 'return':
+      return await giveBack(grounds, step, signal)
     case 'call':
       break
   }
@@ -144,6 +174,22 @@ async function execute(grounds: Grounds, step: StorageStep, signal: AbortSignal)
     await owned.remove(step.subject)
   }
   if ('limits' in step.words) note(set.limits, step.subject, step.words.limits)
+}
+
+/** A disk that was found where a missing one should be. One that is none of the pool's is for the
+ *  next plan. */
+async function giveBack(
+  { client, set }: Grounds,
+  { pool, disk, path, mayBeNew, deadlineMs }: StorageStep & { readonly kind: 'return' },
+  signal: AbortSignal,
+): Promise<void> {
+  await client
+    .call('disk-return', { pool, disk }, { deadlineMs, signal })
+    .catch((thrown: unknown) => {
+      const isStranger = toPurlinError(thrown).code === 'PUR_BLOCK_FOREIGN_DISK'
+      if (!isStranger || !mayBeNew) throw thrown
+      set.strangers.add(path)
+    })
 }
 
 function note(limits: Map<string, string>, name: string, words: VolumeLimits): void {
@@ -169,10 +215,10 @@ async function configure(
   }
 }
 
-/** The daemon tells nobody of its changes; that it came, went or was replaced, and how far it is
- *  with what takes long, is looked for. */
+/** The daemon tells nobody of its changes; that it came, went or was replaced, how far it is with
+ *  what takes long, and that a disk it misses can be found, is looked for. */
 async function watchProcess(
-  { client, clock }: Grounds,
+  { client, clock, options }: Grounds,
   onChange: (reason: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
@@ -180,7 +226,12 @@ async function watchProcess(
   while (!signal.aborted) {
     const call = { deadlineMs: STATUS_DEADLINE_MS, signal }
     const seen = await client.status(call).then(
-      ({ process, pools }) => `${process} ${pools.map(progressOf).join(', ')}`,
+      async ({ process, pools }) => {
+        const text = await readFile(options.configuration, 'utf8').catch(() => '')
+        const found = [...(await absentDisksFound(pools, text))]
+        const back = found.length === 0 ? [] : [`${found.join(', ')} can be found`]
+        return [`${process} ${pools.map(progressOf).join(', ')}`, ...back].join('; ')
+      },
       () => 'away',
     )
     if (before !== undefined && seen !== before && !signal.aborted) {

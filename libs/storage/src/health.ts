@@ -4,6 +4,7 @@ import {
   type MovingStatus,
   type PoolStatus,
   type ScrubbingStatus,
+  VHOST_SOCKET,
   type VolumeLimits,
 } from './control/messages.ts'
 import type { StorageObserved } from './observed.ts'
@@ -60,11 +61,15 @@ export interface VolumeHealth {
   readonly takenAtMs?: number
   /** Where a volume is served over NBD. */
   readonly socket?: string
+  /** Where QEMU has it by vhost-user, where the daemon offers that. */
+  readonly vhostSocket?: string
   readonly clients: number
   /** What it may use, where the agent has told the daemon since the daemon's start. */
   readonly limits?: VolumeLimits
   /** It is being copied from another pool. */
   readonly copying: boolean
+  /** How far the copy is that runs, of what was written in its source. */
+  readonly copy?: { readonly copiedBytes: number; readonly totalBytes: number }
 }
 
 /** All that is seen of a host's storage. */
@@ -90,7 +95,7 @@ export function storageHealth(
   return {
     ...(observed.trouble !== undefined && { trouble: observed.trouble }),
     pools: new Map(pools.map((pool) => [pool.name, healthOf(pool)])),
-    volumes: new Map(pools.flatMap((pool) => volumesOf(pool, sockets, observed.limits))),
+    volumes: new Map(pools.flatMap((pool) => volumesOf(pool, sockets, observed))),
   }
 }
 
@@ -130,13 +135,13 @@ export function efficiencyOf(policy: string): number {
 function volumesOf(
   { name: pool, engine, reactor }: PoolStatus,
   sockets: string,
-  limits: StorageObserved['limits'],
+  { limits, vhostUser }: Pick<StorageObserved, 'limits' | 'vhostUser'>,
 ): (readonly [string, VolumeHealth])[] {
   const volumes = engine?.volumes ?? []
   const names = new Set(volumes.map(({ name }) => name))
   return volumes
     .filter(({ name }) => !name.includes(':'))
-    .map(({ name, sizeBytes, parent, snapshot, timeSeconds }) => {
+    .map(({ name, sizeBytes, parent, snapshot, timeSeconds, copy }) => {
       const limited = limits.get(name)
       const health = {
         pool,
@@ -144,9 +149,11 @@ function volumesOf(
         ...(parent !== null && { parent }),
         ...(timeSeconds !== null && { takenAtMs: timeSeconds * 1_000 }),
         ...(!snapshot && { socket: `${sockets}/${name}.sock` }),
+        ...(vhostUser.has(name) && { vhostSocket: `${sockets}/${name}${VHOST_SOCKET}` }),
         clients: reactor?.clients[name] ?? 0,
         ...(limited !== undefined && { limits: JSON.parse(limited) as VolumeLimits }),
         copying: names.has(`${COPYING}${name}`),
+        ...(copy && { copy }),
       }
       return [name, health] as const
     })

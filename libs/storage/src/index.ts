@@ -1,5 +1,10 @@
 export { type ControlClient, createControlClient } from './control/client.ts'
-export { CONTROL_SOCKET, type DaemonStatus, type VolumeLimits } from './control/messages.ts'
+export {
+  CONTROL_SOCKET,
+  type DaemonStatus,
+  VHOST_SOCKET,
+  type VolumeLimits,
+} from './control/messages.ts'
 export {
   NO_STORAGE,
   type PoolDesired,

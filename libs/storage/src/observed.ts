@@ -13,6 +13,13 @@ export interface StorageObserved {
   readonly owned: ReadonlySet<string>
   /** The limits that this driver has set in the daemon of this process, as JSON by volume. */
   readonly limits: ReadonlyMap<string, string>
+  /** Volumes that the daemon offers to machines by vhost-user too. */
+  readonly vhostUser: ReadonlySet<string>
+  /** Paths of disks that were away when their pool was opened and can be found now. */
+  readonly found: ReadonlySet<string>
+  /** Paths of those of them that the daemon of this process has looked at, and which are none of
+   *  the disks that their pool misses. */
+  readonly strangers: ReadonlySet<string>
 }
 
 /** A daemon answers: what is planned without one waits for it, and is no failure that would make
@@ -20,7 +27,7 @@ export interface StorageObserved {
 export const DAEMON_ANSWERS: Fact = fact('daemon', 'blockd', 'answers')
 
 /** What the storage lane tells the others: the volumes that can be used, and their sizes. Pure. */
-export function storageFacts({ daemon }: StorageObserved): ReadonlySet<Fact> {
+export function storageFacts({ daemon, vhostUser }: StorageObserved): ReadonlySet<Fact> {
   if (daemon === undefined) return new Set()
   return new Set([
     DAEMON_ANSWERS,
@@ -32,6 +39,7 @@ export function storageFacts({ daemon }: StorageObserved): ReadonlySet<Fact> {
         .flatMap(({ name, sizeBytes }) => [
           fact('volume', name, 'served'),
           fact('volume', name, sizeFact(sizeBytes)),
+          ...(vhostUser.has(name) ? [fact('volume', name, 'vhost-user')] : []),
         ])
     }),
   ])

@@ -27,12 +27,23 @@ export class ModelDaemon {
     )
     const { configuration } = this
     const owned = new Set(this.owned)
-    return { daemon: { process: 1, pools }, configuration, owned, limits: new Map(this.limits) }
+    const nothing = new Set<string>()
+    const disks = { vhostUser: nothing, found: nothing, strangers: nothing }
+    const limits = new Map(this.limits)
+    return { daemon: { process: 1, pools }, configuration, owned, limits, ...disks }
   }
 
   /** Makes a volume that is nobody's resource. */
   foreign(pool: string, name: string, parent: string | null = null): void {
     this.#put(pool, { name, sizeBytes: 4096, snapshot: false, parent, timeSeconds: null })
+  }
+
+  /** A volume that was begun as a copy: how far it is, or cut off. */
+  part(pool: string, name: string, copy?: { copiedBytes: number; totalBytes: number }): void {
+    this.foreign(pool, `copying:${name}`)
+    const part = { name, sizeBytes: 4096, snapshot: false, parent: null, timeSeconds: null }
+    this.#put(pool, { ...part, copy })
+    this.owned.add(name)
   }
 
   /** Carries a step out; throws where the daemon would refuse. */
@@ -43,6 +54,8 @@ export class ModelDaemon {
       case 'adopt':
         for (const name of step.names) this.owned.add(name)
         return
+      case 'return':
+        throw new Error(`${step.disk} was never away`)
       case 'configure':
         this.#configure(step.text, step.restart)
         return

@@ -1,11 +1,17 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { run, systemClock } from '@purlin/base'
 import test from 'ava'
-import { blockDaemonProgram, mappedVolumes } from '../src/index.ts'
+import {
+  blockDaemonProgram,
+  CONTROL_SOCKET,
+  type ControlClient,
+  createControlClient,
+  mappedVolumes,
+} from '../src/index.ts'
 
 const CLI = new URL('../../../apps/cli/src/main.ts', import.meta.url).pathname
 /** Where `purlin volume map` notes what it maps again at boot. */
@@ -31,7 +37,7 @@ spec: { pool: p, sizeGiB: 0.125 }
 `
 
 test.serial(
-  'the kernel’s NBD client: a file system on a mapped volume lives through kill -9 of the daemon, and is there again after a boot',
+  'the kernel’s NBD client: a file system on a mapped volume lives through kill -9 of the daemon, grows with its volume, keeps a keeper, and is there again after a boot',
   async (t) => {
     const folder = await mkdtemp(join(tmpdir(), 'map-'))
     const daemon = await startDaemon(folder)
@@ -66,6 +72,29 @@ test.serial(
     await command('umount', mounted)
     await command('e2fsck', '-fn', DEVICE)
 
+    // A keeper and a guard that are killed are replaced, and the device goes on.
+    const holder = (part: string) => holderOf(part, daemon.socket)
+    for (const part of ['--keep', '--guard']) {
+      const before = await holder(part)
+      process.kill(before, 'SIGKILL')
+      await until(`another ${part}`, async () => (await holder(part)) !== before)
+      await command('dd', `if=${DEVICE}`, 'of=/dev/null', 'bs=64k', 'count=4', 'iflag=direct')
+    }
+    // The new keeper connects the device again to the next daemon.
+    await daemon.kill()
+    await daemon.start()
+    await command('dd', `if=${DEVICE}`, 'of=/dev/null', 'bs=64k', 'count=4', 'iflag=direct')
+    // A volume that grows is larger for its device and the file system on it.
+    const grown = { name: 'vol-a', sizeBytes: 192 * MIB, reconnect: false }
+    await daemon.call('volume-grow', grown, { deadlineMs: LIMIT_MS })
+    const size = () => command('blockdev', '--getsize64', DEVICE)
+    await until('the device has grown', async () => (await size()) === `${192 * MIB}\n`)
+    await command('mount', '-o', 'discard', DEVICE, mounted)
+    await command('resize2fs', DEVICE)
+    await command('cmp', wanted, file)
+    await command('umount', mounted)
+    await command('e2fsck', '-fn', DEVICE)
+
     // As after a boot: no daemon, no module, no links, and the note of what was mapped.
     await command(program, 'unmap', '--device', node)
     await daemon.kill()
@@ -89,8 +118,19 @@ test.serial(
 
 const UNIT = new URL('../../../tools/package/files/purlin-map.service', import.meta.url)
 
+/** The process that is `part` of what keeps the volume of a socket a device. */
+async function holderOf(part: string, socket: string): Promise<number> {
+  for (const name of await readdir('/proc')) {
+    const line = await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '')
+    const words = line.split('\0')
+    if (words.includes(part) && words.includes(socket)) return Number(name)
+  }
+  throw new Error(`no process is ${part} of ${socket}`)
+}
+
 interface TestDaemon {
   readonly socket: string
+  call: ControlClient['call']
   start(): Promise<void>
   /** kill -9, until it is gone. */
   kill(): Promise<void>
@@ -106,6 +146,7 @@ async function startDaemon(folder: string): Promise<TestDaemon> {
   await until('the daemon answers', answers)
   return {
     socket: join(sockets, 'vol-a.sock'),
+    call: createControlClient(join(sockets, CONTROL_SOCKET)).call,
     start: async () => {
       standing = spawn(program, words, { stdio: 'inherit' })
       await until('the daemon answers again', answers)

@@ -31,7 +31,10 @@ export function storageDesired(
   const attached = new Set(
     catalogue
       .list('VirtualMachine')
-      .flatMap(({ manifest }) => manifest.spec.disks.map(({ volume }) => volume)),
+      .flatMap(({ manifest }) => manifest.spec.disks)
+      // By vhost-user a guest is told of another size at once.
+      .filter(({ attach }) => attach === 'nbd')
+      .map(({ volume }) => volume),
   )
   const volumes = catalogue
     .list('Volume')

@@ -1,5 +1,6 @@
 import { uuidOf } from '@purlin/base'
 import { devicesOf, type SpecOf } from '@purlin/schema'
+import { VHOST_SOCKET } from '@purlin/storage'
 import type { MachineDesired, VirtDesired, VolumeDiskSpec } from '@purlin/virt'
 import type { Catalogue } from '../resources/catalogue.ts'
 import type { Image } from '../service/images.ts'
@@ -70,13 +71,14 @@ function disksOf(
   catalogue: Catalogue,
   sockets: string = NO_SOCKETS,
 ): readonly VolumeDiskSpec[] {
-  return disks.map(({ name, volume }, index) => {
+  return disks.map(({ name, volume, attach }, index) => {
     const sizeGiB = catalogue.get('Volume', volume)?.manifest.spec.sizeGiB
     return {
       target: `vd${LETTERS[index]}`,
+      attach,
       name,
       volume,
-      socket: `${sockets}/${volume}.sock`,
+      socket: `${sockets}/${volume}${attach === 'nbd' ? '.sock' : VHOST_SOCKET}`,
       ...(sizeGiB !== undefined && { sizeBytes: bytesOfVolume(sizeGiB) }),
     }
   })

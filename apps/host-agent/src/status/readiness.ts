@@ -87,6 +87,15 @@ function machineReadiness(record: StoredRecord<'VirtualMachine'>, view: HostView
     return { status: 'false', reason: 'StoppedOnError', message }
   }
   if (lane.failure) return failed('virt', lane.failure)
+  const unoffered = spec.disks.find(({ volume, attach }) => {
+    const found = attach === 'vhost-user' ? view.storage?.volumes.get(volume) : undefined
+    return found !== undefined && found.vhostSocket === undefined
+  })
+  if (unoffered !== undefined) {
+    const { volume } = unoffered
+    const message = `the block daemon offers volume ${volume} over NBD alone; start purlin-blockd with --vhost, or attach the disk by nbd`
+    return { status: 'false', reason: 'NoVhostUser', message }
+  }
   const state = seen?.state ?? 'not defined'
   return {
     status: 'false',

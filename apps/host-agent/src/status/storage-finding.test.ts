@@ -37,6 +37,8 @@ test('a pool is ready when it serves, also without a disk; what it lacks is name
   t.is(reasonOf(pool, seen({ fast: health({}) })), 'true Served')
   const away = health({ disks: [seenDisk('d1'), seenDisk('d2', 'missing')] })
   t.is(storageFinding(pool, seen({ fast: away })).message, 'it serves while d2 is missing')
+  const nameless = health({ disks: [seenDisk('d1'), seenDisk('missing', 'missing')] })
+  t.is(storageFinding(pool, seen({ fast: nameless })).message, 'it serves while d2 is missing')
   t.is(reasonOf(pool, seen({ fast: health({ disks: [seenDisk('d1')] }) })), 'false DisksDiffer')
   const reason = { code: 'PUR_BLOCK_FOREIGN_DISK', message: 'device 1 holds ext4' }
   const failed = storageFinding(pool, seen({ fast: health({ phase: 'failed', reason }) }))
@@ -59,6 +61,8 @@ test('a volume is ready at its size and where it was wanted; it neither moves no
   t.is(reasonOf(volume, at({ sizeBytes: GIB })), 'false Changing')
   t.is(reasonOf(volume, at({ limits: { iops: 1 } })), 'false Changing')
   t.is(reasonOf(volume, at({ copying: true })), 'false Copying')
+  const copy = { copiedBytes: 3 * GIB, totalBytes: 4 * GIB }
+  t.regex(storageFinding(volume, at({ copying: true, copy })).message, /: 75 % of 4294967296 bytes/)
   t.is(storageFinding(volume, at({ sizeBytes: 4 * GIB })).error?.code, 'PUR_BLOCK_INVALID')
   t.is(storageFinding(volume, at({ pool: 'bulk' })).error?.code, 'PUR_BLOCK_INVALID')
 })

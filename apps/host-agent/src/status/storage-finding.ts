@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type ErrorCode, errorEntry, PurlinError } from '@purlin/base'
 import type { Kind, Manifest } from '@purlin/schema'
-import type { PoolHealth, StorageHealth } from '@purlin/storage'
+import type { PoolHealth, StorageHealth, VolumeHealth } from '@purlin/storage'
 import { limitsOf } from '../desired/storage.ts'
 import type { Readiness } from './readiness.ts'
 
@@ -36,7 +36,7 @@ export function storageFinding(manifest: Manifest, seen: StorageHealth | undefin
     const message = `it is in pool ${found.pool} and does not move to ${manifest.spec.pool}; clone it there`
     return refused('PUR_BLOCK_INVALID', message)
   }
-  if (found.copying) return absent('Copying', 'its blocks are being copied from another pool')
+  if (found.copying) return absent('Copying', copyText(found))
   if (manifest.spec.source?.clone !== 'linked' && found.parent !== undefined) {
     return absent('Changing', `it still shares its blocks with ${found.parent}`)
   }
@@ -50,6 +50,14 @@ export function storageFinding(manifest: Manifest, seen: StorageHealth | undefin
     return absent('Changing', 'its limits are not set yet')
   }
   return ready('Served', `it is served at ${found.socket}`)
+}
+
+function copyText({ copy }: VolumeHealth): string {
+  if (copy === undefined)
+    return 'what was copied of it from another pool is a part; it begins again'
+  const { copiedBytes, totalBytes } = copy
+  const percent = totalBytes === 0 ? 0 : Math.floor((100 * copiedBytes) / totalBytes)
+  return `its blocks are being copied from another pool: ${percent} % of ${totalBytes} bytes`
 }
 
 /** What the status of a storage resource shows beside its conditions. Pure. */
@@ -70,11 +78,19 @@ function poolFinding(
   if (found.phase !== 'running') return absent('Changing', `pool ${name} is ${found.phase}`)
   const there = new Set(found.disks.map((disk) => disk.name))
   const lacking = spec.disks.map((disk) => disk.name).filter((disk) => !there.has(disk))
-  if (lacking.length > 0) {
+  const wanted = new Set(spec.disks.map((disk) => disk.name))
+  const away = found.disks.filter(({ name: it, state }) => state === 'missing' && !wanted.has(it))
+  // Those that were away when the pool was opened have no names.
+  if (lacking.length > away.length) {
     return absent('DisksDiffer', `disks ${lacking.join(', ')} are not in pool ${name}`)
   }
   const ill = found.disks.filter(({ state }) => state !== 'online')
-  const states = ill.map((disk) => `${disk.name} is ${disk.state}`).join(', ')
+  const named = ill.filter((disk) => !away.includes(disk))
+  const states = [
+    ...lacking.map((disk) => `${disk} is missing`),
+    ...away.slice(lacking.length).map(() => 'a disk is missing that it does not name'),
+    ...named.map((disk) => `${disk.name} is ${disk.state}`),
+  ].join(', ')
   if (ill.length > 0) return ready('Degraded', `it serves while ${states}`)
   return ready('Served', `${found.disks.length} disks hold ${found.policy}`)
 }

@@ -89,9 +89,14 @@ export type VirtualMachineNic = z.infer<typeof nic>
 const disk = z
   .strictObject({
     name: resourceName.max(20).meta({
-      description: 'Its serial number; Linux guests have it at /dev/disk/by-id/virtio-NAME.',
+      description:
+        'Its serial number; Linux guests have it at /dev/disk/by-id/virtio-NAME. By vhost-user the serial number is the name of the volume.',
     }),
     volume: resourceName.meta({ description: 'The volume it is; one machine has it at a time.' }),
+    attach: z.enum(['nbd', 'vhost-user']).default('nbd').meta({
+      description:
+        'How QEMU has it: over NBD, or by handing the memory of the guest to the block daemon, which is quicker and keeps the machine from being migrated while it runs.',
+    }),
   })
   .meta({ id: 'VirtualMachineDisk' })
 

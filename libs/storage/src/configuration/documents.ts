@@ -40,6 +40,12 @@ export function documentsOf(text: string): readonly PoolDocument[] {
     })
 }
 
+/** The disks that a document of a pool names. Pure. */
+export function disksOf(document: PoolDocument | undefined): PoolDesired['spec']['disks'] {
+  const disks = document?.spec.disks
+  return Array.isArray(disks) ? (disks as PoolDesired['spec']['disks']) : []
+}
+
 /** A pool as the daemon reads it: what is about placement plans alone is left out. */
 function poolDocument({ name, spec }: PoolDesired): PoolDocument {
   const { engine, redundancy, faultDomain, expand, recovery, scrub } = spec

@@ -4,6 +4,9 @@ import { z } from 'zod'
 export const CONTROL_VERSION = 1
 /** The name of the control socket in the daemon's folder of sockets. */
 export const CONTROL_SOCKET = 'blockd.control.sock'
+/** Ends the name of the socket on which a volume is a disk of machines by vhost-user. */
+export const VHOST_SOCKET = '.vhost.sock'
+
 /** Begins the name of what the daemon notes of a copy that is under way. */
 export const COPYING = 'copying:'
 
@@ -31,6 +34,8 @@ const volume = z.object({
   snapshot: z.boolean(),
   parent: z.string().nullable(),
   timeSeconds: z.number().nullable(),
+  /** Of one that is being copied from another pool: what there was to copy, without holes. */
+  copy: z.object({ copiedBytes: bytes, totalBytes: bytes }).nullish(),
 })
 /** A volume or snapshot as the daemon has it. */
 export type VolumeStatus = z.infer<typeof volume>
@@ -82,7 +87,13 @@ const pool = z.object({
     code: z.string().optional(),
     message: z.string().optional(),
   }),
-  reactor: z.object({ clients: z.record(z.string(), count) }).optional(),
+  reactor: z
+    .object({
+      clients: z.record(z.string(), count),
+      /** By the names of the disks that are open. */
+      movedBytes: z.record(z.string(), z.unknown()).optional(),
+    })
+    .optional(),
   engine: engine.optional(),
 })
 /** A pool as the daemon has it; without `engine` it does not answer. */
@@ -127,6 +138,8 @@ export interface ControlCalls {
     readonly name: string
     readonly linked: boolean
     readonly pool: string
+    /** Whether a copy into another pool is answered at its end, or at once. */
+    readonly wait: boolean
   }
   readonly 'volume-grow': {
     readonly name: string
@@ -155,6 +168,8 @@ export interface ControlCalls {
   readonly 'pool-rebalance': { readonly pool: string; readonly wait: boolean }
   readonly 'pool-rebalance-pause': { readonly pool: string; readonly on: boolean }
   readonly 'disk-add': { readonly pool: string; readonly disks: readonly string[] }
+  /** Its name is that of the configuration file. */
+  readonly 'disk-return': { readonly pool: string; readonly disk: string }
   readonly 'disk-replace': {
     readonly pool: string
     /** By its name, or by its number where it is missing. */

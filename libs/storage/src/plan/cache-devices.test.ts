@@ -48,6 +48,7 @@ test('SSDs are exchanged before the daemon’s file names others, so that a fail
     configuration: configurationText({ topologies: [], pools: [pool('/a')] }),
     owned: new Set<string>(),
     limits: new Map<string, string>(),
+    ...{ vhostUser: new Set<string>(), found: new Set<string>(), strangers: new Set<string>() },
     daemon: { process: 1, pools: [status] },
   }
   const planned = planStorage(desired, observed as never).map((step) =>

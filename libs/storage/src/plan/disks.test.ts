@@ -1,7 +1,8 @@
 import { checkDocument, type SpecOf } from '@purlin/schema'
 import test from 'ava'
 import type { DiskStatus, PoolStatus } from '../control/messages.ts'
-import { diskSteps, withDisksThere } from './disks.ts'
+import type { PoolDesired } from '../desired.ts'
+import { type DisksSeen, diskSteps, withDisksThere } from './disks.ts'
 
 const pool = (disks: readonly object[], more: object = {}) => {
   const spec = { redundancy: { replicas: 2 }, disks, ...more }
@@ -36,8 +37,12 @@ const status = (disks: DiskStatus[], rebalance: Rebalance = 'idle'): PoolStatus 
     },
   },
 })
-const calls = (...[desired, found]: Parameters<typeof diskSteps>): unknown[] =>
-  diskSteps(desired, found).map((step) => step.kind === 'call' && [step.call, step.words])
+const nothing = { configuration: '', found: new Set<string>(), strangers: new Set<string>() }
+const calls = (desired: PoolDesired, pool: PoolStatus, seen: Partial<DisksSeen> = {}): unknown[] =>
+  diskSteps(desired, pool, { ...nothing, ...seen }).map((step) => {
+    if (step.kind === 'return') return ['return', step.disk]
+    return step.kind === 'call' && [step.call, step.words]
+  })
 
 test('disks that a pool lacks come together, those that nobody wants go one after the other', (t) => {
   const two = pool([file('a'), file('b')])
@@ -94,4 +99,62 @@ test('the daemon’s file names a disk until the pool has let it go', (t) => {
   t.deepEqual(names(status([seen('a'), seen('b', 'leaving')])), ['a', 'b'])
   t.deepEqual(names(undefined), ['a', 'b'])
   t.deepEqual(names(status([seen('a')])), ['a'])
+})
+
+test('a disk that was away when its pool was opened is used again once it can be found', (t) => {
+  const two = pool([file('a'), file('b', { replaces: 'x' })])
+  const open = { clients: {}, movedBytes: { a: {} } }
+  const away = { ...status([seen('a'), seen('b', 'missing', 1)]), reactor: open }
+  const found = new Set(['/d/b'])
+  t.deepEqual(calls(two, away), [], 'until then it is waited for')
+  t.deepEqual(calls(two, away, { found }), [['return', 'b']])
+  const failed = { ...away, reactor: { clients: {}, movedBytes: { a: {}, b: {} } } }
+  t.deepEqual(calls(two, failed, { found }), [], 'one that failed in use is not used again')
+  const whole = { ...status([seen('a'), seen('b')]), reactor: open }
+  t.deepEqual(calls(two, whole, { found }), [])
+})
+
+test('where a pool does not know how a missing disk was called, what can be found is looked at', (t) => {
+  const two = pool([file('a'), file('b')])
+  const lacking = status([seen('a'), seen('missing', 'missing', 1)])
+  t.deepEqual(calls(two, lacking), [])
+  const found = new Set(['/d/b'])
+  t.deepEqual(calls(two, lacking, { found }), [['return', 'b']])
+  t.deepEqual(calls(two, lacking, { found, strangers: found }), [
+    ['disk-add', { pool: 'p', disks: ['b'] }],
+  ])
+  t.deepEqual(calls(two, status([seen('a'), seen('b')]), { found }), [])
+})
+
+test('disks come anew while others are missed: strangers together, and files yet to be made', (t) => {
+  const four = pool([file('a'), file('b', { sizeGiB: 1 }), file('c'), file('d', { sizeGiB: 1 })])
+  const lacking = status([seen('a'), seen('missing', 'missing', 1)])
+  const configuration = JSON.stringify({
+    kind: 'StoragePool',
+    name: 'p',
+    spec: { disks: [file('a'), file('b'), file('c'), file('d', { sizeGiB: 1 })] },
+  })
+  t.deepEqual(calls(four, lacking, { configuration }), [['disk-add', { pool: 'p', disks: ['d'] }]])
+  const found = new Set(['/d/b', '/d/c'])
+  t.deepEqual(calls(four, lacking, { configuration, found, strangers: new Set(['/d/c']) }), [
+    ['return', 'b'],
+    ['disk-add', { pool: 'p', disks: ['c', 'd'] }],
+  ])
+})
+
+test('no new process of the daemon makes a disk anew that was made before', (t) => {
+  const two = pool([file('a', { sizeGiB: 1 }), file('b', { sizeGiB: 1 })])
+  const sizes = (found: PoolStatus | undefined, configuration: string) =>
+    withDisksThere(two, found, configuration).spec.disks.map(({ sizeGiB }) => sizeGiB)
+  const text = (...disks: object[]) =>
+    JSON.stringify({ kind: 'StoragePool', name: 'p', spec: { disks } })
+  const asked = text(file('a', { sizeGiB: 1 }), file('b', { sizeGiB: 1 }))
+  t.deepEqual(sizes(undefined, ''), [1, 1])
+  t.deepEqual(sizes(undefined, asked), [1, 1])
+  t.deepEqual(sizes(status([seen('a')]), asked), [undefined, 1], 'b is yet to be added')
+  const made = text(file('a'), file('b'))
+  t.deepEqual(sizes(status([seen('a'), seen('b')]), asked), [undefined, undefined])
+  t.deepEqual(sizes(undefined, made), [undefined, undefined])
+  const lacking = status([seen('a'), seen('missing', 'missing', 1)])
+  t.deepEqual(sizes(lacking, made), [undefined, undefined])
 })

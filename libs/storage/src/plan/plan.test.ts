@@ -116,6 +116,26 @@ test('a linked clone that is to have no source is flattened before its snapshot 
   ])
 })
 
+test('a copy that runs is left alone, snapshots wait for it, and one that was cut off is begun again', (t) => {
+  const daemon = new ModelDaemon()
+  const pools = [pool('fast'), pool('bulk')]
+  const sources = { volumes: [volume('a')], snapshots: [{ name: 'monday', volume: 'a' }] }
+  settle(daemon, storage({ pools, ...sources }))
+  const wanted = storage({
+    ...{ pools, volumes: [...sources.volumes, clone('c', 'monday', 'bulk', false)] },
+    snapshots: [...sources.snapshots, { name: 'tuesday', volume: 'c' }],
+  })
+  const [step] = planStorage(wanted, daemon.observe())
+  t.like(step, { call: 'volume-clone', words: { name: 'c', wait: false } })
+  daemon.part('bulk', 'c', { copiedBytes: 1, totalBytes: 4096 })
+  t.deepEqual(planStorage(wanted, daemon.observe()), [])
+  const cutOff = new ModelDaemon()
+  settle(cutOff, storage({ pools, ...sources }))
+  cutOff.part('bulk', 'c')
+  const again = planStorage(wanted, cutOff.observe()).map(({ summary }) => summary)
+  t.deepEqual(again, ['make volume c in pool bulk as independent clone of monday'])
+})
+
 test('a volume that grows under a machine has its clients connect again, any other has not', (t) => {
   for (const attached of [true, false]) {
     const daemon = new ModelDaemon()

@@ -51,7 +51,7 @@ export function planPools(desired: StorageDesired, observed: StorageObserved): S
         standing.find(({ kind, name }) => kind === 'StoragePool' && name === pool.name),
       ),
       ...standingSteps(desired.topologies, pool, status),
-      ...diskSteps(pool, status),
+      ...diskSteps(pool, status, observed),
     )
   }
   return steps

@@ -1,11 +1,11 @@
 import type { LaneStep } from '@purlin/base'
 import type { ControlCalls } from '../control/messages.ts'
-import type { StorageStep } from './step.ts'
+import type { CallOfStep, StorageStep } from './step.ts'
 
 /** For a new process of the daemon: it opens every pool. */
 export const CONFIGURE_DEADLINE_MS = 120_000
 /** For what the daemon answers when it is durable. */
-const CALL_DEADLINE_MS = 40_000
+export const CALL_DEADLINE_MS = 40_000
 /** For a copy into another pool. One that takes longer goes on in the daemon. */
 const COPY_DEADLINE_MS = 3_600_000
 
@@ -15,7 +15,7 @@ export function free(summary: string, deadlineMs: number): LaneStep {
 }
 
 /** A call of the daemon as a step. Pure. */
-export function callStep<Name extends Exclude<keyof ControlCalls, 'status' | 'upgrade'>>(
+export function callStep<Name extends CallOfStep>(
   call: Name,
   subject: string,
   summary: string,

@@ -47,18 +47,27 @@ function made(
   const steps: StorageStep[] = []
   const there = new Set(standing.keys())
   const poolOf = new Map(volumes.map(({ name, pool }) => [name, pool]))
+  // What is in another pool than its source is a part of itself until a later plan.
+  const copied = new Set([...standing.keys()].flatMap((name) => nameOfCopy(name)))
   for (let before = -1; before < steps.length; ) {
     before = steps.length
     for (const volume of volumes) {
-      const complete = there.has(volume.name) && !standing.has(`${COPYING}${volume.name}`)
-      if (complete || steps.some((step) => subjectOf(step) === volume.name)) continue
+      const found = standing.get(volume.name)
+      // One that is being copied goes on; one that was cut off is begun again.
+      const partly = standing.has(`${COPYING}${volume.name}`) && !found?.copy
+      if (
+        (there.has(volume.name) && !partly) ||
+        steps.some((step) => subjectOf(step) === volume.name)
+      )
+        continue
       if (!answering.has(volume.pool)) continue
       if (volume.source !== undefined && !there.has(volume.source.snapshot)) continue
       steps.push(creation(volume))
       there.add(volume.name)
+      if (volume.source?.linked === false) copied.add(volume.name)
     }
     for (const { name, volume } of snapshots) {
-      if (there.has(name) || !there.has(volume)) continue
+      if (there.has(name) || !there.has(volume) || copied.has(volume)) continue
       if (!answering.has(poolOf.get(volume) ?? '')) continue
       const summary = `take snapshot ${name} of volume ${volume}`
       steps.push(callStep('snapshot-create', name, summary, { volume, name }))
@@ -68,12 +77,18 @@ function made(
   return steps
 }
 
+/** The volume that a marker is of. */
+function nameOfCopy(marker: string): readonly string[] {
+  return marker.startsWith(COPYING) ? [marker.slice(COPYING.length)] : []
+}
+
 function creation({ name, pool, sizeBytes, source, limits }: VolumeDesired): StorageStep {
   if (source !== undefined) {
     const { snapshot, linked } = source
     const form = linked ? 'linked' : 'independent'
     const summary = `make volume ${name} in pool ${pool} as ${form} clone of ${snapshot}`
-    return callStep('volume-clone', name, summary, { snapshot, name, linked, pool })
+    const words = { snapshot, name, linked, pool, wait: false }
+    return callStep('volume-clone', name, summary, words)
   }
   const words = { pool, name, sizeBytes: sizeBytes ?? 0, limits }
   const summary = `make volume ${name} of ${words.sizeBytes} bytes in pool ${pool}`

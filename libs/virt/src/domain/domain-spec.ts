@@ -24,13 +24,19 @@ export interface FileDiskSpec {
   readonly readonly?: boolean
 }
 
-/** A disk on a volume that is served over NBD. */
+/** How QEMU has a volume: as a client of NBD, or by handing the guest's memory to the block daemon,
+ *  which is between the guest and the volume alone then. */
+export type VolumeAttachment = 'nbd' | 'vhost-user'
+
+/** A disk on a volume. */
 export interface VolumeDiskSpec {
   readonly target: string
-  /** The disk's serial number, by which the guest finds it: `/dev/disk/by-id/virtio-NAME`. At most
-   *  20 characters. */
+  readonly attach: VolumeAttachment
+  /** Over NBD the disk's serial number, by which the guest finds it:
+   *  `/dev/disk/by-id/virtio-NAME`; at most 20 characters. By vhost-user the daemon gives the
+   *  serial number, which is the volume's name. */
   readonly name: string
-  /** The name of the export. */
+  /** The volume's name; over NBD that of the export. */
   readonly volume: string
   /** The unix socket it is served on. */
   readonly socket: string

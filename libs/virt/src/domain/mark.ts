@@ -27,7 +27,10 @@ export function specHash(spec: DomainSpec): string {
     boot === undefined ? null : [boot.kernel, boot.initrd, boot.commandLine],
     disks.map((disk) =>
       'volume' in disk
-        ? [disk.target, disk.name, disk.volume, disk.socket]
+        ? [
+            ...[disk.target, disk.name, disk.volume, disk.socket],
+            ...(disk.attach === 'nbd' ? [] : [disk.attach]),
+          ]
         : [disk.target, disk.file, disk.format, disk.readonly ?? false],
     ),
     nics.map((nic) => [nic.port, nic.mac.toLowerCase(), nic.bridgeDevice, nic.tapDevice, nic.mtu]),

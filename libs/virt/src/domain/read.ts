@@ -1,11 +1,13 @@
 import { XMLParser } from 'fast-xml-parser'
-import type { Accelerator, NicSpec } from './domain-spec.ts'
+import type { Accelerator, NicSpec, VolumeAttachment } from './domain-spec.ts'
 import { type DomainMark, MARK_NAMESPACE } from './mark.ts'
 
-/** A disk of a domain. `file` is empty where it is on a volume; the rest where it is not. */
+/** A disk of a domain. `file` is empty where it is on a volume; the rest where it is not. By
+ *  vhost-user, the volume is known by its socket alone. */
 export interface DiskReading {
   readonly target: string
   readonly file: string
+  readonly attach: VolumeAttachment | ''
   readonly name: string
   readonly volume: string
   readonly socket: string
@@ -82,10 +84,16 @@ export function readDomain(xml: string): DomainReading | undefined {
 
 function readDisk(disk: unknown): DiskReading {
   const source = child(disk, 'source')
+  const target = text(child(child(disk, 'target'), '@dev'))
+  if (text(child(disk, '@type')) === 'vhostuser') {
+    const socket = text(child(source, '@path'))
+    return { target, file: '', attach: 'vhost-user', name: '', volume: '', socket }
+  }
   const isVolume = text(child(source, '@protocol')) === 'nbd'
   return {
-    target: text(child(child(disk, 'target'), '@dev')),
+    target,
     file: text(child(source, '@file')),
+    attach: isVolume ? 'nbd' : '',
     name: isVolume ? text(child(disk, 'serial')) : '',
     volume: isVolume ? text(child(source, '@name')) : '',
     socket: text(child(child(source, 'host'), '@socket')),

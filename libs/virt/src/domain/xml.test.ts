@@ -27,7 +27,10 @@ test('a KVM machine with disks, two NICs and no kernel of its own', (t) => {
   t.snapshot(domainXml({ ...rest, nics: [...nics, second], disks }))
 })
 
-const onVolume = { target: 'vda', name: 'root', volume: 'vol-a', socket: '/run/b/vol-a.sock' }
+const onVolume = {
+  ...{ target: 'vda', attach: 'nbd' as const, name: 'root', volume: 'vol-a' },
+  socket: '/run/b/vol-a.sock',
+}
 
 test('a disk on a volume stops the guest on errors, gives space back and has no page cache', (t) => {
   const file = { target: 'vdb', file: '/pool/seed.raw', format: 'raw' as const }
@@ -41,6 +44,28 @@ test('a disk on a volume stops the guest on errors, gives space back and has no 
     const disks = [{ ...onVolume, ...change }, file]
     t.deepEqual(differences({ ...spec, disks }, reading), ['disks'])
   }
+})
+
+test('a disk by vhost-user shares the guest’s memory, comes back to its daemon and has a queue for each processor', (t) => {
+  const socket = '/run/b/vol-a.vhost.sock'
+  const disk = { ...onVolume, attach: 'vhost-user' as const, socket }
+  const spec = machineOf('web-1', { cpus: 2, disks: [disk, { ...onVolume, target: 'vdb' }] })
+  const xml = domainXml(spec)
+  t.snapshot(xml)
+  t.regex(domainXml({ ...spec, cpus: 96 }), / queues="64"/)
+  const reading = readDomain(xml)
+  if (reading === undefined) throw new Error('nothing read')
+  t.deepEqual(differences(spec, reading), [])
+  const changed = (change: object) => {
+    const disks = [
+      { ...disk, ...change },
+      { ...onVolume, target: 'vdb' },
+    ]
+    return differences({ ...spec, disks }, reading)
+  }
+  t.deepEqual(changed({ socket: '/run/c/vol-a.vhost.sock' }), ['disks'])
+  t.deepEqual(changed({ attach: 'nbd' }), ['disks'])
+  t.deepEqual(changed({ volume: 'vol-b' }), ['form'], 'the mark knows the volume')
 })
 
 test('a NIC without a bridge has a tap that a switch takes by its name', (t) => {

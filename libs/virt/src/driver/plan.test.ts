@@ -29,7 +29,10 @@ test('a new machine is defined, then started when its NICs are enforced and plug
   ])
 })
 
-const onVolume = { target: 'vda', name: 'root', volume: 'vol-a', socket: '/run/b/vol-a.sock' }
+const onVolume = {
+  ...{ target: 'vda', attach: 'nbd' as const, name: 'root', volume: 'vol-a' },
+  socket: '/run/b/vol-a.sock',
+}
 
 test('a machine on a volume starts and goes on only where the volume is served', async (t) => {
   const machine = machineOf('web-1', { disks: [onVolume] })
@@ -41,6 +44,16 @@ test('a machine on a volume starts and goes on only where the volume is served',
   const [resume] = planVirt({ machines: [machine] }, { machines, foreign: [] })
   t.is(resume?.verb, 'resume')
   t.true(resume?.requires.includes(served))
+})
+
+test('a disk by vhost-user is waited for, and its growth is the daemon’s to tell', async (t) => {
+  const disk = { ...onVolume, attach: 'vhost-user' as const, socket: '/run/b/vol-a.vhost.sock' }
+  const machine = machineOf('web-1', { disks: [{ ...disk, sizeBytes: 16384 }] })
+  const [, start] = planVirt({ machines: [machine] }, nothing)
+  for (const state of ['served', 'vhost-user'] as const) {
+    t.true(start?.requires.includes(fact('volume', 'vol-a', state)), state)
+  }
+  t.deepEqual(planVirt({ machines: [machine] }, await observedOf(machine)), [])
 })
 
 test('a running guest is told that its volume is larger, once it is', async (t) => {

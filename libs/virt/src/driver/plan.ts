@@ -122,6 +122,8 @@ function growth(machine: MachineDesired, found: ObservedMachine): VirtStep[] {
   if (found.state !== 'running' || machine.powerState !== 'running') return []
   return (machine.disks ?? []).flatMap((disk) => {
     if (!('volume' in disk) || disk.sizeBytes === undefined) return []
+    // By vhost-user the daemon tells QEMU, and QEMU the guest.
+    if (disk.attach === 'vhost-user') return []
     const { target, volume, sizeBytes } = disk
     const live = found.live?.disks.find((one) => one.target === target)
     const seen = found.diskBytes.get(target)
@@ -150,7 +152,12 @@ function enforced(machine: MachineDesired): Fact[] {
 }
 
 function served({ disks = [] }: MachineDesired): Fact[] {
-  return disks.flatMap((disk) => ('volume' in disk ? [fact('volume', disk.volume, 'served')] : []))
+  return disks.flatMap((disk) => {
+    if (!('volume' in disk)) return []
+    const { volume, attach } = disk
+    const offered = attach === 'vhost-user' ? [fact('volume', volume, 'vhost-user')] : []
+    return [fact('volume', volume, 'served'), ...offered]
+  })
 }
 
 function step(
