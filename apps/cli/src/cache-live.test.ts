@@ -65,6 +65,15 @@ test('cache status shows each disk’s cache, its hits, and what is lost as rang
   t.deepEqual(JSON.parse(json.stdout), { layers: [LAYER] })
 })
 
+test('cache status names the disks of a pool that have no cache', async (t) => {
+  const result = { layers: [LAYER], uncachedDisks: ['c', 'd'] }
+  const { folder } = await daemon(t, { 'cache-status': { result } })
+  const { stdout } = await run(['cache', 'status', 'p', '--sockets', folder])
+  t.regex(stdout, /^without a cache, since they came while the pool was in use: c d$/m)
+  const json = await run(['cache', 'status', 'p', '--sockets', folder, '-o', 'json'])
+  t.deepEqual(JSON.parse(json.stdout), result)
+})
+
 test('each verb is its call, and pass is the mode pass-through', async (t) => {
   const answers = {
     'cache-status': status,

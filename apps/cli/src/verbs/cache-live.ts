@@ -11,6 +11,7 @@ import { admitWriteback } from './cache-serve.ts'
 
 type CacheLayer = import('@purlin/cache-native').CacheLayer
 type CacheMode = import('@purlin/cache-native').CacheMode
+type CacheStatus = import('@purlin/cache-native').CacheCalls['cache-status']['answer']
 type ChangeCall =
   | 'cache-mode'
   | 'cache-flush'
@@ -47,8 +48,8 @@ export function addCacheLive(group: Command, cli: Cli): void {
       .description('how the caches of a pool or of a served device are')
       .argument('<name>'),
   ).action(async (name: string, flags: PlaceFlags) => {
-    const layers = await layersOf(cli, name, flags)
-    cli.print({ layers }, () => layersText(layers, cli.colours))
+    const answer = await statusOf(cli, name, flags)
+    cli.print(answer, () => layersText(answer.layers, cli.colours, answer.uncachedDisks))
   })
   withPlace(
     group
@@ -133,10 +134,14 @@ function modeArgument(group: Command) {
     .choices(['writethrough', 'writeback', 'pass'])
 }
 
-async function layersOf(cli: Cli, name: string, flags: PlaceFlags): Promise<readonly CacheLayer[]> {
+async function statusOf(cli: Cli, name: string, flags: PlaceFlags): Promise<CacheStatus> {
   const { callCache } = await import('@purlin/cache-native')
   const options = { deadlineMs: SOON_MS, signal: cli.streams.signal }
-  return (await callCache(socketsOf(name, flags), 'cache-status', { pool: name }, options)).layers
+  return await callCache(socketsOf(name, flags), 'cache-status', { pool: name }, options)
+}
+
+async function layersOf(cli: Cli, name: string, flags: PlaceFlags): Promise<readonly CacheLayer[]> {
+  return (await statusOf(cli, name, flags)).layers
 }
 
 /** Makes a change and shows how much of the dirty data is home while it goes on. */

@@ -6,15 +6,24 @@ type CacheLayer = import('@purlin/cache-native').CacheLayer
 
 const PAGE_BYTES = 4096
 
-/** The caches of a pool, a line for each slow disk, and what is lost. Pure. */
-export function layersText(layers: readonly CacheLayer[], colours: boolean): string {
+/** The caches of a pool, a line for each slow disk, what is lost, and which disks have none. Pure. */
+export function layersText(
+  layers: readonly CacheLayer[],
+  colours: boolean,
+  uncachedDisks: readonly string[] = [],
+): string {
   const table = {
     columns: ['DISK', 'MODE', 'PHASE', 'CACHED', 'DIRTY', 'HITS', 'SSDS', 'ERRORS', 'WRITTEN'],
     rows: layers.map(cellsOf),
     empty: 'no cache',
   }
   const lost = layers.filter(({ lostBytes }) => lostBytes > 0)
-  return renderTable(table, colours) + lost.map(lostText).join('')
+  return renderTable(table, colours) + lost.map(lostText).join('') + uncachedText(uncachedDisks)
+}
+
+function uncachedText(disks: readonly string[]): string {
+  if (disks.length === 0) return ''
+  return `without a cache, since they came while the pool was in use: ${disks.join(' ')}\n`
 }
 
 function cellsOf(layer: CacheLayer): readonly Cell[] {
