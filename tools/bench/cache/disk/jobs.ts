@@ -13,6 +13,8 @@ export interface Job {
   readonly title: string
   readonly mode: 'writethrough' | 'writeback'
   readonly words: readonly string[]
+  /** The cache is full of dirty pages when the load begins. */
+  readonly full?: true
 }
 
 const ZIPF = ['--bs=4k', '--random_distribution=zipf:1.1', `--iodepth=${DEPTH}`, '--randrepeat=1']
@@ -48,6 +50,16 @@ export const jobs = {
     title: 'sequential 64 KiB writes, full of dirty',
     mode: 'writeback',
     words: ['--rw=write', '--bs=64k', '--iodepth=1'],
+    full: true,
+  },
+  /** At depth 1 whoever stands before a disk adds its own time to every request; here it is the
+   *  disk's bandwidth alone. */
+  fullDeep: {
+    name: 'fullDeep',
+    title: `the same at depth ${DEPTH}`,
+    mode: 'writeback',
+    words: ['--rw=write', '--bs=64k', `--iodepth=${DEPTH}`],
+    full: true,
   },
 } as const satisfies Readonly<Record<string, Job>>
 

@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PurlinError, run, systemClock } from '@purlin/base'
 import { callCache, serveWords } from '@purlin/cache-native'
-import { CACHE_MIB, fioWords, type Job, jobs, SPAN_MIB } from './jobs.ts'
+import { CACHE_MIB, fioWords, type Job, SPAN_MIB } from './jobs.ts'
 
 const START_MS = 30_000
 const CALL_MS = 60_000
@@ -96,7 +96,7 @@ export async function startSide(
       await end(server)
     },
   }
-  if (job === jobs.full) await fillWithDirty(made, sockets)
+  if (job.full) await fillWithDirty(made, sockets)
   return made
 }
 
