@@ -6,7 +6,7 @@ type CacheLayer = import('@purlin/cache-native').CacheLayer
 
 const PAGE_BYTES = 4096
 
-/** The caches of a pool, a line for each slow disk, what is lost, and which disks have none. Pure. */
+/** The caches of a pool, a line for each slow disk, what is lost, which disks have none. Pure. */
 export function layersText(
   layers: readonly CacheLayer[],
   colours: boolean,
