@@ -3,7 +3,7 @@ import type { Bmc } from './bmc.ts'
 import { type StartProgram, startProgram } from './console/program.ts'
 import type { BmcDriver } from './driver.ts'
 import { ipmiConsole } from './ipmi/ipmi-console.ts'
-import { IpmiDriver } from './ipmi/ipmi-driver.ts'
+import { IpmiDriver, LEAST_GAP_MS } from './ipmi/ipmi-driver.ts'
 import { Ipmitool } from './ipmi/ipmitool.ts'
 import type { CommandPool } from './queue/pool.ts'
 import { QueuedBmc } from './queued-bmc.ts'
@@ -63,10 +63,11 @@ export function openBmc(options: OpenBmcOptions): Bmc {
 
 function driverOf({
   target,
+  clock = systemClock,
   run: runProgram = run,
   start = startProgram,
 }: OpenBmcOptions): BmcDriver {
-  const { name, address, username, password, leastGapMs } = target
+  const { name, address, username, password } = target
   const commandTimeoutMs = target.commandTimeoutMs ?? COMMAND_TIMEOUT_MS
   if (target.protocol === 'redfish') {
     const { trust, systemId, port = HTTPS_PORT } = target
@@ -74,11 +75,20 @@ function driverOf({
     const subject = { name, address }
     const account = { username, password }
     const connection = new RedfishConnection({ subject, port, trust, ...account, commandTimeoutMs })
-    return new RedfishDriver(connection, systemId, leastGapMs)
+    return new RedfishDriver(connection, systemId, target.leastGapMs)
   }
-  const { folder, port = IPMI_PORT, tries = TRIES } = target
+  const { folder, port = IPMI_PORT, tries = TRIES, leastGapMs = LEAST_GAP_MS } = target
   const account = { address, port, username, password }
-  const tool = new Ipmitool({ name, account, folder, run: runProgram, commandTimeoutMs, tries })
+  const seams = { run: runProgram, clock }
+  const tool = new Ipmitool({
+    name,
+    account,
+    folder,
+    ...seams,
+    leastGapMs,
+    commandTimeoutMs,
+    tries,
+  })
   return new IpmiDriver(tool, ipmiConsole(tool, start, { folder, password }), leastGapMs)
 }
 

@@ -23,7 +23,7 @@ import { parsePowerState, parseRawBytes } from './power-text.ts'
 import { parseSensors } from './sensor-text.ts'
 
 /** Ironic's default; real BMCs lose commands that come faster. */
-const LEAST_GAP_MS = 5_000
+export const LEAST_GAP_MS = 5_000
 /** Get System GUID: netFn 6, command 0x37 (IPMI 2.0, 22.14). */
 const READ_SYSTEM_UUID = ['raw', '0x06', '0x37'] as const
 
@@ -34,7 +34,7 @@ export class IpmiDriver implements BmcDriver {
   readonly consoleLink: ConsoleLink
   readonly #tool: Ipmitool
 
-  constructor(tool: Ipmitool, consoleLink: ConsoleLink, leastGapMs = LEAST_GAP_MS) {
+  constructor(tool: Ipmitool, consoleLink: ConsoleLink, leastGapMs: number) {
     this.address = tool.subject.address
     this.leastGapMs = leastGapMs
     this.consoleLink = consoleLink

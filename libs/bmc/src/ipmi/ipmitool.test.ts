@@ -2,7 +2,13 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { PurlinError, type Run, type RunOutcome } from '@purlin/base'
+import {
+  createVirtualClock,
+  PurlinError,
+  type Run,
+  type RunOutcome,
+  systemClock,
+} from '@purlin/base'
 import test, { type ExecutionContext } from 'ava'
 import { checkIpmiAccount } from './account.ts'
 import { Ipmitool } from './ipmitool.ts'
@@ -16,6 +22,7 @@ type Answer = Partial<RunOutcome>
 async function toolFor(
   t: ExecutionContext,
   answer: (args: readonly string[], passwordFile: string) => Answer | Promise<Answer>,
+  { clock = systemClock, leastGapMs = 0 } = {},
 ): Promise<{ tool: Ipmitool; calls: string[][]; folder: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'bmc-test-'))
   t.teardown(() => rm(folder, { recursive: true }))
@@ -27,7 +34,15 @@ async function toolFor(
     const file = args[args.indexOf('-f') + 1] ?? ''
     return { stdout: '', stderr: '', exitCode: 0, ...(await answer(args, file)) }
   }
-  const tool = new Ipmitool({ name: 'c1', account, folder, run, commandTimeoutMs: 1_000, tries: 3 })
+  const seams = { run, clock, leastGapMs }
+  const tool = new Ipmitool({
+    name: 'c1',
+    account,
+    folder,
+    ...seams,
+    commandTimeoutMs: 1_000,
+    tries: 3,
+  })
   return { tool, calls, folder }
 }
 
@@ -130,4 +145,22 @@ test('an account that IPMI cannot carry is refused, without its password', (t) =
   const longest = { ...account, address: 'fe80::1%eth0', password: 'é'.repeat(10) }
   t.notThrows(() => checkIpmiAccount('c1', longest))
   t.throws(() => checkIpmiAccount('c1', { ...account, password: 'é'.repeat(11) }))
+})
+
+test('between two runs of one call lies the least gap, counted from the end of the first', async (t) => {
+  const clock = createVirtualClock()
+  const begunMs: number[] = []
+  const answer = async (args: readonly string[]): Promise<Answer> => {
+    begunMs.push(clock.monotonicMs())
+    await clock.sleep(700)
+    return suiteOf(args) === '17'
+      ? failed('Error in open session response message : invalid authentication algorithm\n')
+      : {}
+  }
+  const { tool } = await toolFor(t, answer, { clock, leastGapMs: 5_000 })
+  const asked = tool.ask(['power', 'status'], { signal })
+  while (clock.sleepers() === 0) await new Promise((resolve) => setTimeout(resolve, 1))
+  await clock.advance(60_000)
+  await asked
+  t.deepEqual(begunMs, [0, 5_700])
 })

@@ -1,4 +1,4 @@
-import { PurlinError, type Run, type RunOutcome } from '@purlin/base'
+import { type Clock, PurlinError, type Run, type RunOutcome } from '@purlin/base'
 import { bmcError } from '../bmc-error.ts'
 import { checkIpmiAccount, type IpmiAccount } from './account.ts'
 import { type IpmiFailure, lastWords, readIpmiFailure } from './failure.ts'
@@ -19,6 +19,9 @@ export interface IpmitoolOptions {
   /** For password files; of memory, and of this user alone. */
   readonly folder: string
   readonly run: Run
+  readonly clock: Clock
+  /** Between the end of a run and the next: a call may need several. */
+  readonly leastGapMs: number
   /** Most a command may take, of which a BMC that is down uses about 12 s. */
   readonly commandTimeoutMs: number
   /** How often ipmitool sends a packet that is not answered. */
@@ -38,6 +41,7 @@ export interface AskOptions {
 export class Ipmitool {
   readonly #options: IpmitoolOptions
   #suites: readonly number[] = CIPHER_SUITES
+  #lastEndMs = Number.NEGATIVE_INFINITY
 
   /** Errors: PUR_INVALID for an account that IPMI cannot carry. */
   constructor(options: IpmitoolOptions) {
@@ -100,7 +104,9 @@ export class Ipmitool {
     words: readonly string[],
     signal: AbortSignal,
   ): Promise<RunOutcome> {
-    const { run, commandTimeoutMs } = this.#options
+    const { run, clock, leastGapMs, commandTimeoutMs } = this.#options
+    const gapMs = this.#lastEndMs + leastGapMs - clock.monotonicMs()
+    if (gapMs > 0) await clock.sleep(gapMs, signal)
     try {
       return await run(PROGRAM, [...before, ...words], {
         timeoutMs: commandTimeoutMs,
@@ -111,6 +117,8 @@ export class Ipmitool {
     } catch (thrown) {
       if (!(thrown instanceof PurlinError) || thrown.code !== 'PUR_EXEC_TIMEOUT') throw thrown
       throw this.#error(words, 'no-answer', `no answer within ${commandTimeoutMs} ms`, thrown)
+    } finally {
+      this.#lastEndMs = clock.monotonicMs()
     }
   }
 
