@@ -10,6 +10,8 @@ const LEAVES = [
   'hardware',
   'bmc',
   'deployment-template',
+  'boot-service',
+  'discovery-system',
 ]
 const NATIVE = ['ec-native', 'cache-native', 'block-native']
 const LIBRARIES = ['base', 'schema', ...LEAVES, 'reconcile', 'sdk', ...NATIVE]
@@ -22,20 +24,43 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(NATIVE.map((native) => [native, ['base']])),
   reconcile: ['base', 'schema', ...LEAVES],
   sdk: ['base', 'schema'],
+  service: ['base', 'schema', 'store'],
+  'simulated-chassis': ['base'],
   cli: ['base', 'schema', 'sdk'],
-  'host-agent': LIBRARIES.filter((library) => library !== 'sdk'),
-  tools: LIBRARIES,
+  'host-agent': [...LIBRARIES.filter((library) => library !== 'sdk'), 'service'],
+  'baremetal-pxe': [
+    'base',
+    'schema',
+    'store',
+    'service',
+    'bmc',
+    'boot-service',
+    'deployment-template',
+    'discovery-system',
+  ],
+  tools: [...LIBRARIES, 'service', 'simulated-chassis'],
 }
 
 /** What a package may load on demand only, by `import()`, so that its start does not pay for it. */
 const allowedLate: Readonly<Record<string, readonly string[]>> = {
-  cli: ['netfilter', 'placement', 'hardware', 'storage', ...NATIVE],
+  cli: [
+    'netfilter',
+    'placement',
+    'hardware',
+    'storage',
+    'simulated-chassis',
+    'discovery-system',
+    ...NATIVE,
+  ],
 }
 
 /** What the tests of a package may see beside that: the agent's API is tried by the client that
  *  users have. */
 const allowedInTests: Readonly<Record<string, readonly string[]>> = {
   'host-agent': ['sdk'],
+  'baremetal-pxe': ['sdk', 'simulated-chassis'],
+  bmc: ['simulated-chassis'],
+  'boot-service': ['simulated-chassis', 'discovery-system'],
 }
 
 const TEST = /\/tests\/|\.test\.ts$/

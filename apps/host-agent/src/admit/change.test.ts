@@ -1,7 +1,6 @@
+import { type AdmittedChange, catalogueOf, resourceKey, type StoredRecord } from '@purlin/service'
 import test from 'ava'
-import { catalogueOf } from '../resources/catalogue.ts'
-import { resourceKey, type StoredRecord } from '../resources/record.ts'
-import { type AdmittedChange, admitApply, admitDelete } from './change.ts'
+import { admitApply, admitDelete } from './change.ts'
 
 const dvs = { kind: 'DistributedSwitch', name: 'dvs0', spec: {} }
 const prod = {
@@ -167,4 +166,12 @@ test('a group that names itself can be deleted', (t) => {
   const rule = { family: 'ipv4', protocol: 'all', source: { groups: ['web'] }, action: 'allow' }
   const catalogue = after(admitApply(empty, [{ ...web, spec: { inbound: [rule] } }], [], 1))
   t.is(admitDelete(catalogue, 'SecurityGroup', 'web', 2).changes.length, 1)
+})
+
+test('a kind of bare metal is refused with the name of the daemon that serves it', (t) => {
+  const secret = { kind: 'Secret', name: 'bmc-1', spec: { passwordFile: './bmc-1.password' } }
+  t.throws(() => admitApply(empty, [secret], [], 1), {
+    code: 'PUR_KIND_NOT_SERVED',
+    message: /Secret bmc-1: .*purlin-baremetal-pxe.*purlin bm.*nothing was applied/,
+  })
 })

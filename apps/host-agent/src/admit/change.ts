@@ -1,41 +1,33 @@
 import { randomBytes } from 'node:crypto'
-import { isDeepStrictEqual } from 'node:util'
-import { newIdentifier, type Problem, PurlinError, type RandomBytes } from '@purlin/base'
+import { type Problem, PurlinError, type RandomBytes } from '@purlin/base'
 import { identifyRules } from '@purlin/netfilter'
 import {
   allotPorts,
   checkManifest,
   checkRouters,
+  isHostKind,
   type Kind,
-  kinds,
   type Manifest,
   type PortGroupSpec,
   type PortSpec,
   type RoutedNetwork,
-  referencesOf,
 } from '@purlin/schema'
-import type { Write } from '@purlin/store'
-import { type Catalogue, knownNamesOf } from '../resources/catalogue.ts'
-import { type ResourceRecord, resourceKey, type StoredRecord } from '../resources/record.ts'
+import {
+  type AdmittedChange,
+  admittedChange,
+  type Catalogue,
+  invalidManifest,
+  knownNamesOf,
+  nextRecord,
+  type ResourceRecord,
+  resourceKey,
+  type StoredRecord,
+  unusedRecord,
+} from '@purlin/service'
 import { unenforceableNics } from './enforceable.ts'
 import { type PoolSizes, refuseOvercommit } from './provisioned.ts'
+import { servedElsewhere } from './served-elsewhere.ts'
 import { sharedVolumes } from './shared-volumes.ts'
-
-/** One resource that an admitted change creates, updates or deletes. */
-export interface ResourceChange {
-  readonly action: 'create' | 'update' | 'delete'
-  readonly kind: Kind
-  readonly name: string
-  readonly before?: StoredRecord
-  readonly after?: ResourceRecord
-}
-
-/** An admitted change: what it does to each resource, and what is written for it. It rests on the
- *  whole catalogue, since addresses and references do, and holds for no other one. */
-export interface AdmittedChange {
-  readonly changes: readonly ResourceChange[]
-  readonly writes: readonly Write[]
-}
 
 /** The kinds this agent has a driver for. */
 export const SERVED_KINDS: readonly Kind[] = [
@@ -72,7 +64,7 @@ export function admitApply(
   { random = randomBytes, home, hosts, storage = false, sizes }: AdmitOptions = {},
 ): AdmittedChange {
   const checked = checkManifest(documents, knownNamesOf(catalogue))
-  if (checked.manifests === undefined) throw invalid(checked.problems)
+  if (checked.manifests === undefined) throw invalidManifest(checked.problems)
   const unknownImages = checked.manifests.flatMap((manifest, document): Problem[] => {
     if (manifest.kind !== 'VirtualMachine' || images.includes(manifest.spec.image)) return []
     const place = placed(catalogue, manifest, home)
@@ -87,12 +79,16 @@ export function admitApply(
     const message = `no host named ${host}; there is: ${hosts.join(', ')}`
     return [{ document, path: 'spec.host', message }]
   })
-  if (unknownHosts.length > 0) throw invalid(unknownHosts)
-  if (unknownImages.length > 0) throw invalid(unknownImages)
+  if (unknownHosts.length > 0) throw invalidManifest(unknownHosts)
+  if (unknownImages.length > 0) throw invalidManifest(unknownImages)
   const served = storage ? [...SERVED_KINDS, ...STORAGE_KINDS] : SERVED_KINDS
   for (const { kind, name, spec } of checked.manifests) {
     const isForeign = kind === 'StoragePool' && spec.engine !== 'local'
     if (served.includes(kind) && !isForeign) continue
+    if (!isHostKind(kind)) {
+      const message = `${kind} ${name}: ${servedElsewhere(kind)}; nothing was applied`
+      throw new PurlinError('PUR_KIND_NOT_SERVED', { message, context: { kind, name } })
+    }
     const what = isForeign ? `${kind} of engine ${spec.engine}` : kind
     throw new PurlinError('PUR_KIND_NOT_SERVED', {
       message: `${kind} ${name}: this agent has no driver for ${what}; it serves ${served.join(', ')}; nothing was applied`,
@@ -120,24 +116,15 @@ export function admitDelete(
   name: string,
   nowMs: number,
 ): AdmittedChange {
-  const standing = catalogue.get(kind, name)
-  if (standing === undefined || 'observed' in kinds[kind]) {
-    throw new PurlinError('PUR_RESOURCE_MISSING', { message: `no ${kind} named ${name} to delete` })
-  }
-  const users = catalogue
-    .all()
-    .filter((record) => !(record.manifest.kind === kind && record.manifest.name === name))
-    .filter((record) =>
-      referencesOf(record.manifest).some((to) => to.kind === kind && to.name === name),
-    )
-    .map((record) => `${record.manifest.kind} ${record.manifest.name}`)
-  if (users.length > 0) {
-    throw new PurlinError('PUR_RESOURCE_IN_USE', {
-      message: `${kind} ${name} is named by ${users.slice(0, 5).join(', ')}${users.length > 5 ? ` and ${users.length - 5} more` : ''}; change or delete those first`,
-      context: { users },
-    })
-  }
-  return closeChange(catalogue, [], [standing], nowMs)
+  return closeChange(catalogue, [], [unusedRecord(catalogue, kind, name)], nowMs)
+}
+
+/** The images that documents name, whether or not they are right otherwise. Pure. */
+export function imagesNamedBy(documents: readonly unknown[]): string[] {
+  return documents.flatMap((document) => {
+    const { spec } = (document ?? {}) as { spec?: { image?: unknown } }
+    return typeof spec?.image === 'string' ? [spec.image] : []
+  })
 }
 
 /** Adds what follows from a change: the ports its machines gain and lose. */
@@ -165,39 +152,21 @@ function closeChange(
     ),
   )
   const unenforceable = unenforceableNics(machines, portGroups)
-  if (unenforceable.length > 0) throw invalid(unenforceable)
+  if (unenforceable.length > 0) throw invalidManifest(unenforceable)
   const shared = sharedVolumes(machines)
-  if (shared.length > 0) throw invalid(shared)
+  if (shared.length > 0) throw invalidManifest(shared)
   const ports = allotPorts({
     machines,
     portGroups,
     existing: new Map(catalogue.list('Port').map(({ manifest }) => [manifest.name, manifest.spec])),
   })
   const misrouted = checkRouters(networkAfter(after, portGroups, ports))
-  if (misrouted.length > 0) throw invalid(misrouted)
+  if (misrouted.length > 0) throw invalidManifest(misrouted)
   const portRecords = [...ports].map(([name, spec]) =>
     nextRecord(catalogue, portManifest(name, spec), nowMs),
   )
   const lostPorts = catalogue.list('Port').filter(({ manifest }) => !ports.has(manifest.name))
-  const changes = [
-    ...[...records, ...portRecords].flatMap((record) => changeOf(catalogue, record)),
-    ...[...deleted, ...lostPorts].map(
-      (before): ResourceChange => ({
-        action: 'delete',
-        kind: before.manifest.kind,
-        name: before.manifest.name,
-        before,
-      }),
-    ),
-  ]
-  return {
-    changes,
-    writes: changes.map(({ kind, name, after: record }) =>
-      record === undefined
-        ? { delete: resourceKey(kind, name) }
-        : { put: resourceKey(kind, name), value: record },
-    ),
-  }
+  return admittedChange(catalogue, [...records, ...portRecords], [...deleted, ...lostPorts])
 }
 
 function networkAfter(
@@ -213,14 +182,6 @@ function networkAfter(
   }))
   const routers = after.flatMap(({ manifest }) => (manifest.kind === 'Router' ? [manifest] : []))
   return { routers, portGroups, nics }
-}
-
-function invalid(problems: readonly Problem[]): PurlinError {
-  const count = problems.length
-  return new PurlinError('PUR_INVALID', {
-    message: `the manifest has ${count} problem${count === 1 ? '' : 's'}; nothing was applied`,
-    problems,
-  })
 }
 
 function portManifest(name: string, spec: PortSpec): Manifest<'Port'> {
@@ -239,31 +200,4 @@ function placed(catalogue: Catalogue, manifest: Manifest, home: string | undefin
   const standing = catalogue.get('VirtualMachine', manifest.name)?.manifest.spec.host
   const host = standing ?? home
   return host === undefined ? manifest : { ...manifest, spec: { ...manifest.spec, host } }
-}
-
-function nextRecord(catalogue: Catalogue, manifest: Manifest, nowMs: number): ResourceRecord {
-  const standing = catalogue.get(manifest.kind, manifest.name)
-  if (standing === undefined) {
-    return { manifest, uid: newIdentifier(nowMs), generation: 1, createdAtMs: nowMs }
-  }
-  const sameSpec = isDeepStrictEqual(plain(standing.manifest.spec), plain(manifest.spec))
-  return {
-    manifest,
-    uid: standing.uid,
-    generation: standing.generation + (sameSpec ? 0 : 1),
-    createdAtMs: standing.createdAtMs,
-  }
-}
-
-function changeOf(catalogue: Catalogue, record: ResourceRecord): ResourceChange[] {
-  const { kind, name } = record.manifest
-  const before = catalogue.get(kind, name)
-  if (before === undefined) return [{ action: 'create', kind, name, after: record }]
-  if (isDeepStrictEqual(plain(before.manifest), plain(record.manifest))) return []
-  return [{ action: 'update', kind, name, before, after: record }]
-}
-
-/** As the store would give it back: absent and undefined are the same. */
-function plain(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value))
 }

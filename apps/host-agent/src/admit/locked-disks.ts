@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import type { CacheLock } from '@purlin/schema'
+import type { AdmittedChange } from '@purlin/service'
 import { identityOf, lockedOut } from '../storage/cache-locks.ts'
-import type { AdmittedChange } from './change.ts'
 
 /** Refuses disks and SSDs of pools that lack what the SSDs of somebody's cache have. Shape:
  *  `folder` is where relative paths begin on this host. Errors: PUR_CACHE_LOCKED. */

@@ -2,8 +2,8 @@ import { resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { refuseUnproven } from '@purlin/cache-native'
 import type { SpecOf } from '@purlin/schema'
+import type { AdmittedChange } from '@purlin/service'
 import type { Configuration } from '../config/config.ts'
-import type { AdmittedChange } from './change.ts'
 
 /** Refuses writeback on SSDs of which nobody knows that they keep what they have flushed, where the
  *  change brings it about: a pool that has it already is left alone. Errors: PUR_CACHE_UNPROVEN. */

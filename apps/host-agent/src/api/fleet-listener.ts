@@ -1,8 +1,8 @@
-import type { Server as PlainServer } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { PurlinError } from '@purlin/base'
+import { noteNetworkSockets } from '@purlin/service'
 import type { FastifyInstance } from 'fastify'
 
 /** Where other hosts reach this one, and how it proves itself to them. All PEM. */
@@ -49,19 +49,4 @@ export async function listenForHosts(
 export function provenFingerprint(socket: Socket): string | undefined {
   if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined
   return socket.getPeerX509Certificate()?.fingerprint256
-}
-
-/** Connections from a network. What a closed one was cannot be seen from its addresses any more. */
-const networkSockets = new WeakSet<Socket>()
-
-/** Remembers who comes by this server. */
-export function noteNetworkSockets(server: Server | PlainServer): void {
-  for (const event of ['connection', 'secureConnection']) {
-    server.on(event, (socket: Socket) => void networkSockets.add(socket))
-  }
-}
-
-/** Whether a connection came by a network, and not by the unix socket. */
-export function cameByNetwork(socket: Socket): boolean {
-  return networkSockets.has(socket) || socket.remoteAddress !== undefined
 }

@@ -1,40 +1,5 @@
-import type { Kind, OperationName, operations, Resource, Task } from '@purlin/schema'
-import type { FastifyReply } from 'fastify'
-import type { z } from 'zod'
+import type { operations } from '@purlin/schema'
+import type { HandlersOf } from '@purlin/service'
 
-/** A call after it was let in and its parts were checked. */
-export interface Call<Query = unknown, Body = unknown> {
-  readonly params: Readonly<Record<string, string>>
-  readonly query: Query
-  readonly body: Body
-  /** Aborted when the caller goes away. */
-  readonly signal: AbortSignal
-  readonly reply: FastifyReply
-  readonly idempotencyKey?: string
-  readonly ifRevision?: number
-  readonly lastEventId?: number
-}
-
-type Table = typeof operations
-type Part<Entry, Name extends string> = Entry extends { readonly [Key in Name]: infer Schema }
-  ? Schema extends z.ZodType
-    ? z.output<Schema>
-    : unknown
-  : undefined
-
-/** A handler for each call of the table; the compiler knows when one is missing. */
-export type OperationHandlers = {
-  readonly [Name in OperationName]: (
-    call: Call<Part<Table[Name], 'query'>, Part<Table[Name], 'body'>>,
-  ) => Promise<
-    Table[Name] extends { readonly answer: z.ZodType } ? Part<Table[Name], 'answer'> : unknown
-  >
-}
-
-/** What the list, get, put and delete calls of every kind do. */
-export interface ResourceHandlers {
-  list(kind: Kind): readonly Resource[]
-  get(kind: Kind, name: string): Resource
-  put(kind: Kind, name: string, call: Call): Promise<Task>
-  remove(kind: Kind, name: string, call: Call): Promise<Task>
-}
+/** A handler for each call of the agent. */
+export type OperationHandlers = HandlersOf<typeof operations>

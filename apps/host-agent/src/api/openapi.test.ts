@@ -1,9 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises'
-import { kindNames, kinds, operations } from '@purlin/schema'
+import { hostKinds, kinds, operations } from '@purlin/schema'
+import { buildApi, type ResourceHandlers } from '@purlin/service'
 import test from 'ava'
 import { pino } from 'pino'
-import type { OperationHandlers, ResourceHandlers } from './handlers.ts'
-import { buildApi } from './server.ts'
+import type { OperationHandlers } from './handlers.ts'
 
 const FILE = new URL('../../../../docs/api/openapi.json', import.meta.url)
 
@@ -12,8 +12,10 @@ async function documentText(): Promise<string> {
   const app = await buildApi({
     version: '0.1.0',
     tokens: {} as never,
-    hostOfFingerprint: () => undefined,
-    operations: {} as OperationHandlers,
+    title: 'Purlin host agent',
+    operations,
+    handlers: {} as OperationHandlers,
+    kinds: hostKinds,
     resources: {} as ResourceHandlers,
     logger: pino({ level: 'silent' }),
   })
@@ -38,5 +40,5 @@ test('the document is OpenAPI 3.1 with every call and every kind', async (t) => 
     const written = path.replaceAll(/:([a-z]+)/g, '{$1}')
     t.is(document.paths[written]?.[method.toLowerCase()]?.operationId, name)
   }
-  for (const kind of kindNames) t.truthy(document.paths[`/v1/${kinds[kind].plural}`]?.get)
+  for (const kind of hostKinds) t.truthy(document.paths[`/v1/${kinds[kind].plural}`]?.get)
 })

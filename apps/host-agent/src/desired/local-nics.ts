@@ -1,5 +1,5 @@
 import { type Manifest, nicWithDefaults, type VirtualMachineNic } from '@purlin/schema'
-import type { Catalogue } from '../resources/catalogue.ts'
+import type { Catalogue } from '@purlin/service'
 
 /** A machine's NIC with the port it was given. */
 export interface LocalNic {

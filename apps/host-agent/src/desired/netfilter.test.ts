@@ -1,9 +1,8 @@
 import { desiredOfManifest } from '@purlin/netfilter'
 import { checkManifest } from '@purlin/schema'
+import { catalogueOf, resourceKey, type StoredRecord } from '@purlin/service'
 import test from 'ava'
 import { admitApply } from '../admit/change.ts'
-import { catalogueOf } from '../resources/catalogue.ts'
-import { resourceKey, type StoredRecord } from '../resources/record.ts'
 import { netfilterDesired } from './netfilter.ts'
 
 const machine = (name: string, nic: object): object => ({

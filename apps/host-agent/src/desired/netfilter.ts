@@ -4,7 +4,7 @@ import {
   type NetfilterDesired,
   netfilterDesiredOf,
 } from '@purlin/netfilter'
-import type { Catalogue } from '../resources/catalogue.ts'
+import type { Catalogue } from '@purlin/service'
 import { everyNic, standsOn } from './local-nics.ts'
 
 /** What the filter of a host should be: the lists of its own NICs (without a host: of all), with

@@ -1,5 +1,6 @@
 import { compileOpenflow, type NetfilterDesired, type OpenflowPlug } from '@purlin/netfilter'
 import { devicesOf, type PortPath } from '@purlin/schema'
+import type { Catalogue } from '@purlin/service'
 import {
   type Flow,
   type IsolationDesired,
@@ -7,7 +8,6 @@ import {
   outsideOf,
   type VswitchDesired,
 } from '@purlin/vswitch'
-import type { Catalogue } from '../resources/catalogue.ts'
 import { arrivesAt, type LocalNic } from './local-nics.ts'
 
 /** How a NIC reaches the switch: as it says itself, or else its port group. Pure. */

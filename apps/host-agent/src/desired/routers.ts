@@ -1,6 +1,6 @@
 import type { RoutedNetwork } from '@purlin/schema'
+import type { Catalogue } from '@purlin/service'
 import type { RouterGrounds } from '@purlin/vswitch'
-import type { Catalogue } from '../resources/catalogue.ts'
 import { arrivesAt, everyNic } from './local-nics.ts'
 
 /** What the routers of a host follow from. A machine that names no host is of a host that is alone.

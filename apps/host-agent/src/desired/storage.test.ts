@@ -1,10 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { readManifest } from '@purlin/sdk'
+import { catalogueOf, resourceKey } from '@purlin/service'
 import { NO_STORAGE } from '@purlin/storage'
 import test from 'ava'
 import { admitApply } from '../admit/change.ts'
-import { catalogueOf } from '../resources/catalogue.ts'
-import { resourceKey } from '../resources/record.ts'
 import { storageDesired } from './storage.ts'
 
 const EXAMPLE = new URL('../../../../examples/storage-one-host.yaml', import.meta.url)

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path'
 import type { SpecOf } from '@purlin/schema'
+import type { Catalogue } from '@purlin/service'
 import { NO_STORAGE, type StorageDesired, type VolumeLimits } from '@purlin/storage'
 import type { Configuration } from '../config/config.ts'
-import type { Catalogue } from '../resources/catalogue.ts'
 
 const GIB = 2 ** 30
 const MIB = 2 ** 20

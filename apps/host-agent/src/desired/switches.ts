@@ -1,6 +1,6 @@
 import { type DistributedSwitchSpec, type PortGroupSpec, switchOnHost } from '@purlin/schema'
+import type { Catalogue } from '@purlin/service'
 import type { OverlayDesired, Station, SwitchDesired } from '@purlin/vswitch'
-import type { Catalogue } from '../resources/catalogue.ts'
 import type { LocalNic } from './local-nics.ts'
 
 /** UDP ports that tunnels have by their standards (RFC 7348, RFC 8926). */

@@ -1,7 +1,6 @@
+import { catalogueOf, resourceKey } from '@purlin/service'
 import test from 'ava'
 import { admitApply } from '../admit/change.ts'
-import { catalogueOf } from '../resources/catalogue.ts'
-import { resourceKey } from '../resources/record.ts'
 import { storageDesired } from './storage.ts'
 import { virtDesired } from './virt.ts'
 

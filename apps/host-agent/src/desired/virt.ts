@@ -1,8 +1,8 @@
 import { uuidOf } from '@purlin/base'
-import { devicesOf, type SpecOf } from '@purlin/schema'
+import { DEFAULT_GRACE_SECONDS, devicesOf, type SpecOf } from '@purlin/schema'
+import type { Catalogue } from '@purlin/service'
 import { VHOST_SOCKET } from '@purlin/storage'
 import type { MachineDesired, VirtDesired, VolumeDiskSpec } from '@purlin/virt'
-import type { Catalogue } from '../resources/catalogue.ts'
 import type { Image } from '../service/images.ts'
 import { runsOn } from './local-nics.ts'
 import { pathOf } from './port-traffic.ts'
@@ -38,6 +38,9 @@ export function virtDesired(catalogue: Catalogue, grounds: MachineGrounds): Virt
           cpus: spec.cpus,
           memoryMiB: spec.memoryMiB,
           powerState: spec.powerState,
+          ...(spec.restart && { restart: spec.restart }),
+          ...(spec.autostart === false && { autostart: false }),
+          graceMs: (spec.stopGraceSeconds ?? DEFAULT_GRACE_SECONDS) * 1_000,
           generation: record.generation,
           boot: image,
           accelerator: grounds.accelerator,

@@ -1,7 +1,6 @@
+import { type Catalogue, catalogueOf, resourceKey, type StoredRecord } from '@purlin/service'
 import test from 'ava'
 import { admitApply } from '../admit/change.ts'
-import { type Catalogue, catalogueOf } from '../resources/catalogue.ts'
-import { resourceKey, type StoredRecord } from '../resources/record.ts'
 import { netfilterDesired } from './netfilter.ts'
 import { vswitchDesired } from './vswitch.ts'
 

@@ -1,7 +1,7 @@
 import type { NetfilterDesired } from '@purlin/netfilter'
 import { devicesOf } from '@purlin/schema'
+import type { Catalogue } from '@purlin/service'
 import { portGroupsServed, routersDesired, type VswitchDesired } from '@purlin/vswitch'
-import type { Catalogue } from '../resources/catalogue.ts'
 import { arrivesAt, everyNic, runsOn, standsOn } from './local-nics.ts'
 import { directFlows, isolationDesired, mirrorsDesired, pathOf } from './port-traffic.ts'
 import { routerGrounds } from './routers.ts'

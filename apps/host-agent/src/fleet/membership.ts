@@ -1,10 +1,10 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PurlinError } from '@purlin/base'
+import { writeWhole } from '@purlin/service'
 import type { Identity } from '@purlin/store'
 import { z } from 'zod'
 import type { EtcdConfiguration } from '../config/config.ts'
-import { writeWhole } from '../service/write-whole.ts'
 
 const note = z.object({
   fleet: z.string(),

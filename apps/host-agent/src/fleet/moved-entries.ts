@@ -1,5 +1,5 @@
+import { RESOURCE_PREFIX, type ResourceRecord } from '@purlin/service'
 import type { StoreEntry } from '@purlin/store'
-import { RESOURCE_PREFIX, type ResourceRecord } from '../resources/record.ts'
 
 const MACHINES = `${RESOURCE_PREFIX}VirtualMachine/`
 

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { type Clock, PurlinError, type Run, toPurlinError } from '@purlin/base'
+import type { CatalogueFollower, Changes } from '@purlin/service'
 import {
   createAuthority,
   fillEtcd,
@@ -12,9 +13,7 @@ import {
 } from '@purlin/store'
 import type { OperationHandlers } from '../api/handlers.ts'
 import type { Configuration, EtcdConfiguration } from '../config/config.ts'
-import type { CatalogueFollower } from '../resources/catalogue.ts'
 import { fingerprintOf, leftName, openEtcd } from '../service/open-store.ts'
-import type { Changes } from '../work/changes.ts'
 import { noteCertificate } from './certificates.ts'
 import { joinFleet } from './join.ts'
 import { createJoinToken, useJoinToken } from './join-token.ts'

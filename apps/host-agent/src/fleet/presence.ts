@@ -1,7 +1,7 @@
 import { type Clock, PurlinError, toPurlinError } from '@purlin/base'
 import type { HostSpec, Resource } from '@purlin/schema'
+import { type Mirror, mirrorPrefix } from '@purlin/service'
 import type { Store, StoreEntry, Write } from '@purlin/store'
-import { type Mirror, mirrorPrefix } from '../resources/mirror.ts'
 import type { HostState } from '../status/host-state.ts'
 import type { HostView } from '../status/host-view.ts'
 import { revocationsOf } from './certificates.ts'

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { type Clock, PurlinError, type Run } from '@purlin/base'
+import { type Alerts, mirrorPrefix, writeWhole } from '@purlin/service'
 import {
   createRequest,
   HOST_CERTIFICATE_DAYS,
@@ -7,10 +8,7 @@ import {
   type Store,
   signRequest,
 } from '@purlin/store'
-import { mirrorPrefix } from '../resources/mirror.ts'
 import { fingerprintOf } from '../service/open-store.ts'
-import { writeWhole } from '../service/write-whole.ts'
-import type { Alerts } from '../status/alerts.ts'
 import { leftMs, noteCertificate, RENEWAL, RENEWED, renewalDue } from './certificates.ts'
 import { type FleetMembership, membershipFiles } from './membership.ts'
 import { type KnownHost, knownHostKeys } from './presence.ts'

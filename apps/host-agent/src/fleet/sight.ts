@@ -1,5 +1,11 @@
 import { type ErrorCode, errorEntry, type Fact, PurlinError } from '@purlin/base'
-import type { HostView, LaneName, LaneView } from '../status/host-view.ts'
+import type {
+  ForeignMachine,
+  HostView,
+  LaneName,
+  LaneView,
+  MachineView,
+} from '../status/host-view.ts'
 import { UNSEEN_LANE } from '../status/host-view.ts'
 
 /** Lanes of a host as its agent tells the others. */
@@ -13,8 +19,10 @@ export type ToldLanes = Readonly<
 /** What a host sees beside its lanes; it changes less often. */
 export interface ToldSight {
   readonly facts: readonly string[]
-  readonly machines: readonly [string, { state: string; pendingRestart: boolean }][]
+  readonly machines: readonly (readonly [string, MachineView])[]
   readonly nics: readonly [string, unknown][]
+  /** Absent from agents that do not tell it yet. */
+  readonly foreign?: readonly ForeignMachine[]
 }
 
 /** The lanes of a view for the store. Pure. */
@@ -28,8 +36,13 @@ export function tellLanes({ lanes }: HostView): ToldLanes {
 }
 
 /** The rest of a view for the store. Pure. */
-export function tellSight({ facts, machines, nics }: HostView): ToldSight {
-  return { facts: [...facts].toSorted(), machines: [...machines], nics: [...(nics ?? [])] }
+export function tellSight({ facts, machines, nics, foreign }: HostView): ToldSight {
+  return {
+    facts: [...facts].toSorted(),
+    machines: [...machines],
+    nics: [...(nics ?? [])],
+    ...(foreign && { foreign }),
+  }
 }
 
 /** The view that another host has told of. Pure. */
@@ -46,6 +59,7 @@ export function heardView(lanes: ToldLanes | undefined, sight: ToldSight | undef
     },
     machines: new Map(sight?.machines),
     nics: new Map(sight?.nics as Iterable<never> | undefined),
+    ...(sight?.foreign && { foreign: sight.foreign }),
   }
 }
 

@@ -1,5 +1,6 @@
 import { type Clock, newIdentifier, PurlinError, toPurlinError, withDeadline } from '@purlin/base'
 import type { FabricMatrix } from '@purlin/schema'
+import { type CatalogueFollower, type Mirror, mirrorPrefix } from '@purlin/service'
 import type { Store } from '@purlin/store'
 import {
   type OpenProbe,
@@ -8,8 +9,6 @@ import {
   probeMatrix,
   type SwitchDesired,
 } from '@purlin/vswitch'
-import type { CatalogueFollower } from '../resources/catalogue.ts'
-import { type Mirror, mirrorPrefix } from '../resources/mirror.ts'
 
 const PREFIX = '/fabric-probe/'
 /** All of a probe goes with its lease, also where the agent that asked is killed. */

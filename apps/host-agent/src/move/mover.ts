@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { fact, PurlinError } from '@purlin/base'
 import { createInZone, openNetfilterSocket, readZone } from '@purlin/netfilter'
 import { devicesOf, type NewEvent, type PortMove } from '@purlin/schema'
+import type { Catalogue, StoredRecord } from '@purlin/service'
 import type { Write } from '@purlin/store'
 import {
   announcementOf,
@@ -12,8 +13,6 @@ import {
   type VswitchDesired,
   type VswitchDriver,
 } from '@purlin/vswitch'
-import type { Catalogue } from '../resources/catalogue.ts'
-import type { StoredRecord } from '../resources/record.ts'
 import type { HostView } from '../status/host-view.ts'
 import { layDown, pickUp } from './luggage.ts'
 import { moveWrites, placeWrite, portsOfMachine, type RecordGrounds, writeOnto } from './records.ts'

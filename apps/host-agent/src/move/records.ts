@@ -1,8 +1,13 @@
 import { type Clock, PurlinError } from '@purlin/base'
 import type { PortMove } from '@purlin/schema'
+import {
+  type Catalogue,
+  type CatalogueFollower,
+  RESOURCE_HEAD,
+  resourceKey,
+  type StoredRecord,
+} from '@purlin/service'
 import type { Store, Write } from '@purlin/store'
-import type { Catalogue, CatalogueFollower } from '../resources/catalogue.ts'
-import { RESOURCE_HEAD, resourceKey, type StoredRecord } from '../resources/record.ts'
 
 /** What records of moves are written with. */
 export interface RecordGrounds {

@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises'
+import { type Mirrored, writeWhole } from '@purlin/service'
 import type { StoreEntry } from '@purlin/store'
 import { z } from 'zod'
-import { writeWhole } from '../service/write-whole.ts'
-import type { Mirrored } from './mirror.ts'
 
 const FORMAT = 1
 const GATHER_MS = 200

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Run } from '@purlin/base'
+import { writeWhole } from '@purlin/service'
 import { type AcceleratorFinding, probeAccelerator } from '@purlin/virt'
-import { writeWhole } from './write-whole.ts'
 
 interface KeptVerdict extends AcceleratorFinding {
   readonly bootId: string

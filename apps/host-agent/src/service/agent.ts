@@ -3,45 +3,58 @@ import { join } from 'node:path'
 import { type Fact, run, systemClock, toPurlinError } from '@purlin/base'
 import { createNetfilterDriver } from '@purlin/netfilter'
 import { startReconciler } from '@purlin/reconcile'
-import { kindNames, type NewEvent, type Task, taskEnded } from '@purlin/schema'
+import { hostKinds, type NewEvent, operations, type Task, taskEnded } from '@purlin/schema'
+import {
+  Alerts,
+  buildApi,
+  type Catalogue,
+  Changes,
+  EventTeller,
+  followCatalogue,
+  IdempotencyLog,
+  listen,
+  openLog,
+  openNotifier,
+  openTokens,
+  type StoredRecord,
+  TaskFollower,
+} from '@purlin/service'
 import { CONTROL_SOCKET, createControlClient, createStorageDriver } from '@purlin/storage'
 import { createEventLog, createTaskLog, MOVING } from '@purlin/store'
-import { createGuestAgent, createNativeLibvirt, createVirtDriver } from '@purlin/virt'
+import {
+  createGuestAgent,
+  createMachineControl,
+  createNativeLibvirt,
+  createVirtDriver,
+} from '@purlin/virt'
 import { createVswitchDriver, openProbe, recordTraffic } from '@purlin/vswitch'
 import type { Logger } from 'pino'
-import type { AdmitOptions } from '../admit/change.ts'
+import { type AdmitOptions, admitApply, admitDelete, imagesNamedBy } from '../admit/change.ts'
 import { refuseLockedDisks } from '../admit/locked-disks.ts'
+import { servedElsewhere } from '../admit/served-elsewhere.ts'
 import { refuseUnprovenCaches } from '../admit/unproven-caches.ts'
-import { openTokens } from '../api/auth.ts'
-import { IdempotencyLog } from '../api/idempotency.ts'
-import { buildApi, listen } from '../api/server.ts'
+import { listenForHosts, provenFingerprint } from '../api/fleet-listener.ts'
 import type { Configuration } from '../config/config.ts'
 import type { FleetMembership } from '../fleet/membership.ts'
 import { Presence } from '../fleet/presence.ts'
 import { reachablePeers } from '../fleet/reachable.ts'
 import { keepCertificate } from '../fleet/renewal.ts'
 import { keepRevocations } from '../fleet/revocations.ts'
+import { isActTask, MachineActs } from '../machines/acts.ts'
 import { Arrivals } from '../move/arrivals.ts'
 import { Fabric } from '../move/fabric.ts'
 import { Mover } from '../move/mover.ts'
 import { ResourceCache } from '../resources/cache.ts'
-import { type Catalogue, followCatalogue } from '../resources/catalogue.ts'
-import type { StoredRecord } from '../resources/record.ts'
-import { Alerts } from '../status/alerts.ts'
 import { ConditionHistory } from '../status/conditions.ts'
 import { FleetState } from '../status/fleet-state.ts'
 import { HostState } from '../status/host-state.ts'
 import { listCacheLocks } from '../storage/cache-locks.ts'
 import { poolSizes, watchPools } from '../storage/watch-pools.ts'
-import { Changes } from '../work/changes.ts'
-import { EventTeller } from '../work/event-teller.ts'
-import { TaskFollower } from '../work/task-follower.ts'
+import { standingOf } from '../work/target.ts'
 import { DesiredState } from './desired-state.ts'
 import { flowEvents } from './flow-events.ts'
 import { lanesOf } from './lanes.ts'
-import { openLog } from './log.ts'
 import { type AgentMetrics, openMetrics } from './metrics.ts'
-import { openNotifier } from './notify.ts'
 import { openStore } from './open-store.ts'
 import { type OperationGrounds, operationHandlers, resourceHandlers } from './operations.ts'
 import { watchPasses } from './passes.ts'
@@ -192,9 +205,13 @@ async function startAgent(
       onTrouble: (thrown) => log.warn({ err: thrown }, 'times of scrubs are not kept'),
     }))
   const drivers = {
+    host,
     netfilter,
     vswitch,
-    virt: createVirtDriver({ libvirt, clock }),
+    virt: createVirtDriver({
+      ...{ libvirt, clock },
+      runsFile: `${configuration.state.folder}/machine-runs.json`,
+    }),
     storage: createStorageDriver(
       storage && { ...storage, ownedFile: `${configuration.state.folder}/volumes.json`, clock },
     ),
@@ -233,12 +250,14 @@ async function startAgent(
   const follower = new TaskFollower({
     store,
     tasks,
-    catalogue,
-    state: fleet,
+    standingOf: (targets) =>
+      standingOf(targets, catalogue.current(), (record) => fleet.viewOf(record)),
+    subscribe: (listener) => fleet.subscribe(listener),
     host,
     isPresent: (name) => presence?.isPresent(name) ?? name === host,
     clock,
     deadlineMs: TASK_DEADLINE_MS,
+    endsByItself: isActTask,
     onEnd,
   })
   const idempotency = new IdempotencyLog(store, clock)
@@ -248,8 +267,13 @@ async function startAgent(
     catalogue,
     clock,
     host,
-    places,
-    images: (wanted) => desired.imageNames(wanted),
+    admission: {
+      apply: async (current, documents) => {
+        const images = await desired.imageNames(imagesNamedBy(documents))
+        return admitApply(current, documents, images, clock.nowMs(), places())
+      },
+      remove: (current, kind, name) => admitDelete(current, kind, name, clock.nowMs()),
+    },
     vet: async (change) => {
       if (storage === undefined) return
       await refuseUnprovenCaches(change, storage)
@@ -303,6 +327,7 @@ async function startAgent(
     onArrival: (ports) => arrivals.note(ports),
     onTrouble: (thrown) => log.warn({ err: thrown }, 'a step of a port’s move failed'),
   })
+  const guests = createGuestAgent({ libvirt, clock })
   const grounds: OperationGrounds = {
     configuration,
     version: VERSION,
@@ -335,7 +360,14 @@ async function startAgent(
     idempotency,
     reconciler,
     desired,
-    guests: createGuestAgent({ libvirt, clock }),
+    guests,
+    acts: new MachineActs({
+      ...{ store, tasks, catalogue, clock, signal, host, onEnd },
+      control: createMachineControl({ libvirt, clock }),
+      startAnew: drivers.virt.startAnew,
+      thaw: guests.thaw,
+      onTrouble: (thrown) => log.warn({ err: thrown }, 'an act on a machine failed'),
+    }),
     netfilter,
     network: {
       traffic: recordTraffic({
@@ -360,10 +392,18 @@ async function startAgent(
     startedAtMs,
   }
   const api = await buildApi({
+    title: 'Purlin host agent',
     version: VERSION,
     tokens,
-    hostOfFingerprint: (fingerprint) => presence?.hostOfFingerprint(fingerprint),
-    operations: operationHandlers(grounds),
+    provenRole: (socket) => {
+      const fingerprint = provenFingerprint(socket)
+      const proven = fingerprint !== undefined && presence?.hostOfFingerprint(fingerprint)
+      return proven ? 'admin' : undefined
+    },
+    operations,
+    handlers: operationHandlers(grounds),
+    kinds: hostKinds,
+    elsewhere: servedElsewhere,
     resources: resourceHandlers(grounds),
     logger: log,
   })
@@ -372,7 +412,10 @@ async function startAgent(
     socket: configuration.api.socket,
     group: 'purlin',
     tcpPort: configuration.api.tcpPort,
-    fleet: membership && listenAt !== undefined ? { ...membership, listen: listenAt } : undefined,
+    ...(membership !== undefined &&
+      listenAt !== undefined && {
+        further: (app) => listenForHosts(app, { ...membership, listen: listenAt }),
+      }),
   })
   const notifier = openNotifier(run, process.env)
   notifier.watch(signal)
@@ -464,7 +507,7 @@ function listenAddress(
 
 function countResources(metrics: AgentMetrics, catalogue: Catalogue): void {
   metrics.storeRevision.set(catalogue.revision)
-  for (const kind of kindNames) metrics.resources.set({ kind }, catalogue.list(kind).length)
+  for (const kind of hostKinds) metrics.resources.set({ kind }, catalogue.list(kind).length)
 }
 
 function endedEvent(count: number): NewEvent {

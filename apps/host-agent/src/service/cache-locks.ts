@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { PurlinError } from '@purlin/base'
+import type { Catalogue } from '@purlin/service'
 import type { OperationHandlers } from '../api/handlers.ts'
-import type { Catalogue } from '../resources/catalogue.ts'
 import {
   type CacheLockGrounds,
   identityOf,

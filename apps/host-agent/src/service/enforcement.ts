@@ -1,6 +1,7 @@
 import { withDeadline } from '@purlin/base'
 import { openNetfilterSocket } from '@purlin/netfilter'
-import type { Call, OperationHandlers } from '../api/handlers.ts'
+import type { Call } from '@purlin/service'
+import type { OperationHandlers } from '../api/handlers.ts'
 import { netfilterDesired } from '../desired/netfilter.ts'
 import { routedNetwork } from '../desired/routers.ts'
 import { shownHits } from './hits.ts'

@@ -1,7 +1,7 @@
 import type { RuleHits } from '@purlin/netfilter'
 import { kinds } from '@purlin/schema'
+import { catalogueOf } from '@purlin/service'
 import test from 'ava'
-import { catalogueOf } from '../resources/catalogue.ts'
 import { shownHits } from './hits.ts'
 
 const rule = { family: 'ipv4', protocol: 'all', action: 'allow' }

@@ -1,7 +1,7 @@
 import { PurlinError } from '@purlin/base'
 import type { RuleHits } from '@purlin/netfilter'
 import type { RuleHit } from '@purlin/schema'
-import type { Catalogue } from '../resources/catalogue.ts'
+import type { Catalogue } from '@purlin/service'
 
 /** What the kernel has counted, by the rules as they stand now: of one group, or of all. A rule
  *  that went since its list was loaded is left out. Pure. Errors: PUR_RESOURCE_MISSING. */

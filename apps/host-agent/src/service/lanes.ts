@@ -2,7 +2,7 @@ import { fact, type LaneStep } from '@purlin/base'
 import { type NetfilterDriver, nicFilter } from '@purlin/netfilter'
 import { type AnyLane, type LanePass, laneOf } from '@purlin/reconcile'
 import { type ScrubRecord, type StorageDriver, storageHealth } from '@purlin/storage'
-import { machineStatus, type VirtDriver } from '@purlin/virt'
+import { machineStatus, restOf, type VirtDriver } from '@purlin/virt'
 import { switchHealth, type VswitchDriver } from '@purlin/vswitch'
 import type { PassSight } from '../status/host-state.ts'
 import type { MachineView } from '../status/host-view.ts'
@@ -13,6 +13,8 @@ export interface LaneDrivers {
   readonly vswitch: VswitchDriver
   readonly virt: VirtDriver
   readonly storage: StorageDriver
+  /** The host of all these. */
+  readonly host: string
   /** The block daemon's folder of sockets; absent where the host serves no storage. */
   readonly volumeSockets?: string
   /** What is known of a pool's scrubs. */
@@ -71,10 +73,23 @@ export function lanesOf(
           const pendingRestart = status.conditions.some(
             ({ type, status: holds }) => type === 'PendingRestart' && holds === 'true',
           )
-          const ioError = observed.machines.some((one) => one.name === machine.name && one.ioError)
-          return [machine.name, { state: status.powerState, pendingRestart, ioError }]
+          const found = observed.machines.find((one) => one.name === machine.name)
+          const ioError = found?.ioError ?? false
+          const rest = restOf(machine, found?.endedRun)
+          const rests = found?.state === 'stopped' && machine.powerState !== 'stopped'
+          return [
+            machine.name,
+            {
+              state: status.powerState,
+              pendingRestart,
+              ioError,
+              ...(rests && rest !== 'none' && rest !== 'pausing' && { rest }),
+            },
+          ]
         })
-        onPass(pass, { machines: new Map(machines) })
+        const { host } = drivers
+        const foreign = observed.foreign.map((one) => ({ ...one, host }))
+        onPass(pass, { machines: new Map(machines), foreign })
       },
     }),
     laneOf({

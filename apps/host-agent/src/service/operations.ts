@@ -1,44 +1,45 @@
-import { createReadStream } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { type Clock, PurlinError, type Run, toPurlinError } from '@purlin/base'
+import { type Clock, PurlinError, type Run } from '@purlin/base'
 import { explainPacket, type NetfilterDriver } from '@purlin/netfilter'
 import type { Reconciler } from '@purlin/reconcile'
 import {
-  type Event,
   explainRouted,
   type HealthAnswer,
   type Kind,
   type Resource,
   type StoreHealth,
-  type Task,
-  taskEnded,
 } from '@purlin/schema'
-import { type EventLog, readBackup, type Store, type TaskLog } from '@purlin/store'
+import {
+  type Alerts,
+  type Call,
+  type CatalogueFollower,
+  type Changes,
+  commonHandlers,
+  type IdempotencyLog,
+  onceOf,
+  type ResourceHandlers,
+  type StoredRecord,
+  type TaskFollower,
+  type Tokens,
+} from '@purlin/service'
+import type { EventLog, Store, TaskLog } from '@purlin/store'
 import type { GuestAgent } from '@purlin/virt'
 import type { AdmitOptions } from '../admit/change.ts'
-import type { Tokens } from '../api/auth.ts'
-import { sendEvents } from '../api/event-stream.ts'
-import type { Call, OperationHandlers, ResourceHandlers } from '../api/handlers.ts'
-import type { IdempotencyLog, OnceRequest } from '../api/idempotency.ts'
+import type { OperationHandlers } from '../api/handlers.ts'
 import type { Configuration } from '../config/config.ts'
 import { netfilterDesired } from '../desired/netfilter.ts'
 import { routedNetwork } from '../desired/routers.ts'
 import type { FleetMembership } from '../fleet/membership.ts'
 import { fleetHandlers } from '../fleet/operations.ts'
 import { aloneHost, type Presence } from '../fleet/presence.ts'
+import type { MachineActs } from '../machines/acts.ts'
+import { guestHandlers } from '../machines/guest-handlers.ts'
+import { machineHandlers } from '../machines/handlers.ts'
 import type { Fabric } from '../move/fabric.ts'
 import { portMoveHandlers } from '../move/handlers.ts'
-import type { CatalogueFollower } from '../resources/catalogue.ts'
-import { RESOURCE_PREFIX, type ResourceRecord, type StoredRecord } from '../resources/record.ts'
-import type { Alerts } from '../status/alerts.ts'
 import type { ConditionHistory } from '../status/conditions.ts'
 import type { FleetState } from '../status/fleet-state.ts'
 import type { HostState } from '../status/host-state.ts'
 import { takenNames } from '../status/taken-names.ts'
-import type { Changes } from '../work/changes.ts'
-import type { TaskFollower } from '../work/task-follower.ts'
 import { cacheLockHandlers } from './cache-locks.ts'
 import type { DesiredState } from './desired-state.ts'
 import { enforcementHandlers } from './enforcement.ts'
@@ -79,6 +80,7 @@ export interface OperationGrounds {
   readonly reconciler: Reconciler
   readonly desired: DesiredState
   readonly guests: GuestAgent
+  readonly acts: MachineActs
   /** What can be asked of the kernel's rules beside the lane. */
   readonly netfilter: Pick<NetfilterDriver, 'hits' | 'verify'>
   readonly network: NetworkGrounds
@@ -120,7 +122,7 @@ export function resourceHandlers(grounds: OperationGrounds): ResourceHandlers {
 
 /** The calls of the schema's table. */
 export function operationHandlers(grounds: OperationGrounds): OperationHandlers {
-  const { catalogue, changes, tasks, tokens, reconciler, desired } = grounds
+  const { catalogue, changes, reconciler, desired } = grounds
   const once = onceOf(grounds)
   return {
     apply: (call) => once(call, (request) => changes.apply(call.body.documents, request)),
@@ -141,17 +143,7 @@ export function operationHandlers(grounds: OperationGrounds): OperationHandlers 
         steps: lanes.flatMap(({ lane, steps }) => steps.map(({ summary }) => ({ lane, summary }))),
       }
     },
-    listTasks: async () => ({ items: [...(await tasks.list())] }),
-    getTask: async ({ params, query, signal }) =>
-      await tasks.wait(params.id ?? '', query.waitMs, signal),
-    cancelTask: async ({ params }) => await cancelTask(grounds, params.id ?? ''),
-    listAlerts: async () => ({ items: [...grounds.alerts.list()] }),
-    streamEvents: async ({ query, lastEventId, signal, reply }) => {
-      const after = query.after ?? lastEventId
-      const from = after ?? (query.follow === 'true' ? await grounds.events.last() : 0)
-      await sendEvents(reply, from, eventsOf(grounds.events, from, query.follow === 'true', signal))
-      return undefined
-    },
+    ...commonHandlers(grounds, once),
     explainPacket: async ({ body }) => {
       const current = catalogue.current()
       const { securityGroups, host } = grounds.configuration
@@ -160,10 +152,7 @@ export function operationHandlers(grounds: OperationGrounds): OperationHandlers 
         explainPacket(policy, question),
       )
     },
-    startMachine: (call) =>
-      once(call, (request) => setPowerState(changes, call.params.name ?? '', 'running', request)),
-    stopMachine: (call) =>
-      once(call, (request) => setPowerState(changes, call.params.name ?? '', 'stopped', request)),
+    ...machineHandlers(grounds, once),
     ...securityGroupHandlers(grounds, once),
     ...enforcementHandlers(grounds),
     ...networkHandlers(grounds.network),
@@ -178,16 +167,8 @@ export function operationHandlers(grounds: OperationGrounds): OperationHandlers 
     }),
     ...fleetHandlers(grounds),
     ...portMoveHandlers({ ...grounds, host: grounds.configuration.host.name }),
-    execMachine: (call) => execInGuest(grounds, call),
+    ...guestHandlers({ ...grounds, host: grounds.configuration.host.name }),
     doctor: () => examine(grounds),
-    listTokens: async () => tokens.list(),
-    createToken: async ({ body }) => await tokens.create(body.name, body.role),
-    deleteToken: async ({ params }) => {
-      await tokens.remove(params.name ?? '')
-      return {}
-    },
-    backupState: async () => await backup(grounds.store),
-    restoreState: (call) => once(call, (request) => restore(grounds, call.body, request)),
     health: async ({ reply }) => {
       const answer = healthOf(grounds)
       if (answer.status !== 'ok') reply.status(503)
@@ -243,21 +224,6 @@ function resourceOf(grounds: OperationGrounds, record: StoredRecord): Resource {
   return { ...manifest, uid, generation, revision, createdAtMs, status } as Resource
 }
 
-/** Carries a request out once a key, and gives its task also to those who repeat it. */
-export type Once = (call: Call, work: (request?: OnceRequest) => Promise<Task>) => Promise<Task>
-
-function onceOf({ idempotency, tasks }: OperationGrounds): Once {
-  return async (call, work) => {
-    let made: Task | undefined
-    const request = { path: call.reply.request.url, body: call.body }
-    const id = await idempotency.once(call.idempotencyKey, request, async (once) => {
-      made = await work(once)
-      return made.id
-    })
-    return made ?? (await tasks.get(id))
-  }
-}
-
 /** Loaded when somebody asks: an agent at rest has no use for it. */
 async function examine(grounds: OperationGrounds) {
   const { run, reconciler, desired, configuration, state } = grounds
@@ -272,108 +238,4 @@ async function examine(grounds: OperationGrounds) {
     stateFolder: configuration.state.folder,
   })
   return { findings: [...findings] }
-}
-
-/** Puts back what the task changed, then ends it. Where somebody changed it since, the task goes
- *  on. */
-async function cancelTask(
-  { tasks, changes, follower }: OperationGrounds,
-  id: string,
-): Promise<Task> {
-  const task = await tasks.get(id)
-  if (taskEnded(task)) return await tasks.cancel(id)
-  follower.leave(id)
-  try {
-    await changes.takeBack(id)
-  } catch (thrown) {
-    await follower.follow(task)
-    if (toPurlinError(thrown).code !== 'PUR_STORE_CONFLICT') throw thrown
-    const message = `task ${id}: what it changed was changed again since and is left as it is; the task goes on`
-    throw new PurlinError('PUR_STORE_CONFLICT', { message, cause: thrown })
-  }
-  return await tasks.cancel(id)
-}
-
-async function setPowerState(
-  changes: Changes,
-  name: string,
-  powerState: 'running' | 'stopped',
-  request?: OnceRequest,
-): Promise<Task> {
-  const verb = powerState === 'running' ? 'start' : 'stop'
-  const subject = { kind: 'VirtualMachine', name } as const
-  return await changes.modify(verb, subject, (spec) => ({ ...spec, powerState }), request)
-}
-
-async function execInGuest(
-  { guests, catalogue }: OperationGrounds,
-  call: Call<unknown, { command: string[]; input: string; timeoutMs: number }>,
-) {
-  const name = call.params.name ?? ''
-  if (catalogue.current().get('VirtualMachine', name) === undefined) {
-    throw new PurlinError('PUR_RESOURCE_MISSING', { message: `no VirtualMachine named ${name}` })
-  }
-  const { command, input, timeoutMs } = call.body
-  const [program = '', ...args] = command
-  const options = { deadlineMs: timeoutMs, signal: call.signal }
-  const { exitCode, stdout, stderr } = await guests.exec(
-    name,
-    { command: [program, ...args], input },
-    options,
-  )
-  return { exitCode, stdout, stderr }
-}
-
-async function* eventsOf(
-  events: EventLog,
-  after: number,
-  follow: boolean,
-  signal: AbortSignal,
-): AsyncIterable<Event> {
-  if (follow) {
-    yield* events.follow({ after, signal })
-    return
-  }
-  let from = after
-  for (;;) {
-    const batch = await events.read({ after: from })
-    yield* batch
-    const last = batch.at(-1)
-    if (last === undefined) return
-    from = last.sequence
-  }
-}
-
-async function backup(store: Store): Promise<NodeJS.ReadableStream> {
-  const folder = await mkdtemp(join(tmpdir(), 'purlin-backup-'))
-  const file = join(folder, 'state.db')
-  await store.backup(file)
-  const stream = createReadStream(file)
-  stream.once('close', () => void rm(folder, { recursive: true, force: true }))
-  return stream
-}
-
-/** Brings the resources of a backup back as one new change; tasks, events and tokens stay as they
- *  are. */
-async function restore(
-  grounds: OperationGrounds,
-  body: unknown,
-  request?: OnceRequest,
-): Promise<Task> {
-  if (!(body instanceof Uint8Array)) {
-    const message = 'restore: send the backup file as application/octet-stream'
-    throw new PurlinError('PUR_INVALID', { message })
-  }
-  const folder = await mkdtemp(join(tmpdir(), 'purlin-restore-'))
-  try {
-    const file = join(folder, 'state.db')
-    await writeFile(file, body, { mode: 0o600 })
-    const entries = await readBackup(file)
-    const records = entries
-      .filter(({ key }) => key.startsWith(RESOURCE_PREFIX))
-      .map(({ value }) => value as ResourceRecord)
-    return await grounds.changes.restore(records, request)
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
 }

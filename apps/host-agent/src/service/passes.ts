@@ -1,6 +1,6 @@
 import type { Clock, Fact } from '@purlin/base'
 import type { NewEvent } from '@purlin/schema'
-import { type Alerts, severityOf } from '../status/alerts.ts'
+import { type Alerts, severityOf } from '@purlin/service'
 import type { HostState } from '../status/host-state.ts'
 import type { LaneName, MachineView } from '../status/host-view.ts'
 import type { PassListener } from './lanes.ts'
@@ -85,7 +85,29 @@ export function watchPasses(grounds: PassGrounds): PassListener {
         message: `${lane}: as it should be again`,
       })
     }
-    if (machines) for (const event of machineEvents(before, machines)) tell(event)
+    if (machines) {
+      for (const event of machineEvents(before, machines)) tell(event)
+      tellCrashes(alerts, before, machines)
+    }
+  }
+}
+
+/** An alert for each machine that is given up, until it is wanted anew. */
+function tellCrashes(
+  alerts: Alerts,
+  before: ReadonlyMap<string, MachineView>,
+  after: ReadonlyMap<string, MachineView>,
+): void {
+  for (const [name, { rest }] of after) {
+    const subject = { kind: 'VirtualMachine', name }
+    if (rest === 'gave-up') {
+      const message = `machine ${name} went off by itself too often within ten minutes and is not started any more; look at its console, then start it`
+      alerts.raise({ code: 'PUR_VIRT_CRASHES', severity: 'critical', subject, message })
+    } else if (before.get(name)?.rest === 'gave-up') alerts.clear(subject)
+  }
+  for (const [name, { rest }] of before) {
+    const gone = rest === 'gave-up' && !after.has(name)
+    if (gone) alerts.clear({ kind: 'VirtualMachine', name })
   }
 }
 

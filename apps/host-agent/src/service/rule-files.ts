@@ -1,9 +1,9 @@
 import { PurlinError } from '@purlin/base'
 import { exportRules, type PlannedImport, planImport } from '@purlin/netfilter'
 import type { SecurityGroupSpec } from '@purlin/schema'
+import type { Catalogue, Once } from '@purlin/service'
 import type { OperationHandlers } from '../api/handlers.ts'
-import type { Catalogue } from '../resources/catalogue.ts'
-import type { Once, OperationGrounds } from './operations.ts'
+import type { OperationGrounds } from './operations.ts'
 
 export type RuleFileHandlers = Pick<OperationHandlers, 'exportRules' | 'planImport' | 'importRules'>
 type ImportCall = Parameters<RuleFileHandlers['planImport']>[0]

@@ -11,11 +11,10 @@ import {
   reorderGroups,
 } from '@purlin/netfilter'
 import type { GroupPatch, MemberList, SecurityGroupSpec, Task } from '@purlin/schema'
-import type { Call, OperationHandlers } from '../api/handlers.ts'
-import type { OnceRequest } from '../api/idempotency.ts'
+import type { Call, Catalogue, Once, OnceRequest } from '@purlin/service'
+import type { OperationHandlers } from '../api/handlers.ts'
 import { everyNic } from '../desired/local-nics.ts'
-import type { Catalogue } from '../resources/catalogue.ts'
-import type { Once, OperationGrounds } from './operations.ts'
+import type { OperationGrounds } from './operations.ts'
 import { type RuleFileHandlers, ruleFileHandlers } from './rule-files.ts'
 
 type SecurityGroupHandlers = RuleFileHandlers &

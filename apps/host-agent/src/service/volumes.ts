@@ -1,9 +1,9 @@
 import { PurlinError } from '@purlin/base'
 import type { ExtentList, NewEvent } from '@purlin/schema'
+import type { Call, Catalogue } from '@purlin/service'
 import type { ControlClient } from '@purlin/storage'
 import { z } from 'zod'
-import type { Call, OperationHandlers } from '../api/handlers.ts'
-import type { Catalogue } from '../resources/catalogue.ts'
+import type { OperationHandlers } from '../api/handlers.ts'
 import type { HostView } from '../status/host-view.ts'
 
 /** What calls about volumes work with. */

@@ -1,5 +1,5 @@
 import type { Condition, ResourceStatus } from '@purlin/schema'
-import type { StoredRecord } from '../resources/record.ts'
+import { ConditionTimes, type StoredRecord } from '@purlin/service'
 import type { HostView } from './host-view.ts'
 import { poolConditions } from './pool-conditions.ts'
 import { readinessOf } from './readiness.ts'
@@ -7,7 +7,7 @@ import { isStorage, storageFields } from './storage-finding.ts'
 
 /** Remembers since when each resource's readiness has been what it is. */
 export class ConditionHistory {
-  readonly #since = new Map<string, { readonly key: string; readonly sinceMs: number }>()
+  readonly #times = new ConditionTimes()
 
   /** The resource's status at `nowMs`, with the kind's own observed fields. */
   statusOf(record: StoredRecord, view: HostView, nowMs: number): ResourceStatus {
@@ -16,23 +16,13 @@ export class ConditionHistory {
     return {
       observedGeneration: seen,
       conditions: [
-        this.#condition(record.uid, { type: 'Ready', ...readiness }, nowMs),
+        this.#times.condition(record.uid, { type: 'Ready', ...readiness }, nowMs),
         ...furtherConditions(record, view, nowMs).map((each) =>
-          this.#condition(record.uid, each, nowMs),
+          this.#times.condition(record.uid, each, nowMs),
         ),
       ],
       ...observedFields(record, view),
     }
-  }
-
-  #condition(uid: string, found: Omit<Condition, 'sinceMs'>, nowMs: number): Condition {
-    const { type, status, reason, message } = found
-    const subject = `${uid} ${type}`
-    const key = `${status} ${reason}`
-    const before = this.#since.get(subject)
-    const sinceMs = before?.key === key ? before.sinceMs : nowMs
-    if (before?.key !== key) this.#since.set(subject, { key, sinceMs })
-    return { type, status, reason, message, sinceMs }
   }
 }
 

@@ -1,7 +1,7 @@
 import { type Fact, PurlinError } from '@purlin/base'
+import type { StoredRecord } from '@purlin/service'
 import test from 'ava'
 import { heardView, tellLanes, tellSight } from '../fleet/sight.ts'
-import type { StoredRecord } from '../resources/record.ts'
 import { FleetState } from './fleet-state.ts'
 import { HostState } from './host-state.ts'
 import type { HostView, LaneView } from './host-view.ts'
@@ -51,11 +51,19 @@ test('all hosts together are no further than the slowest, and failed where one h
 })
 
 test('what is on one host is judged by that host alone; by nobody while it is away', (t) => {
-  const machines = new Map([['web-1', { state: 'running', pendingRestart: false }]])
+  const machines = new Map([['web-1', { state: 'running' as const, pendingRestart: false }]])
   const fleet = fleetOf({ b: view(9, { machines }) })
   t.is(fleet.viewOf(on('b')).machines.get('web-1')?.state, 'running')
   t.is(fleet.viewOf(on('b')).lanes.virt.convergedRevision, 9)
   t.is(fleet.viewOf(on('a')).lanes.virt.convergedRevision, 0)
+  const stranger = { name: 'x', uuid: 'u', state: 'running' as const, cpus: 1, memoryMiB: 64 }
+  const seen = (host: string) => view(9, { foreign: [{ ...stranger, host }] })
+  t.deepEqual(
+    fleetOf({ b: seen('b'), c: seen('c') })
+      .viewOf()
+      .foreign?.map(({ host }) => host),
+    ['b', 'c'],
+  )
   const away = fleet.viewOf(on('c'))
   t.is(away.lanes.virt.passedRevision, 0)
   t.regex(away.lanes.virt.waiting.join(), /host c to come back/)

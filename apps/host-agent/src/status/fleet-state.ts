@@ -1,4 +1,4 @@
-import type { StoredRecord } from '../resources/record.ts'
+import type { StoredRecord } from '@purlin/service'
 import type { HostState } from './host-state.ts'
 import type { HostView, LaneName, LaneView } from './host-view.ts'
 import { UNSEEN_LANE } from './host-view.ts'
@@ -75,6 +75,7 @@ export function mergedView(
       storage: lane('storage'),
     },
     machines: new Map(views.flatMap(([, { machines }]) => [...machines])),
+    foreign: views.flatMap(([, { foreign }]) => foreign ?? []),
     nics: new Map(views.flatMap(([, { nics }]) => [...(nics ?? [])])),
     ...(local.storage && { storage: local.storage }),
   }

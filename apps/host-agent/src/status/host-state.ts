@@ -15,7 +15,9 @@ export interface PassOutcome {
 
 /** What a lane saw, beside how far it came: machines, how NICs are filtered, switches, or
  *  storage. */
-export type PassSight = Partial<Pick<HostView, 'machines' | 'nics' | 'switches' | 'storage'>>
+export type PassSight = Partial<
+  Pick<HostView, 'machines' | 'foreign' | 'nics' | 'switches' | 'storage'>
+>
 
 /** Since which revision a lane's desired state is what it is, and the newest revision of all. */
 export type Currency = (lane: LaneName) => {
@@ -80,11 +82,12 @@ export class HostState {
       virt: this.#current('virt'),
       storage: this.#current('storage'),
     }
-    const { machines, nics, switches, storage } = { ...this.#view, ...seen }
+    const { machines, foreign, nics, switches, storage } = { ...this.#view, ...seen }
     this.#view = {
       facts,
       lanes,
       machines,
+      ...(foreign && { foreign }),
       ...(nics && { nics }),
       ...(switches && { switches }),
       ...(storage && { storage }),

@@ -1,6 +1,7 @@
 import type { Fact, PurlinError } from '@purlin/base'
 import type { NicFilter } from '@purlin/netfilter'
 import type { StorageHealth } from '@purlin/storage'
+import type { ForeignDomain, PowerState, Rest } from '@purlin/virt'
 import type { SwitchHealth } from '@purlin/vswitch'
 
 /** What a lane has come to: how far, and what stands in its way. */
@@ -22,10 +23,17 @@ export type LaneName = 'netfilter' | 'vswitch' | 'virt' | 'storage'
 
 /** How a machine is seen by libvirt. */
 export interface MachineView {
-  readonly state: string
+  readonly state: PowerState
   readonly pendingRestart: boolean
+  /** Why it is off and not started though it should run; absent: it is not so. */
+  readonly rest?: Exclude<Rest, 'none' | 'pausing'>
   /** It stands still because a disk did not answer. */
   readonly ioError?: boolean
+}
+
+/** A domain that is not Purlin’s, with the host that it is on. */
+export interface ForeignMachine extends ForeignDomain {
+  readonly host: string
 }
 
 /** All that is observed of this host, at one moment. Status and tasks are judged from it alone. */
@@ -33,6 +41,8 @@ export interface HostView {
   readonly facts: ReadonlySet<Fact>
   readonly lanes: Readonly<Record<LaneName, LaneView>>
   readonly machines: ReadonlyMap<string, MachineView>
+  /** Domains of libvirt that are not Purlin’s; absent until that was looked at. */
+  readonly foreign?: readonly ForeignMachine[]
   /** How each switch is seen here, by its name. */
   readonly switches?: ReadonlyMap<string, SwitchHealth>
   /** How each NIC is filtered, by `MACHINE.NIC`; absent until that was looked at. */

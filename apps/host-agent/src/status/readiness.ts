@@ -1,6 +1,7 @@
 import { fact, PurlinError } from '@purlin/base'
-import type { StoredRecord } from '../resources/record.ts'
-import type { HostView, LaneName, LaneView } from './host-view.ts'
+import type { StoredRecord } from '@purlin/service'
+import { asWantedReason, isAsWanted } from '@purlin/virt'
+import type { HostView, LaneName, LaneView, MachineView } from './host-view.ts'
 import { isStorage, storageFinding } from './storage-finding.ts'
 
 /** Whether a resource is as it should be; `error` where a lane has failed over it. */
@@ -71,16 +72,10 @@ function machineReadiness(record: StoredRecord<'VirtualMachine'>, view: HostView
   const lane = view.lanes.virt
   if (lane.passedRevision < record.revision) return notYet('virt', lane)
   const seen = view.machines.get(name)
-  if (
-    spec.powerState === 'running'
-      ? seen?.state === 'running'
-      : seen !== undefined && seen.state !== 'running'
-  ) {
-    return ready(
-      spec.powerState === 'running' ? 'Running' : 'Stopped',
-      `the machine is ${seen?.state}`,
-    )
+  if (seen !== undefined && isAsWanted(spec.powerState, seen.state)) {
+    return ready(asWantedReason(seen.state), `the machine is ${seen.state}`)
   }
+  if (seen?.rest !== undefined) return resting(name, seen.rest)
   if (seen?.ioError === true) {
     const volumes = spec.disks.map(({ volume }) => volume).join(', ')
     const message = `a disk did not answer, so it stands still and goes on when it does: ${volumes}`
@@ -101,6 +96,22 @@ function machineReadiness(record: StoredRecord<'VirtualMachine'>, view: HostView
     status: 'false',
     reason: 'Changing',
     message: `the machine is ${state}, wanted ${spec.powerState}`,
+  }
+}
+
+/** A machine that is off as its policy of restarts says. */
+function resting(name: string, rest: NonNullable<MachineView['rest']>): Readiness {
+  const again = `start it: purlin vm start ${name}`
+  switch (rest) {
+    case 'ended':
+      return ready('Ended', `it went off by itself and rests, as restart says; ${again}`)
+    case 'after-boot':
+      return ready('NotStarted', `it is not started with its host, as autostart says; ${again}`)
+    case 'gave-up': {
+      const message = `machine ${name} went off by itself too often within ten minutes and is not started any more: look at its console and its log, then ${again}`
+      const error = new PurlinError('PUR_VIRT_CRASHES', { message, context: { machine: name } })
+      return { status: 'false', reason: 'GaveUp', message, error }
+    }
   }
 }
 

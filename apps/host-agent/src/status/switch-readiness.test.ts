@@ -1,5 +1,5 @@
+import type { StoredRecord } from '@purlin/service'
 import test from 'ava'
-import type { StoredRecord } from '../resources/record.ts'
 import { ConditionHistory } from './conditions.ts'
 import type { HostView } from './host-view.ts'
 import { readinessOf } from './readiness.ts'

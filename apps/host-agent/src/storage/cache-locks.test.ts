@@ -2,11 +2,11 @@ import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createVirtualClock } from '@purlin/base'
+import { catalogueOf } from '@purlin/service'
 import { openSqliteStore } from '@purlin/store'
 import test, { type ExecutionContext } from 'ava'
 import { admitApply } from '../admit/change.ts'
 import { refuseLockedDisks } from '../admit/locked-disks.ts'
-import { catalogueOf } from '../resources/catalogue.ts'
 import { listCacheLocks, lockOrigin, releaseOrigin } from './cache-locks.ts'
 
 async function grounds(t: ExecutionContext) {

@@ -1,6 +1,6 @@
 import type { CacheLayer } from '@purlin/cache-native'
+import { Alerts } from '@purlin/service'
 import test from 'ava'
-import { Alerts } from '../status/alerts.ts'
 import { lookAtCaches } from './cache-watch.ts'
 
 const whole: CacheLayer = {

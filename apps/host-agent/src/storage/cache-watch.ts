@@ -1,7 +1,7 @@
 import type { Clock } from '@purlin/base'
 import type { CacheLayer } from '@purlin/cache-native'
 import type { Alert } from '@purlin/schema'
-import type { Alerts } from '../status/alerts.ts'
+import type { Alerts } from '@purlin/service'
 
 const LOOK_EVERY_MS = 10_000
 

@@ -1,7 +1,7 @@
 import { checkDocument, type Manifest, type NewEvent } from '@purlin/schema'
+import { Alerts } from '@purlin/service'
 import test from 'ava'
 import { refuseOvercommit } from '../admit/provisioned.ts'
-import { Alerts } from '../status/alerts.ts'
 import { FillWatch } from './fill-watch.ts'
 
 const GIB = 2 ** 30

@@ -1,6 +1,6 @@
 import type { NewEvent, SpecOf } from '@purlin/schema'
+import type { Alerts } from '@purlin/service'
 import type { PoolHealth } from '@purlin/storage'
-import type { Alerts } from '../status/alerts.ts'
 
 /** The highest of the pool's levels that its disks have reached, in percent; undefined below all.
  *  Pure. */

@@ -1,10 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { type Clock, PurlinError, toPurlinError } from '@purlin/base'
 import type { NewEvent, SpecOf } from '@purlin/schema'
+import { type Alerts, writeWhole } from '@purlin/service'
 import type { ControlClient, ScrubRecord } from '@purlin/storage'
 import { z } from 'zod'
-import { writeWhole } from '../service/write-whole.ts'
-import type { Alerts } from '../status/alerts.ts'
 import { DEEP_OVERDUE_DAYS, deepOverdue, scrubDue } from './scrub-due.ts'
 
 const LOOK_EVERY_MS = 60_000

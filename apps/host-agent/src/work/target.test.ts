@@ -1,10 +1,9 @@
 import { fact, PurlinError } from '@purlin/base'
 import { kinds, type Manifest } from '@purlin/schema'
+import { catalogueOf, resourceKey, type StoredRecord, type TaskTarget } from '@purlin/service'
 import test from 'ava'
-import { catalogueOf } from '../resources/catalogue.ts'
-import { resourceKey, type StoredRecord } from '../resources/record.ts'
 import { type HostView, type LaneView, UNSEEN_LANE } from '../status/host-view.ts'
-import { standingOf, type TaskTarget } from './target.ts'
+import { standingOf } from './target.ts'
 
 function record(manifest: Manifest, revision: number): [string, StoredRecord] {
   const stored = { manifest, uid: manifest.name, generation: 1, createdAtMs: 0, revision }
@@ -43,7 +42,7 @@ test('a machine is done when it is enforced, plugged and running, all seen after
   t.regex(standingOf([target], catalogue, () => bare).text, /rules of web-1\.eth0 are not in force/)
   const off = {
     ...whole,
-    machines: new Map([['web-1', { state: 'stopped', pendingRestart: false }]]),
+    machines: new Map([['web-1', { state: 'stopped' as const, pendingRestart: false }]]),
   }
   t.regex(standingOf([target], catalogue, () => off).text, /is stopped, wanted running/)
 })

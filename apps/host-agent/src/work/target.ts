@@ -1,26 +1,7 @@
 import { errorCatalogue, type PurlinError, type RetryAdvice } from '@purlin/base'
-import type { Kind } from '@purlin/schema'
-import type { Catalogue } from '../resources/catalogue.ts'
-import type { StoredRecord } from '../resources/record.ts'
+import type { Catalogue, StoredRecord, TaskStanding, TaskTarget } from '@purlin/service'
 import type { HostView } from '../status/host-view.ts'
 import { goneFrom, type Readiness, readinessOf } from '../status/readiness.ts'
-
-/** A resource that a task brings about, with the store revision that asked for it. */
-export interface TaskTarget {
-  readonly kind: Kind
-  readonly name: string
-  readonly action: 'apply' | 'delete'
-  readonly revision: number
-}
-
-/** How far a task is, judged from what is observed. */
-export interface TaskStanding {
-  readonly done: number
-  readonly total: number
-  readonly text: string
-  /** An error that waiting does not mend. */
-  readonly error?: PurlinError
-}
 
 /** What is observed of a resource: by the host it is on, or by all; without one, by all. */
 export type ViewOf = (record?: StoredRecord) => HostView

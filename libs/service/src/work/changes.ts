@@ -1,24 +1,38 @@
 import { type Clock, PurlinError } from '@purlin/base'
 import type { Kind, Manifest, SpecOf, Task } from '@purlin/schema'
 import type { Guard, Store, TaskLog, Write } from '@purlin/store'
-import { type AdmitOptions, type AdmittedChange, admitApply, admitDelete } from '../admit/change.ts'
+import type { AdmittedChange } from '../admit/change.ts'
 import { admitRestore } from '../admit/restore.ts'
 import type { OnceRequest } from '../api/idempotency.ts'
 import type { Catalogue, CatalogueFollower } from '../resources/catalogue.ts'
 import { RESOURCE_HEAD, type ResourceRecord } from '../resources/record.ts'
-import { namedTargets, pursuitKey, pursuitOf, undoOf } from './pursuit.ts'
+import { namedTargets, type Pursuit, pursuitKey, pursuitOf, undoOf } from './pursuit.ts'
 
-export interface ChangeGrounds {
+/** What a daemon decides of a change. Throws where it is refused; whatever it answers is written
+ *  onto this very catalogue or not at all. */
+export interface Admission<Beside> {
+  /** `beside` is what came beside the documents. */
+  apply(
+    catalogue: Catalogue,
+    documents: readonly unknown[],
+    beside: Beside | undefined,
+  ): Promise<AdmittedChange>
+  remove(
+    catalogue: Catalogue,
+    kind: Kind,
+    name: string,
+    beside: Beside | undefined,
+  ): AdmittedChange | Promise<AdmittedChange>
+}
+
+export interface ChangeGrounds<Beside> {
   readonly store: Store
   readonly tasks: TaskLog
   readonly catalogue: CatalogueFollower
   readonly clock: Clock
-  /** Names of the images on this host, where `wanted` are those a change names. */
-  readonly images: (wanted: readonly string[]) => Promise<readonly string[]>
   /** This host: it follows the tasks of the changes that it takes. */
   readonly host: string
-  /** What admission has to know of the fleet. */
-  readonly places: () => AdmitOptions
+  readonly admission: Admission<Beside>
   /** Looks at what a change rests on outside the store, and throws where it may not be made. A
    *  restored state is taken as it was. */
   readonly vet: (change: AdmittedChange) => Promise<void>
@@ -44,8 +58,7 @@ export interface Subject<K extends Kind = Kind> {
 type Admit = (
   catalogue: Catalogue,
   documents: readonly unknown[],
-  images: readonly string[],
-) => AdmittedChange
+) => AdmittedChange | Promise<AdmittedChange>
 
 /** Agents of a fleet take turns, so that one may lose several times in a row. */
 const ATTEMPTS = 25
@@ -54,22 +67,27 @@ const CATCH_UP_MS = 2_000
 /** Every way to change the desired state. Each change is admitted on fresh grounds and written,
  *  with its task, in one transaction that holds for these very grounds: no agent of the fleet may
  *  have changed any resource since. Where one has, the change is admitted anew. */
-export class Changes {
-  readonly #grounds: ChangeGrounds
+export class Changes<Beside = undefined> {
+  readonly #grounds: ChangeGrounds<Beside>
   #queue: Promise<unknown> = Promise.resolve()
   #held: string | undefined
 
-  constructor(grounds: ChangeGrounds) {
+  constructor(grounds: ChangeGrounds<Beside>) {
     this.#grounds = grounds
   }
 
-  /** Applies documents, all or nothing. Errors: those of `admitApply` and of the store. */
-  async apply(documents: readonly unknown[], once?: OnceRequest): Promise<Task> {
-    const { clock } = this.#grounds
+  /** Applies documents, all or nothing. Errors: those of admission and of the store. */
+  async apply(documents: readonly unknown[], once?: OnceRequest, beside?: Beside): Promise<Task> {
     const wish: Wish = { verb: 'apply', documents: () => documents, once }
-    return await this.#write(wish, (catalogue, listed, images) =>
-      admitApply(catalogue, listed, images, clock.nowMs(), this.#grounds.places()),
+    return await this.#write(wish, (catalogue, listed) =>
+      this.#grounds.admission.apply(catalogue, listed, beside),
     )
+  }
+
+  /** What applying documents would change; nothing is written. Errors: those of admission. */
+  async hypothetical(documents: readonly unknown[], beside?: Beside): Promise<AdmittedChange> {
+    const { admission, catalogue } = this.#grounds
+    return await admission.apply(catalogue.current(), documents, beside)
   }
 
   /** Puts one resource; `ifRevision` is the revision that the caller saw.
@@ -84,21 +102,23 @@ export class Changes {
       const message = `the body must be a ${kind} named ${name}; kind and name must be those of the path`
       throw new PurlinError('PUR_INVALID', { message, problems: [{ path: 'name', message }] })
     }
-    const { clock } = this.#grounds
     const wish: Wish = { verb: 'put', documents: () => [document], once }
-    return await this.#write(wish, (catalogue, documents, images) => {
+    return await this.#write(wish, (catalogue, documents) => {
       checkRevision(catalogue, kind, name, ifRevision)
-      return admitApply(catalogue, documents, images, clock.nowMs(), this.#grounds.places())
+      return this.#grounds.admission.apply(catalogue, documents, undefined)
     })
   }
 
   /** Deletes one resource. Errors: PUR_RESOURCE_MISSING, PUR_RESOURCE_IN_USE,
    *  PUR_RESOURCE_REVISION. */
-  async remove({ kind, name, ifRevision }: Subject, once?: OnceRequest): Promise<Task> {
-    const { clock } = this.#grounds
+  async remove(
+    { kind, name, ifRevision }: Subject,
+    once?: OnceRequest,
+    beside?: Beside,
+  ): Promise<Task> {
     return await this.#write({ verb: 'delete', documents: () => [], once }, (catalogue) => {
       checkRevision(catalogue, kind, name, ifRevision)
-      return admitDelete(catalogue, kind, name, clock.nowMs())
+      return this.#grounds.admission.remove(catalogue, kind, name, beside)
     })
   }
 
@@ -110,7 +130,6 @@ export class Changes {
     edit: (spec: SpecOf<K>, catalogue: Catalogue) => SpecOf<K>,
     once?: OnceRequest,
   ): Promise<Task> {
-    const { clock } = this.#grounds
     const changed = (from: Catalogue): readonly unknown[] => {
       const record = from.get(kind, name)
       if (record === undefined) {
@@ -119,8 +138,8 @@ export class Changes {
       checkRevision(from, kind, name, ifRevision)
       return [{ ...record.manifest, spec: edit(record.manifest.spec, from) }]
     }
-    return await this.#write({ verb, documents: changed, once }, (from, documents, images) =>
-      admitApply(from, documents, images, clock.nowMs(), this.#grounds.places()),
+    return await this.#write({ verb, documents: changed, once }, (from, documents) =>
+      this.#grounds.admission.apply(from, documents, undefined),
     )
   }
 
@@ -129,6 +148,27 @@ export class Changes {
     return await this.#write({ verb: 'restore', documents: () => [], once }, (catalogue) =>
       admitRestore(catalogue, records),
     )
+  }
+
+  /** Writes a task for work that was begun and changes no resource: `verb` on one that there is.
+   *  Errors: those of the store. */
+  async begun(verb: string, { kind, name }: Subject, once?: OnceRequest): Promise<Task> {
+    const { store, tasks, host, onChange } = this.#grounds
+    const target = { kind, name, action: 'apply' as const, verb, revision: 0 }
+    const pursuit: Pursuit = { host, targets: [target], before: [] }
+    const { task, write } = tasks.prepare(verb, namedTargets(pursuit), {
+      progress: { done: 0, total: 1, text: 'accepted' },
+    })
+    const { revision } = await store.transact({
+      guards: once === undefined ? [] : [once.guard],
+      writes: [
+        write,
+        { put: pursuitKey(task.id), value: pursuit },
+        ...(once === undefined ? [] : [once.remember(task.id)]),
+      ],
+    })
+    onChange({ changes: [], writes: [] }, task, revision)
+    return task
   }
 
   /** Puts back what a task's change replaced. Errors: PUR_STORE_CONFLICT where it was changed
@@ -200,11 +240,11 @@ export class Changes {
   }
 
   async #attempt(wish: Wish, admit: Admit): Promise<Task> {
-    const { store, tasks, catalogue, images, host, vet, onChange } = this.#grounds
+    const { store, tasks, catalogue, host, vet, onChange } = this.#grounds
     const { verb, once } = wish
     const grounds = catalogue.current()
     const documents = wish.documents(grounds)
-    const change = admit(grounds, documents, await images(imagesNamedBy(documents)))
+    const change = await admit(grounds, documents)
     if (verb !== 'restore') await vet(change)
     const pursuit = pursuitOf(change, unchangedOf(documents, change, grounds), host)
     const { task, write } = tasks.prepare(verb, namedTargets(pursuit), {
@@ -234,13 +274,6 @@ function headGuard({ headRevision }: Catalogue): Guard {
 
 function headWrite(host: string): Write {
   return { put: RESOURCE_HEAD, value: { host } }
-}
-
-function imagesNamedBy(documents: readonly unknown[]): string[] {
-  return documents.flatMap((document) => {
-    const { spec } = (document ?? {}) as { spec?: { image?: unknown } }
-    return typeof spec?.image === 'string' ? [spec.image] : []
-  })
 }
 
 function checkRevision(

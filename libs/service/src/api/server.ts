@@ -1,20 +1,7 @@
-import { chmod, chown, mkdir, readFile, unlink } from 'node:fs/promises'
-import { createServer, type Server } from 'node:http'
-import { connect } from 'node:net'
-import { dirname } from 'node:path'
+import type { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
 import swagger from '@fastify/swagger'
-import { PurlinError } from '@purlin/base'
-import {
-  type Kind,
-  kindNames,
-  kinds,
-  type Operation,
-  type OperationName,
-  operations,
-  type Role,
-  storedSchemaOf,
-  task,
-} from '@purlin/schema'
+import { type Kind, kinds, type Operation, type Role, storedSchemaOf, task } from '@purlin/schema'
 import {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -25,141 +12,100 @@ import {
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { authorise, type Tokens } from './auth.ts'
-import {
-  cameByNetwork,
-  type FleetListener,
-  listenForHosts,
-  noteNetworkSockets,
-  provenFingerprint,
-} from './fleet-listener.ts'
-import type { Call, OperationHandlers, ResourceHandlers } from './handlers.ts'
+import type { Call, HandlersOf, OperationTable, ResourceHandlers } from './handlers.ts'
+import { cameByNetwork } from './network-sockets.ts'
 import { problemResponses, swaggerOptions } from './openapi.ts'
-import { answerProblem, answerUnknownCall } from './problem.ts'
+import { answerProblem, unknownCall } from './problem.ts'
 
-export interface ApiOptions {
+export interface ApiOptions<Table extends OperationTable> {
+  /** Of the OpenAPI document. */
+  readonly title: string
   readonly version: string
   readonly tokens: Tokens
-  /** The host that proves itself by a certificate; undefined for one that is not believed. */
-  readonly hostOfFingerprint: (fingerprint: string) => string | undefined
-  readonly operations: OperationHandlers
+  /** What the other end of a connection proved to be, beside a token; undefined: nothing. */
+  readonly provenRole?: (socket: Socket) => Role | undefined
+  /** The calls that are answered, and how. */
+  readonly operations: Table
+  readonly handlers: HandlersOf<Table>
+  /** The kinds that are served, each with its four calls, and how. */
+  readonly kinds: readonly Kind[]
   readonly resources: ResourceHandlers
+  /** Says who serves a kind that is not served here. */
+  readonly elsewhere?: (kind: Kind) => string
   readonly logger: FastifyBaseLogger
+}
+
+/** What the registration of a call needs, whatever the table. */
+interface Grounds extends Pick<ApiOptions<OperationTable>, 'tokens' | 'provenRole' | 'resources'> {
+  readonly operations: OperationTable
+  readonly handlers: Readonly<Record<string, (call: Call) => Promise<unknown>>>
 }
 
 const BODY_LIMIT_BYTES = 64 * 1024 * 1024
 /** Of calls that anybody may make. */
 const OPEN_BODY_LIMIT_BYTES = 64 * 1024
+/** For a whole request that is not a stream. */
+const REQUEST_TIMEOUT_MS = 120_000
+const STREAM_TYPE = 'application/octet-stream'
 
-/** Builds the API out of the schema's table of calls and kinds; nothing listens yet. */
-export async function buildApi(options: ApiOptions): Promise<FastifyInstance> {
+/** Builds the API out of a table of calls and the kinds served; nothing listens yet. */
+export async function buildApi<const Table extends OperationTable>(
+  options: ApiOptions<Table>,
+): Promise<FastifyInstance> {
+  const { operations, kinds: served } = options
+  const names = Object.keys(operations)
+  const streamed = names.filter((name) => operations[name]?.streamed)
   const app = fastify({
     loggerInstance: options.logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,
-    requestTimeout: 120_000,
+    // Node knows one deadline for all requests; where some are streams, each other one has its own.
+    requestTimeout: streamed.length === 0 ? REQUEST_TIMEOUT_MS : 0,
     routerOptions: { maxParamLength: 200 },
   })
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
   app.setErrorHandler(answerProblem)
-  app.setNotFoundHandler(answerUnknownCall)
-  app.addContentTypeParser(
-    'application/octet-stream',
-    { parseAs: 'buffer' },
-    (_request, body, done) => done(null, body),
+  app.setNotFoundHandler(unknownCall(served, options.elsewhere))
+  app.addContentTypeParser(STREAM_TYPE, { parseAs: 'buffer' }, (_request, body, done) =>
+    done(null, body),
   )
-  await app.register(swagger, swaggerOptions(options.version))
+  await app.register(swagger, swaggerOptions(options))
+  const grounds = options as unknown as Grounds
   await app.register(async (scope) => {
-    for (const kind of kindNames) registerKind(scope, kind, options)
-    for (const name of Object.keys(operations) as OperationName[])
-      registerOperation(scope, name, options)
+    if (streamed.length > 0) limitRequests(scope)
+    for (const kind of served) registerKind(scope, kind, grounds)
+    for (const name of names) if (!streamed.includes(name)) registerOperation(scope, name, grounds)
     scope.get('/v1/openapi.json', { schema: { hide: true } }, async (request) => {
-      authorise('viewer', roleOf(request, options), 'GET /v1/openapi.json')
+      authorise('viewer', roleOf(request, grounds), 'GET /v1/openapi.json')
       return app.swagger()
     })
+  })
+  await app.register(async (scope) => {
+    scope.removeContentTypeParser(STREAM_TYPE)
+    scope.addContentTypeParser(STREAM_TYPE, (_request, payload: Readable, done) =>
+      done(null, payload),
+    )
+    for (const name of streamed) registerOperation(scope, name, grounds)
   })
   await app.ready()
   return app as unknown as FastifyInstance
 }
 
-/** Where the API listens beside its unix socket. */
-export interface ListenOptions {
-  readonly socket: string
-  /** Group of the socket, whose mode is 0660. */
-  readonly group: string
-  /** On loopback; 0: not. */
-  readonly tcpPort: number
-  /** For other hosts, over TLS. */
-  readonly fleet?: FleetListener | undefined
-}
-
-/** Listens on the unix socket and, where it is asked for, on loopback and for other hosts. */
-export async function listen(
-  app: FastifyInstance,
-  { socket, group, tcpPort, fleet }: ListenOptions,
-): Promise<{ readonly close: () => Promise<void> }> {
-  // The ports first: an agent that cannot have them must not have answered on its socket before.
-  const loopback = tcpPort === 0 ? undefined : await listenLoopback(app, tcpPort)
-  const peers = fleet && (await listenForHosts(app, fleet))
-  await mkdir(dirname(socket), { recursive: true })
-  await removeStaleSocket(socket)
-  const before = process.umask(0o117)
-  try {
-    await app.listen({ path: socket })
-  } finally {
-    process.umask(before)
-  }
-  await chmod(socket, 0o660)
-  const groupId = await groupIdOf(group)
-  if (groupId !== undefined) await chown(socket, 0, groupId)
-  return {
-    close: async () => {
-      loopback?.close()
-      loopback?.closeAllConnections()
-      peers?.close()
-      peers?.closeAllConnections()
-      app.server.closeAllConnections()
-      await app.close()
-    },
-  }
-}
-
-async function listenLoopback(app: FastifyInstance, port: number): Promise<Server> {
-  const server = createServer((request, response) => app.routing(request, response))
-  noteNetworkSockets(server)
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) => {
-      const message = `127.0.0.1:${port} cannot be listened on: ${cause.message}; give another api.tcpPort, or end who listens there`
-      reject(new PurlinError('PUR_AGENT_BUSY', { message, cause }))
-    })
-    server.listen({ port, host: '127.0.0.1' }, resolve)
+/** Ends connections whose request does not come whole in time. */
+function limitRequests(scope: FastifyInstance): void {
+  scope.addHook('onRequest', async ({ raw }) => {
+    const timer = setTimeout(() => {
+      if (!raw.complete) raw.socket.destroy()
+    }, REQUEST_TIMEOUT_MS)
+    timer.unref()
+    raw.once('close', () => clearTimeout(timer))
   })
-  return server
 }
 
-async function removeStaleSocket(socket: string): Promise<void> {
-  const alive = await new Promise<boolean>((resolve) => {
-    const probe = connect(socket)
-    probe.once('connect', () => resolve(true))
-    probe.once('error', () => resolve(false))
-    probe.once('close', () => probe.destroy())
-  })
-  if (alive) {
-    const message = `${socket}: another agent answers there; stop it first`
-    throw new PurlinError('PUR_AGENT_BUSY', { message })
-  }
-  await unlink(socket).catch(() => undefined)
-}
-
-async function groupIdOf(group: string): Promise<number | undefined> {
-  const lines = (await readFile('/etc/group', 'utf8').catch(() => '')).split('\n')
-  const id = lines.find((line) => line.startsWith(`${group}:`))?.split(':')[2]
-  return id === undefined ? undefined : Number(id)
-}
-
-function registerOperation(app: FastifyInstance, name: OperationName, options: ApiOptions): void {
-  const operation: Operation = operations[name]
-  const handler = options.operations[name] as (call: Call) => Promise<unknown>
+function registerOperation(app: FastifyInstance, name: string, grounds: Grounds): void {
+  const operation: Operation | undefined = grounds.operations[name]
+  if (operation === undefined) throw new Error(`no call named ${name}`)
   app.route({
     method: operation.method,
     url: operation.path,
@@ -178,8 +124,8 @@ function registerOperation(app: FastifyInstance, name: OperationName, options: A
       },
     },
     handler: async (request, reply) => {
-      authorise(operation.role, roleOf(request, options), `${operation.method} ${operation.path}`)
-      const answer = await handler(callOf(request, reply))
+      authorise(operation.role, roleOf(request, grounds), `${operation.method} ${operation.path}`)
+      const answer = await grounds.handlers[name]?.(callOf(request, reply))
       if (reply.sent || reply.raw.headersSent) return reply
       if (operation.answerType !== undefined) {
         return await reply.status(operation.status).type(operation.answerType).send(answer)
@@ -191,8 +137,8 @@ function registerOperation(app: FastifyInstance, name: OperationName, options: A
   })
 }
 
-function registerKind(app: FastifyInstance, kind: Kind, options: ApiOptions): void {
-  const { resources } = options
+function registerKind(app: FastifyInstance, kind: Kind, grounds: Grounds): void {
+  const { resources } = grounds
   const stored = storedSchemaOf(kind)
   const add = (route: KindRoute): void => {
     const url = `/v1/${kinds[kind].plural}${route.one ? '/:name' : ''}`
@@ -207,7 +153,7 @@ function registerKind(app: FastifyInstance, kind: Kind, options: ApiOptions): vo
         response: { [route.status]: route.answer, ...problemResponses },
       },
       handler: async (request, reply) => {
-        authorise(route.role, roleOf(request, options), `${route.method} ${url}`)
+        authorise(route.role, roleOf(request, grounds), `${route.method} ${url}`)
         const call = callOf(request, reply)
         const answer = await route.work(call.params.name ?? '', call)
         if ('revision' in answer) reply.header('etag', `"${answer.revision}"`)
@@ -268,15 +214,15 @@ function paramsOf(path: string): z.ZodObject {
   return z.strictObject(Object.fromEntries(names.map((name) => [name, z.string()])))
 }
 
-/** A unix socket has no peer address: its mode and group decided already who may call. A host of
- *  the fleet proves itself by its certificate. */
+/** A unix socket has no peer address: its mode and group decided already who may call. */
 function roleOf(
   request: FastifyRequest,
-  { tokens, hostOfFingerprint }: Pick<ApiOptions, 'tokens' | 'hostOfFingerprint'>,
+  { tokens, provenRole }: Pick<Grounds, 'tokens' | 'provenRole'>,
 ): Role | undefined {
-  const fingerprint = provenFingerprint(request.raw.socket)
-  if (fingerprint !== undefined && hostOfFingerprint(fingerprint) !== undefined) return 'admin'
-  if (!cameByNetwork(request.raw.socket)) return 'admin'
+  const { socket } = request.raw
+  const proven = provenRole?.(socket)
+  if (proven !== undefined) return proven
+  if (!cameByNetwork(socket)) return 'admin'
   const bearer = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1]
   return bearer === undefined ? undefined : tokens.roleOf(bearer)
 }

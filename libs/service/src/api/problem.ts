@@ -1,5 +1,5 @@
 import { errorCatalogue, PurlinError, toPurlinError } from '@purlin/base'
-import { problemsOfIssue } from '@purlin/schema'
+import { type Kind, kindNames, kinds, problemsOfIssue } from '@purlin/schema'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
 import type { z } from 'zod'
@@ -14,10 +14,22 @@ export function answerProblem(thrown: unknown, request: FastifyRequest, reply: F
   void reply.status(problem.status).type('application/problem+json').send(JSON.stringify(problem))
 }
 
-/** Answers a path that is no call of ours. */
-export function answerUnknownCall(request: FastifyRequest, reply: FastifyReply): void {
-  const message = `${request.method} ${request.url}: no such call; /v1/openapi.json lists them`
-  answerProblem(new PurlinError('PUR_RESOURCE_MISSING', { message }), request, reply)
+/** Answers paths that are no calls here; for one of a kind that others serve, with who does. */
+export function unknownCall(
+  served: readonly Kind[],
+  elsewhere: ((kind: Kind) => string) | undefined,
+): (request: FastifyRequest, reply: FastifyReply) => void {
+  return (request, reply) => {
+    const plural = /^\/v1\/([a-z-]+)/.exec(request.url)?.[1]
+    const kind = kindNames.find((one) => kinds[one].plural === plural)
+    if (elsewhere !== undefined && kind !== undefined && !served.includes(kind)) {
+      const message = elsewhere(kind)
+      answerProblem(new PurlinError('PUR_KIND_NOT_SERVED', { message }), request, reply)
+      return
+    }
+    const message = `${request.method} ${request.url}: no such call; /v1/openapi.json lists them`
+    answerProblem(new PurlinError('PUR_RESOURCE_MISSING', { message }), request, reply)
+  }
 }
 
 function purlinErrorOf(thrown: unknown, request: FastifyRequest): PurlinError {

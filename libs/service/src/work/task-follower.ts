@@ -1,22 +1,25 @@
 import { type Clock, PurlinError, toPurlinError } from '@purlin/base'
 import { type Task, taskEnded } from '@purlin/schema'
 import type { Store, TaskLog } from '@purlin/store'
-import type { CatalogueFollower } from '../resources/catalogue.ts'
-import type { FleetState } from '../status/fleet-state.ts'
 import { hostOf, PURSUIT_PREFIX, pursuitKey, targetsOf } from './pursuit.ts'
-import { standingOf, type TaskStanding, type TaskTarget } from './target.ts'
+import type { TaskStanding, TaskTarget } from './target.ts'
+import { Turns } from './turns.ts'
 
 export interface FollowerGrounds {
   readonly store: Store
   readonly tasks: TaskLog
-  readonly catalogue: CatalogueFollower
-  readonly state: FleetState
+  /** How far these targets are now. */
+  readonly standingOf: (targets: readonly TaskTarget[]) => TaskStanding
+  /** Tells of whatever may have brought a target further; answers how to stop that. */
+  readonly subscribe: (listener: () => void) => () => void
   /** This host, and whether another one is there. */
   readonly host: string
   readonly isPresent: (host: string) => boolean
   readonly clock: Clock
   /** A task that is not done by then has failed; what it asked for stays desired. */
   readonly deadlineMs: number
+  /** Whether a task is ended by what does it, so that it is not followed. */
+  readonly endsByItself?: (task: Task) => boolean
   readonly onEnd: (task: Task) => void
 }
 
@@ -38,10 +41,10 @@ export class TaskFollower {
   /** Takes up open tasks that nobody follows: those of this agent before it last stopped, and those
    *  of hosts that are gone. */
   async resume(): Promise<void> {
-    const { tasks, store, host, isPresent } = this.#grounds
+    const { tasks, store, host, isPresent, endsByItself } = this.#grounds
     const open = (await tasks.list()).filter((task) => !taskEnded(task))
     for (const task of open) {
-      if (this.#open.has(task.id)) continue
+      if (this.#open.has(task.id) || endsByItself?.(task) === true) continue
       const entry = await store.get(pursuitKey(task.id))
       const owner = entry === undefined ? host : hostOf(entry)
       if (owner === host || !isPresent(owner)) await this.follow(task)
@@ -50,7 +53,7 @@ export class TaskFollower {
 
   /** Follows a task until it ends; answers once it is being followed. */
   async follow(task: Task): Promise<void> {
-    const { store, state } = this.#grounds
+    const { store, subscribe } = this.#grounds
     const entry = await store.get(pursuitKey(task.id))
     if (this.#open.has(task.id)) return
     if (entry === undefined) {
@@ -63,16 +66,16 @@ export class TaskFollower {
     }
     const targets = targetsOf(entry)
     const turns = new Turns(() => this.#judge(task, targets))
-    const unsubscribe = state.subscribe(() => turns.ask())
+    const unsubscribe = subscribe(() => void turns.ask())
     const timers = [REPORT_AFTER_MS, this.#grounds.deadlineMs].map((delayMs) =>
-      setTimeout(() => turns.ask(), delayMs),
+      setTimeout(() => void turns.ask(), delayMs),
     )
     this.#open.set(task.id, () => {
       for (const timer of timers) clearTimeout(timer)
       unsubscribe()
       turns.stop()
     })
-    turns.ask()
+    void turns.ask()
   }
 
   /** Stops following, because the task was cancelled or the agent stops; nothing is written. */
@@ -101,8 +104,8 @@ export class TaskFollower {
 
   async #judge(task: Task, targets: readonly TaskTarget[]): Promise<void> {
     if (!this.#open.has(task.id)) return
-    const { catalogue, state, clock, deadlineMs } = this.#grounds
-    const standing = standingOf(targets, catalogue.current(), (record) => state.viewOf(record))
+    const { standingOf, clock, deadlineMs } = this.#grounds
+    const standing = standingOf(targets)
     const lateMs = clock.nowMs() - task.createdAtMs - deadlineMs
     if (standing.done === standing.total) await this.#end(task, undefined, standing)
     else if (standing.error) await this.#end(task, standing.error, standing)
@@ -146,34 +149,4 @@ export class TaskFollower {
 
 function progressOf({ done, total, text }: TaskStanding): Task['progress'] {
   return { done, total, text }
-}
-
-/** Runs one piece of work at a time; asking while it runs makes it run once more. */
-class Turns {
-  readonly #work: () => Promise<void>
-  #running = false
-  #again = false
-  #stopped = false
-
-  constructor(work: () => Promise<void>) {
-    this.#work = work
-  }
-
-  ask(): void {
-    this.#again = true
-    if (!this.#running) void this.#run()
-  }
-
-  stop(): void {
-    this.#stopped = true
-  }
-
-  async #run(): Promise<void> {
-    this.#running = true
-    while (this.#again && !this.#stopped) {
-      this.#again = false
-      await this.#work()
-    }
-    this.#running = false
-  }
 }

@@ -1,5 +1,5 @@
 import { PurlinError } from '@purlin/base'
-import type { Kind, Task } from '@purlin/schema'
+import { type Kind, kinds, type Task } from '@purlin/schema'
 import type { StoreEntry, Write } from '@purlin/store'
 import type { AdmittedChange } from '../admit/change.ts'
 import type { Catalogue } from '../resources/catalogue.ts'
@@ -35,7 +35,7 @@ export function pursuitOf(
     host,
     targets: [
       ...change.changes
-        .filter(({ kind }) => kind !== 'Port')
+        .filter(({ kind }) => !('observed' in kinds[kind]))
         .map(({ kind, name, action }) => ({
           kind,
           name,

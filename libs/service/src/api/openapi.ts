@@ -28,12 +28,18 @@ export const problemSchema = z
 export const problemResponses = { default: problemSchema } as const
 
 /** The head of the OpenAPI 3.1 document; paths and components follow from the routes. */
-export function swaggerOptions(version: string): FastifyDynamicSwaggerOptions {
+export function swaggerOptions({
+  title,
+  version,
+}: {
+  readonly title: string
+  readonly version: string
+}): FastifyDynamicSwaggerOptions {
   return {
     openapi: {
       openapi: '3.1.0',
       info: {
-        title: 'Purlin host agent',
+        title,
         version,
         description:
           'Additive within /v1. Work answers 202 with a task. Errors are application/problem+json with a stable code.',

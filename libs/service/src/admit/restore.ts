@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { PurlinError } from '@purlin/base'
-import { checkManifest } from '@purlin/schema'
+import { checkManifest, kinds } from '@purlin/schema'
 import type { Catalogue } from '../resources/catalogue.ts'
 import { type ResourceRecord, resourceKey } from '../resources/record.ts'
-import type { AdmittedChange, ResourceChange } from './change.ts'
+import { type AdmittedChange, type ResourceChange, writtenChange } from './change.ts'
 
 /** What bringing a backup's resources back changes: what is not in it goes, what differs is a new
  *  generation. Ports come back as they were given out. Pure. Errors: PUR_INVALID. */
@@ -12,7 +12,7 @@ export function admitRestore(
   records: readonly ResourceRecord[],
 ): AdmittedChange {
   const manifests = records.map(({ manifest }) => manifest)
-  const checked = checkManifest(manifests.filter(({ kind }) => kind !== 'Port'))
+  const checked = checkManifest(manifests.filter(({ kind }) => !('observed' in kinds[kind])))
   if (checked.manifests === undefined) {
     const message =
       'restore: the backup holds resources this version does not accept; nothing was changed'
@@ -29,14 +29,7 @@ export function admitRestore(
         return { action: 'delete', kind, name, before }
       }),
   ]
-  return {
-    changes,
-    writes: changes.map(({ kind, name, after }) =>
-      after === undefined
-        ? { delete: resourceKey(kind, name) }
-        : { put: resourceKey(kind, name), value: after },
-    ),
-  }
+  return writtenChange(changes)
 }
 
 function changeTo(catalogue: Catalogue, record: ResourceRecord): ResourceChange[] {
