@@ -10,6 +10,7 @@ import {
 import type { Cli } from './cli.ts'
 import { withWholePaths } from './disk-paths.ts'
 import { CommandFailure } from './exit-codes.ts'
+import { viewOf } from './manifest-side.ts'
 
 /** A manifest that was refused: one line a problem. */
 export class ManifestRefused extends Error {
@@ -62,7 +63,7 @@ export async function withLines<Value>(
 
 async function secondOpinion(cli: Cli, documents: readonly unknown[]) {
   try {
-    await cli.client.plan(documents, {
+    await viewOf(cli, documents).daemon.plan(documents, {
       checkFirst: false,
       attempts: 1,
       deadlineMs: SECOND_OPINION_MS,

@@ -5,12 +5,18 @@ import { CommandFailure, exitCodes } from './exit-codes.ts'
 /** How long a verb waits for a task when it was not told. */
 export const DEFAULT_TIMEOUT_SECONDS = 600
 
+/** How long a machine made of metal takes: it starts slowly, and an installer writes for long. */
+export const METAL_TIMEOUT_SECONDS = 7_200
+
 /** Adds the options of verbs that begin a task. */
-export function withWaitOptions(command: Command): Command {
+export function withWaitOptions(
+  command: Command,
+  timeoutSeconds: number = DEFAULT_TIMEOUT_SECONDS,
+): Command {
   return command
     .addOption(new Option('--wait', 'wait until the work is done').default(true))
     .option('--no-wait', 'print the task and leave')
-    .option('--timeout <seconds>', 'how long to wait', positiveNumber, DEFAULT_TIMEOUT_SECONDS)
+    .option('--timeout <seconds>', 'how long to wait', positiveNumber, timeoutSeconds)
 }
 
 /** Adds the options of verbs that change one resource: those of tasks, and the revision seen. */

@@ -79,8 +79,8 @@ export async function main(args: readonly string[], streams: Streams): Promise<n
         .choices(['table', 'json', 'yaml', 'svg'])
         .default('table'),
     )
-    .option('--socket <path>', 'unix socket of the agent (or PURLIN_SOCKET)')
-    .option('--url <url>', 'address of the agent (or PURLIN_URL)')
+    .option('--socket <path>', 'unix socket of the daemon (or PURLIN_SOCKET)')
+    .option('--url <url>', 'address of the daemon (or PURLIN_URL)')
     .option('--token-file <file>', 'file with the token for --url (or PURLIN_TOKEN_FILE)')
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
@@ -91,6 +91,7 @@ export async function main(args: readonly string[], streams: Streams): Promise<n
     .exitOverride()
   for (const add of VERBS) add(program, cli)
   try {
+    await addBareMetal(program, cli, args)
     await program.parseAsync([...args], { from: 'user' })
     return cli.exitCode
   } catch (thrown) {
@@ -98,6 +99,16 @@ export async function main(args: readonly string[], streams: Streams): Promise<n
   } finally {
     await cli.close()
   }
+}
+
+/** `purlin bm`: filled only where it is asked for, because the others start without it. */
+async function addBareMetal(program: Command, cli: Cli, args: readonly string[]): Promise<void> {
+  const group = program
+    .command('bm')
+    .description('bare metal: chassis, templates, media, instances of a deployment network')
+  if (!args.includes('bm')) return
+  const { fillBareMetal } = await import('./verbs/bare-metal/bare-metal.ts')
+  fillBareMetal(group, cli)
 }
 
 function report(thrown: unknown, { stderr, signal }: Streams): number {

@@ -1,5 +1,5 @@
 import { type Kind, operations, type Resource, storedSchemaOf, type Task } from '@purlin/schema'
-import type { Routes } from './agent.ts'
+import { problem, type Routes } from './agent.ts'
 import { NOW_MS } from './run.ts'
 
 const HOUR_MS = 3_600_000
@@ -203,6 +203,42 @@ export const routes: Routes = {
     }),
   ],
   'POST /v1/virtual-machines/web-1/stop': [202, taskOf({ verb: 'stop' })],
+  'POST /v1/virtual-machines/web-1/reboot': [202, taskOf({ verb: 'reboot' })],
+  'GET /v1/foreign-machines': [
+    200,
+    {
+      items: [
+        {
+          ...{ host: 'h1', name: 'old-db', uuid: '6b1c6f4e-0000-4000-8000-000000000001' },
+          ...{ powerState: 'running', cpus: 2, memoryMiB: 4096 },
+        },
+      ],
+    },
+  ],
+  'GET /v1/virtual-machines/web-1/guest/interfaces': [
+    200,
+    {
+      items: [
+        { name: 'lo', addresses: [{ family: 'ipv4', address: '127.0.0.1', prefixLength: 8 }] },
+        { name: 'eth0', mac: '52:54:00:00:00:01', addresses: [] },
+      ],
+    },
+  ],
+  'POST /v1/virtual-machines/web-1/guest/read-file': [
+    200,
+    { contentBase64: Buffer.from('web-1\n').toString('base64'), complete: false },
+  ],
+  'POST /v1/virtual-machines/web-1/guest/freeze': [
+    200,
+    { filesystems: 2, thawAtMs: NOW_MS + 5_000 },
+  ],
+  'POST /v1/virtual-machines/web-1/guest/thaw': [200, { filesystems: 2 }],
+  'POST /v1/virtual-machines/web-1/guest/set-time': [200, {}],
+  'POST /v1/virtual-machines/web-1/pause': problem(
+    409,
+    'PUR_VIRT_POWER',
+    'pause of machine web-1: it is stopped; possible now: start',
+  ),
   'POST /v1/virtual-machines/web-1/exec': [200, { exitCode: 7, stdout: 'out\n', stderr: 'err\n' }],
   'GET /v1/tokens': [200, { items: [{ name: 'ci', role: 'viewer', createdAtMs: NOW_MS }] }],
   'POST /v1/tokens': [200, { name: 'ci', role: 'viewer', token: 'purlin_secret' }],

@@ -9,7 +9,10 @@ export function testLines(routes: Routes, lines: readonly string[]): void {
     exec: async (t, line: string) => {
       await using agent = await fixedAgent(routes)
       const { exitCode, stdout, stderr } = await run(line.split(' '), {
-        environment: { PURLIN_SOCKET: agent.socketPath },
+        environment: {
+          PURLIN_SOCKET: agent.socketPath,
+          PURLIN_BAREMETAL_SOCKET: agent.socketPath,
+        },
       })
       t.snapshot({ exitCode, stderr })
       t.snapshot(stdout)

@@ -24,7 +24,9 @@ for (const [index, block] of blocks.entries()) {
       else if (path === '/v1/events') response.end(`data: ${JSON.stringify(sampleEvent)}\n\n`)
       else if (path === '/v1/security-groups/web' && method === 'GET') {
         answer(response, 200, groupOf(1))
-      } else if (method === 'GET') answer(response, 200, { items: [] })
+      } else if (path === '/v1/chassis') answer(response, 200, { items: [sampleChassis] })
+      else if (path.endsWith('/enrol')) answer(response, 200, { untilMs: 1 })
+      else if (method === 'GET') answer(response, 200, { items: [] })
       else answer(response, 202, taskOf())
     })
     const ended = await run(process.execPath, [...node, block], {
@@ -42,4 +44,13 @@ const sampleEvent = {
   type: 'resource.enforced',
   subject: { kind: 'Port', name: 'web-1.eth0' },
   message: 'in force',
+}
+
+const sampleChassis = {
+  name: 'rack1-u07',
+  status: {
+    power: 'on',
+    report: { product: 'Standard PC' },
+    life: { state: 'failed', failure: { cause: 'it never asked what to boot' } },
+  },
 }

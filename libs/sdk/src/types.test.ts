@@ -1,6 +1,24 @@
-import type { Event, Resource, Task } from '@purlin/schema'
+import type {
+  BareMetalKind,
+  ChassisStatus,
+  Event,
+  InstallMediaStatus,
+  MachinePower,
+  Resource,
+  Task,
+} from '@purlin/schema'
 import test from 'ava'
-import type { Client, Collection, ReadCollection, TaskHandle } from './index.ts'
+import type {
+  BareMetalClient,
+  Client,
+  Collection,
+  Machine,
+  MachineIn,
+  ReadCollection,
+  TaskHandle,
+} from './index.ts'
+
+type Common = 'name' | 'power' | 'resource' | 'refresh'
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 
@@ -15,11 +33,74 @@ test('each kind has its own types under its own name', (t) => {
     : never
   t.true(same<Get<'securityGroups'>, Resource<'SecurityGroup'>>(true))
   t.true(same<Get<'distributedSwitches'>, Resource<'DistributedSwitch'>>(true))
-  t.true(same<Get<'bareMetalInstances'>, Resource<'BareMetalInstance'>>(true))
   t.true(same<Client['ports'], ReadCollection<'Port'>>(true))
   t.true(same<Client['topologies'], Collection<'Topology'>>(true))
   t.true(same<ReturnType<TaskHandle['wait']>, Promise<Task>>(true))
   t.false(same<Get<'volumes'>, Resource<'Snapshot'>>(false))
+})
+
+test('a machine offers what its state allows, and nothing else compiles', (t) => {
+  const right = async (machine: Machine): Promise<void> => {
+    if (machine.power === 'stopped') await machine.start()
+    if (machine.power === 'running') await machine.reboot({ graceSeconds: 5 })
+    if (machine.power === 'suspended') await machine.resume()
+    machine.power satisfies MachinePower
+    const again = await machine.refresh()
+    // @ts-expect-error Nothing is known of its state.
+    await again.start()
+    // @ts-expect-error A running machine is not started.
+    if (machine.power === 'running') await machine.start()
+    // @ts-expect-error There is no guest to reboot.
+    if (machine.power === 'stopped') await machine.reboot()
+    // @ts-expect-error A guest that stands still hears nothing.
+    if (machine.power === 'paused') await machine.reboot()
+    // @ts-expect-error It has no memory to save.
+    if (machine.power === 'stopped') await machine.suspend()
+    // @ts-expect-error Nobody is asked before a reset.
+    if (machine.power === 'running') await machine.reset({ graceSeconds: 5 })
+  }
+  t.is(typeof right, 'function')
+  t.true(same<Exclude<keyof MachineIn<'stopped'>, Common>, 'start'>(true))
+  t.true(same<Exclude<keyof MachineIn<'absent'>, Common>, never>(true))
+  t.true(same<Exclude<keyof MachineIn<'stopping'>, Common>, 'stop' | 'destroy'>(true))
+})
+
+test('kinds of bare metal are typed, with their status, and are not of a host’s client', (t) => {
+  type Get<K extends keyof BareMetalClient> = BareMetalClient[K] extends {
+    get(name: string): Promise<infer R>
+  }
+    ? R
+    : never
+  t.true(same<Get<'bareMetalInstances'>, Resource<'BareMetalInstance'>>(true))
+  t.true(same<Get<'chassis'>['status'], ChassisStatus>(true))
+  t.true(same<Get<'installMedia'>['status'], InstallMediaStatus>(true))
+  t.true(same<Extract<keyof Client, 'chassis' | 'installMedia' | 'secrets'>, never>(true))
+  t.true(same<Extract<keyof BareMetalClient, 'virtualMachines' | 'fleet'>, never>(true))
+  t.true(same<ReturnType<BareMetalClient['resources']>, Collection<BareMetalKind>>(true))
+})
+
+test('what does not fit a chassis does not compile', (t) => {
+  const wrong = async (client: BareMetalClient): Promise<void> => {
+    await client.chassis.setPower('c1', 'soft', { deadlineMs: 60_000, otherwise: 'off' })
+    // @ts-expect-error There is no such action.
+    await client.chassis.setPower('c1', 'explode')
+    // @ts-expect-error There is no such state.
+    await client.chassis.waitFor('c1', 'running')
+    // @ts-expect-error A rescue needs its keys.
+    await client.chassis.rescue('c1')
+    // @ts-expect-error Disks are emptied quickly or fully.
+    await client.bareMetalInstances.release('db-1', { erase: 'twice' })
+    // @ts-expect-error A source is a medium or an image.
+    await client.deploymentTemplates.check('db', { chassis: 'c1', source: { iso: 'x' } })
+    for await (const one of client.chassis.console('c1')) {
+      if (one.kind === 'output') one.bytes satisfies Uint8Array
+      // @ts-expect-error Only output has bytes of the console.
+      else one.base64 satisfies string
+    }
+    const { life } = (await client.chassis.waitForRest('c1')).status
+    if (life?.state === 'failed') life.failure?.cause satisfies string | undefined
+  }
+  t.is(typeof wrong, 'function')
 })
 
 test('what does not fit a kind does not compile', (t) => {

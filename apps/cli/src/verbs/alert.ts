@@ -10,7 +10,7 @@ export function addAlert(program: Command, cli: Cli): void {
     .command('list')
     .description('alerts, raised and cleared')
     .action(async () => {
-      const alerts = await cli.client.alerts()
+      const alerts = await cli.daemon.alerts()
       cli.print(alerts, () => ({
         columns: ['SEVERITY', 'CODE', 'SUBJECT', 'RAISED', 'CLEARED', 'MESSAGE'],
         rows: alerts.map(({ severity, code, subject, raisedAtMs, clearedAtMs, message }) => [

@@ -11,6 +11,7 @@ import type { Command } from 'commander'
 import type { Cli, WaitOptions } from '../cli.ts'
 import { CommandFailure, exitCodes } from '../exit-codes.ts'
 import { documentsOf, readManifestFile } from '../manifest-file.ts'
+import { viewOf } from '../manifest-side.ts'
 import { kindNamed, withWaitOptions } from '../options.ts'
 import { taskCell } from '../output/words.ts'
 
@@ -35,12 +36,12 @@ export function addDelete(program: Command, cli: Cli): void {
       options: WaitOptions & { file?: string },
     ) => {
       const byFile = options.file !== undefined
-      const targets = byFile
+      const { view, targets } = byFile
         ? await targetsOfFile(cli, options.file ?? '', word)
-        : [targetOf(word, name)]
+        : { view: cli, targets: [targetOf(word, name)] }
       const tasks: Task[] = []
       for (const target of targets) {
-        const task = await remove(cli, target, options, byFile)
+        const task = await remove(view, target, options, byFile)
         if (task !== undefined) tasks.push(task)
       }
       cli.print(byFile ? tasks : tasks[0], () => ({
@@ -65,13 +66,14 @@ async function targetsOfFile(
   cli: Cli,
   file: string,
   word: string | undefined,
-): Promise<readonly Target[]> {
+): Promise<{ readonly view: Cli; readonly targets: readonly Target[] }> {
   if (word !== undefined) {
     throw new CommandFailure('KIND NAME and -f FILE exclude each other', exitCodes.usage)
   }
   const manifest = await readManifestFile(cli, file)
   const manifests = documentsOf(manifest).map((document) => checkDocument(document).manifest)
-  return deletionOrder(manifests.filter((each) => each !== undefined))
+  const targets = deletionOrder(manifests.filter((each) => each !== undefined))
+  return { view: viewOf(cli, documentsOf(manifest)), targets }
 }
 
 /** What names others goes before what is named, so that no step leaves a reference behind. Groups
@@ -99,13 +101,13 @@ async function remove(
   options: WaitOptions,
   missingIsFine: boolean,
 ): Promise<Task | undefined> {
-  const collection = cli.client.resources(kind)
-  if (!('delete' in collection)) {
+  const collection = cli.resources(kind)
+  if (collection.delete === undefined) {
     throw new CommandFailure(`${kind} is written by the agent alone`, exitCodes.usage)
   }
   try {
     const handle = await collection.delete(name)
-    return await cli.finish(handle, options)
+    return await cli.of(kind).finish(handle, options)
   } catch (thrown) {
     const missing = thrown instanceof PurlinError && thrown.code === 'PUR_RESOURCE_MISSING'
     if (!missing || !missingIsFine) throw thrown

@@ -19,7 +19,7 @@ export function addDescribe(program: Command, cli: Cli): void {
 /** Prints everything about one resource. */
 export async function printDescription(cli: Cli, kind: Kind, name: string): Promise<void> {
   const { clock } = cli.streams
-  const resource: Resource = await cli.client.resources(kind).get(name)
+  const resource: Resource = await cli.resources(kind).get(name)
   const events = cli.output === 'table' ? await recentEvents(cli, kind, name) : []
   const ports = cli.output === 'table' && kind === 'VirtualMachine' ? await portsOf(cli, name) : []
   cli.print(resource, () => description(resource, ports, events, clock.nowMs(), cli.colours))
@@ -33,7 +33,7 @@ async function portsOf(cli: Cli, machine: string): Promise<readonly Resource<'Po
 /** The latest events of the resource, and of a machine's ports. */
 async function recentEvents(cli: Cli, kind: Kind, name: string): Promise<readonly Event[]> {
   const latest: Event[] = []
-  for await (const event of cli.client.events({ after: 0, follow: false })) {
+  for await (const event of cli.of(kind).daemon.events({ after: 0, follow: false })) {
     const { subject } = event
     const own = subject.kind === kind && subject.name === name
     const ofPort =

@@ -24,15 +24,19 @@ export function addDoctor(program: Command, cli: Cli): void {
 /** The agent's findings; without an agent that itself, and what can be seen from here. */
 async function findingsOf(cli: Cli): Promise<readonly Finding[]> {
   try {
-    return await cli.client.doctor()
+    return await cli.daemon.doctor()
   } catch (thrown) {
     if (!(thrown instanceof PurlinError) || thrown.code !== 'PUR_AGENT_UNREACHABLE') throw thrown
+    const isHost = cli.side === 'host'
     const agent: Finding = {
       check: 'agent',
       status: 'problem',
       found: thrown.message,
-      advice: 'start it: systemctl start purlin-host-agent; what follows was seen without it',
+      advice: isHost
+        ? 'start it: systemctl start purlin-host-agent; what follows was seen without it'
+        : 'start it: systemctl start purlin-baremetal-pxe',
     }
+    if (!isHost) return [agent]
     // Loaded here alone: no other verb looks at the host itself.
     const { examineHost, systemHostReader } = await import('@purlin/hardware')
     return [agent, ...(await examineHost(systemHostReader))]

@@ -22,7 +22,7 @@ export function addEvents(program: Command, cli: Cli): void {
       // Without following, "from now on" would always be nothing.
       const from = after ?? (follow ? undefined : 0)
       const options = { follow, signal, ...(from !== undefined && { after: from }) }
-      for await (const event of cli.client.events(options)) stdout.write(eventText(event, cli))
+      for await (const event of cli.daemon.events(options)) stdout.write(eventText(event, cli))
     })
 }
 

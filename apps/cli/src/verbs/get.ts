@@ -21,9 +21,9 @@ export async function printResources(
   kind: Kind,
   name: string | undefined,
 ): Promise<void> {
-  const collection = cli.client.resources(kind)
-  const found = name === undefined ? await collection.list() : await collection.get(name)
-  const listed = Array.isArray(found) ? found : [found]
+  const collection = cli.resources(kind)
+  const one = name === undefined ? undefined : await collection.get(name)
+  const listed = one === undefined ? await collection.list() : [one]
   const around = cli.output === 'table' ? await surroundings(cli, kind) : undefined
-  cli.print(found, () => resourceTable(kind, listed, around, cli.streams.clock.nowMs()))
+  cli.print(one ?? listed, () => resourceTable(kind, listed, around, cli.streams.clock.nowMs()))
 }

@@ -2,7 +2,8 @@ import type { PlanAnswer } from '@purlin/schema'
 import type { Command } from 'commander'
 import type { Cli } from '../cli.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { readManifestFile, withLines } from '../manifest-file.ts'
+import { documentsOf, readManifestFile, withLines } from '../manifest-file.ts'
+import { filesBeside, viewOf } from '../manifest-side.ts'
 import { oneFile } from '../options.ts'
 import { oneLine } from '../output/table.ts'
 import { coloured } from '../output/tone.ts'
@@ -27,9 +28,13 @@ async function planOf(
   positional: string | undefined,
   option: string | undefined,
 ): Promise<PlanAnswer> {
-  if (positional === undefined && option === undefined) return await cli.client.plan([])
+  if (positional === undefined && option === undefined) return await cli.daemon.plan([])
   const manifest = await readManifestFile(cli, oneFile(positional, option))
-  return await withLines(manifest, (documents) => cli.client.plan(documents))
+  const view = viewOf(cli, documentsOf(manifest))
+  return await withLines(manifest, async (documents) => {
+    const files = await filesBeside(view, manifest, documents)
+    return await view.daemon.plan(documents, { ...(files && { files: files.files }) })
+  })
 }
 
 const SIGNS = {

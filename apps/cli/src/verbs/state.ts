@@ -11,7 +11,7 @@ export function addState(program: Command, cli: Cli): void {
     .description('write a consistent copy of the state to a file')
     .argument('<file>')
     .action(async (file: string) => {
-      await cli.client.backupState(file)
+      await cli.daemon.backupState(file)
       cli.print({ file }, () => `${file}\n`)
     })
   withWaitOptions(
@@ -20,7 +20,7 @@ export function addState(program: Command, cli: Cli): void {
       .description('bring the resources of a backup back, all or nothing')
       .argument('<file>'),
   ).action(async (file: string, options: WaitOptions) => {
-    const handle = await cli.client.restoreState(file)
+    const handle = await cli.daemon.restoreState(file)
     printTask(cli, await cli.finish(handle, options))
   })
 }

@@ -14,7 +14,7 @@ export function addTask(program: Command, cli: Cli): void {
     .command('list')
     .description('tasks, newest first')
     .action(async () => {
-      const tasks = await cli.client.tasks.list()
+      const tasks = await cli.daemon.tasks.list()
       cli.print(tasks, () => ({
         columns: ['ID', 'VERB', 'STATE', 'DONE', 'CREATED', 'TARGETS'],
         rows: tasks.map((one) => [
@@ -32,21 +32,21 @@ export function addTask(program: Command, cli: Cli): void {
     .command('show')
     .description('one task')
     .argument('<id>')
-    .action(async (id: string) => print(cli, await cli.client.tasks.get(id)))
+    .action(async (id: string) => print(cli, await cli.daemon.tasks.get(id)))
   task
     .command('wait')
     .description('wait for the end of a task')
     .argument('<id>')
     .option('--timeout <seconds>', 'how long to wait', positiveNumber, DEFAULT_TIMEOUT_SECONDS)
     .action(async (id: string, { timeout }: { timeout: number }) => {
-      const handle = await cli.client.tasks.handle(id)
+      const handle = await cli.daemon.tasks.handle(id)
       print(cli, await cli.finish(handle, { wait: true, timeout }))
     })
   task
     .command('cancel')
     .description('give a task up')
     .argument('<id>')
-    .action(async (id: string) => print(cli, await cli.client.tasks.cancel(id)))
+    .action(async (id: string) => print(cli, await cli.daemon.tasks.cancel(id)))
 }
 
 function print(cli: Cli, task: Task): void {

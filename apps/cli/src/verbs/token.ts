@@ -14,7 +14,7 @@ export function addToken(program: Command, cli: Cli): void {
       new Option('--role <role>').choices(['admin', 'operator', 'viewer']).default('operator'),
     )
     .action(async (name: string, { role }: { role: Role }) => {
-      const made = await cli.client.tokens.create({ name, role })
+      const made = await cli.daemon.tokens.create({ name, role })
       // Standard output holds the token alone, so that it can go straight into a file.
       cli.print(made, () => `${made.token}\n`)
       cli.say(`token ${name} (${role}): it is not shown again`)
@@ -23,7 +23,7 @@ export function addToken(program: Command, cli: Cli): void {
     .command('list')
     .description('names and roles of the tokens')
     .action(async () => {
-      const tokens = await cli.client.tokens.list()
+      const tokens = await cli.daemon.tokens.list()
       cli.print(tokens, () => ({
         columns: ['NAME', 'ROLE', 'CREATED'],
         rows: tokens.map(({ name, role, createdAtMs }) => [name, role, timeText(createdAtMs)]),
@@ -35,7 +35,7 @@ export function addToken(program: Command, cli: Cli): void {
     .description('withdraw a token')
     .argument('<name>')
     .action(async (name: string) => {
-      await cli.client.tokens.delete(name)
+      await cli.daemon.tokens.delete(name)
       cli.say(`token ${name}: withdrawn`)
     })
 }

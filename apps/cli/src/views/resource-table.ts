@@ -2,6 +2,7 @@ import type { Kind, Resource } from '@purlin/schema'
 import { sizeText } from '../output/byte-progress.ts'
 import type { Cell, Table } from '../output/table.ts'
 import { ageText, readyCell, timeText } from '../output/words.ts'
+import { bareMetalCells } from './bare-metal/cells.ts'
 import { poolStatus } from './pool-health.ts'
 import type { Surroundings } from './surroundings.ts'
 
@@ -71,7 +72,7 @@ function ownCells(resource: Resource, around: Surroundings): Readonly<Record<str
     case 'Snapshot':
       return { VOLUME: resource.spec.volume, SIZE: seenSize(resource), TAKEN: takenText(resource) }
     default:
-      return {}
+      return bareMetalCells(resource)
   }
 }
 

@@ -1,13 +1,19 @@
 import { agentErrors } from './agent.ts'
 import { blockErrors } from './block.ts'
 import { bmcErrors } from './bmc.ts'
+import { bootErrors } from './boot.ts'
 import { cacheErrors } from './cache.ts'
 import { ecErrors } from './ec.ts'
 import { fleetErrors } from './fleet.ts'
 import { generalErrors } from './general.ts'
+import { lifeErrors } from './life.ts'
+import { mediaErrors } from './media.ts'
+import { monitoringErrors } from './monitoring.ts'
 import { nativeErrors } from './native.ts'
 import { netfilterErrors } from './netfilter.ts'
 import { reconcileErrors } from './reconcile.ts'
+import { rehearsalErrors } from './rehearsal.ts'
+import { secretErrors } from './secret.ts'
 import { storeErrors } from './store.ts'
 import { virtErrors } from './virt.ts'
 import { vswitchErrors } from './vswitch.ts'
@@ -51,6 +57,12 @@ export const errorCatalogue = {
   ...ecErrors,
   ...blockErrors,
   ...bmcErrors,
+  ...bootErrors,
+  ...monitoringErrors,
+  ...rehearsalErrors,
+  ...lifeErrors,
+  ...mediaErrors,
+  ...secretErrors,
 } as const satisfies Record<`PUR_${string}`, ErrorEntry>
 
 /** A stable error code, `PUR_<AREA>_<FACT>`. */

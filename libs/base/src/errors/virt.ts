@@ -41,5 +41,20 @@ export const virtErrors = {
     retry: 'later',
     meaning: 'A running guest does not know yet that a disk of it is larger.',
   },
+  PUR_VIRT_POWER: {
+    kind: 'state',
+    retry: 'after-change',
+    meaning: 'What was asked for is not possible in the machine’s present power state.',
+  },
+  PUR_VIRT_CRASHES: {
+    kind: 'failed',
+    retry: 'after-change',
+    meaning: 'A machine went off by itself so often that it is not started again.',
+  },
+  PUR_VIRT_UNCERTAIN: {
+    kind: 'failed',
+    retry: 'after-change',
+    meaning: 'Something that is done once was begun, and it is not known whether it was done.',
+  },
   PUR_VIRT_FAILED: { kind: 'failed', retry: 'after-change', meaning: 'libvirt reported an error.' },
 } as const

@@ -1,5 +1,17 @@
 import { z } from 'zod'
 
+const FILE_LIMIT_CHARACTERS = 1_048_576
+
+/** Texts of the files that documents name, by the path as it is written there. */
+export const manifestFiles = z
+  .record(
+    z.string().min(1).max(1_024),
+    z.string().max(FILE_LIMIT_CHARACTERS, 'must have at most 1 MiB'),
+  )
+  .refine((files) => Object.keys(files).length <= 1_024, 'must be at most 1024 files')
+  .optional()
+  .meta({ description: 'Files that the documents name: path as written, text. Bare metal.' })
+
 /** A whole manifest, all or nothing. */
 export const applyRequest = z
   .strictObject({
@@ -8,12 +20,16 @@ export const applyRequest = z
       .min(1)
       .max(10_000)
       .meta({ description: 'Manifests as written.' }),
+    files: manifestFiles,
   })
   .meta({ id: 'ApplyRequest' })
 export type ApplyRequest = z.infer<typeof applyRequest>
 
 export const planRequest = z
-  .strictObject({ documents: z.array(z.unknown()).max(10_000).default([]) })
+  .strictObject({
+    documents: z.array(z.unknown()).max(10_000).default([]),
+    files: manifestFiles,
+  })
   .meta({ id: 'PlanRequest' })
 export type PlanRequest = z.input<typeof planRequest>
 

@@ -14,3 +14,20 @@ export const execAnswer = z
   .strictObject({ exitCode: z.number().int(), stdout: z.string(), stderr: z.string() })
   .meta({ id: 'ExecAnswer' })
 export type ExecAnswer = z.infer<typeof execAnswer>
+
+/** Domains of libvirt that somebody else made. */
+export const foreignMachines = z
+  .strictObject({
+    items: z.array(
+      z.strictObject({
+        host: z.string(),
+        name: z.string(),
+        uuid: z.string(),
+        powerState: z.string().meta({ example: 'running' }),
+        cpus: z.number().int(),
+        memoryMiB: z.number(),
+      }),
+    ),
+  })
+  .meta({ id: 'ForeignMachines' })
+export type ForeignMachines = z.infer<typeof foreignMachines>

@@ -15,6 +15,8 @@ export interface Operation {
   readonly query?: z.ZodObject
   readonly body?: z.ZodType
   readonly bodyType?: string
+  /** The body is as long as it likes and is read as it comes; needs a `bodyType`. */
+  readonly streamed?: true
   readonly answer?: z.ZodType
   readonly answerType?: string
 }

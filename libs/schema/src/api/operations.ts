@@ -1,12 +1,8 @@
-import { z } from 'zod'
-import { alert } from '../work/alert.ts'
-import { task } from '../work/task.ts'
-import { applyRequest, planAnswer, planRequest } from './apply.ts'
 import { cacheLockOperations } from './cache-locks.ts'
+import { daemonOperations, workOperations } from './common-operations.ts'
 import { packetExplanation, packetQuestion } from './explain.ts'
 import { fleetOperations } from './fleet.ts'
-import { doctorAnswer, healthAnswer, tokenAnswer, tokenList, tokenRequest } from './host.ts'
-import { execAnswer, execRequest } from './machine.ts'
+import { machineOperations } from './machine-operations.ts'
 import { networkOperations } from './network.ts'
 import type { Operation } from './operation.ts'
 import { portMoveOperations } from './port-move.ts'
@@ -14,82 +10,10 @@ import { securityGroupOperations } from './security-group-operations.ts'
 import { storageOperations } from './storage.ts'
 import { storagePoolOperations } from './storage-pools.ts'
 
-const machinePath = '/v1/virtual-machines/:name'
-
 /** Every call that is not list, get, put or delete of a kind, once; the agent, the client, the
  *  OpenAPI document and the command line are made of this table. */
 export const operations = {
-  apply: {
-    method: 'POST',
-    path: '/v1/apply',
-    summary: 'Apply a manifest, all or nothing.',
-    role: 'operator',
-    status: 202,
-    body: applyRequest,
-    answer: task,
-  },
-  plan: {
-    method: 'POST',
-    path: '/v1/plan',
-    summary: 'What a manifest would change; nothing is applied.',
-    role: 'viewer',
-    status: 200,
-    body: planRequest,
-    answer: planAnswer,
-  },
-  listTasks: {
-    method: 'GET',
-    path: '/v1/tasks',
-    summary: 'Tasks, newest first.',
-    role: 'viewer',
-    status: 200,
-    answer: z.strictObject({ items: z.array(task) }),
-  },
-  getTask: {
-    method: 'GET',
-    path: '/v1/tasks/:id',
-    summary: 'A task; with waitMs the answer comes when it ends, changes, or the time is over.',
-    role: 'viewer',
-    status: 200,
-    query: z.strictObject({ waitMs: z.coerce.number().int().min(0).max(60_000).default(0) }),
-    answer: task,
-  },
-  cancelTask: {
-    method: 'POST',
-    path: '/v1/tasks/:id/cancel',
-    summary: 'Give a task up.',
-    role: 'operator',
-    status: 200,
-    answer: task,
-  },
-  listAlerts: {
-    method: 'GET',
-    path: '/v1/alerts',
-    summary: 'Alerts, raised and cleared.',
-    role: 'viewer',
-    status: 200,
-    answer: z.strictObject({ items: z.array(alert) }),
-  },
-  streamEvents: {
-    method: 'GET',
-    path: '/v1/events',
-    summary: 'Events as they happen (SSE). Resume with Last-Event-ID or after.',
-    role: 'viewer',
-    status: 200,
-    query: z.strictObject({
-      after: z.coerce
-        .number()
-        .int()
-        .min(0)
-        .optional()
-        .meta({ description: 'Sequence; absent: from now on.' }),
-      follow: z
-        .enum(['true', 'false'])
-        .default('true')
-        .meta({ description: 'false: end after what is there.' }),
-    }),
-    answerType: 'text/event-stream',
-  },
+  ...workOperations,
   explainPacket: {
     method: 'POST',
     path: '/v1/explain/packet',
@@ -115,98 +39,8 @@ export const operations = {
   ...storageOperations,
   ...storagePoolOperations,
   ...cacheLockOperations,
-  startMachine: {
-    method: 'POST',
-    path: `${machinePath}/start`,
-    summary: 'Want the machine running.',
-    role: 'operator',
-    status: 202,
-    answer: task,
-  },
-  stopMachine: {
-    method: 'POST',
-    path: `${machinePath}/stop`,
-    summary: 'Want the machine stopped.',
-    role: 'operator',
-    status: 202,
-    answer: task,
-  },
-  execMachine: {
-    method: 'POST',
-    path: `${machinePath}/exec`,
-    summary: 'Run a command in the guest through its agent.',
-    role: 'operator',
-    status: 200,
-    body: execRequest,
-    answer: execAnswer,
-  },
-  doctor: {
-    method: 'GET',
-    path: '/v1/doctor',
-    summary: 'What the host lacks or what stands in the way.',
-    role: 'viewer',
-    status: 200,
-    answer: doctorAnswer,
-  },
-  listTokens: {
-    method: 'GET',
-    path: '/v1/tokens',
-    summary: 'Tokens, without their text.',
-    role: 'admin',
-    status: 200,
-    answer: tokenList,
-  },
-  createToken: {
-    method: 'POST',
-    path: '/v1/tokens',
-    summary: 'Make a token; its text is shown once.',
-    role: 'admin',
-    status: 200,
-    body: tokenRequest,
-    answer: tokenAnswer,
-  },
-  deleteToken: {
-    method: 'DELETE',
-    path: '/v1/tokens/:name',
-    summary: 'Withdraw a token.',
-    role: 'admin',
-    status: 200,
-    answer: z.strictObject({}),
-  },
-  backupState: {
-    method: 'GET',
-    path: '/v1/state/backup',
-    summary: 'A consistent copy of the state.',
-    role: 'admin',
-    status: 200,
-    answerType: 'application/octet-stream',
-  },
-  restoreState: {
-    method: 'POST',
-    path: '/v1/state/restore',
-    summary: 'Bring the resources of a backup back, all or nothing.',
-    role: 'admin',
-    status: 202,
-    bodyType: 'application/octet-stream',
-    answer: task,
-  },
-  health: {
-    method: 'GET',
-    path: '/healthz',
-    summary: 'Whether every lane works.',
-    role: null,
-    status: 200,
-    otherStatus: 503,
-    answer: healthAnswer,
-  },
-  metrics: {
-    method: 'GET',
-    path: '/metrics',
-    summary: 'Figures for Prometheus.',
-    role: 'viewer',
-    status: 200,
-    answerType: 'text/plain',
-  },
+  ...machineOperations,
+  ...daemonOperations,
 } as const satisfies Record<string, Operation>
 
 export type OperationName = keyof typeof operations

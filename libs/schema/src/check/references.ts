@@ -72,20 +72,30 @@ export function referencesOf(manifest: Manifest): readonly Reference[] {
       return [
         { kind: 'Secret', name: manifest.spec.bmc.secret, path: 'spec.bmc.secret' },
         { kind: 'DeploymentNetwork', name: manifest.spec.network, path: 'spec.network' },
+        ...(manifest.spec.bmc.network === undefined
+          ? []
+          : [
+              {
+                kind: 'IpmiNetwork' as const,
+                name: manifest.spec.bmc.network,
+                path: 'spec.bmc.network',
+              },
+            ]),
       ]
     case 'BareMetalInstance':
       return [
         { kind: 'Chassis', name: manifest.spec.chassis, path: 'spec.chassis' },
         { kind: 'DeploymentTemplate', name: manifest.spec.template, path: 'spec.template' },
-        ...('media' in manifest.spec.source
-          ? [
-              {
-                kind: 'InstallMedia' as const,
-                name: manifest.spec.source.media,
-                path: 'spec.source.media',
-              },
-            ]
-          : []),
+        'media' in manifest.spec.source
+          ? { kind: 'InstallMedia', name: manifest.spec.source.media, path: 'spec.source.media' }
+          : { kind: 'Image', name: manifest.spec.source.image, path: 'spec.source.image' },
+        ...manifest.spec.service.map(
+          ({ portGroup }, index): Reference => ({
+            kind: 'PortGroup',
+            name: portGroup,
+            path: `spec.service[${index}].portGroup`,
+          }),
+        ),
       ]
     default:
       return []

@@ -20,4 +20,4 @@ export const macAddress = z
     'must be six hexadecimal bytes such as 52:54:00:12:34:56',
   )
   .refine((mac) => (Number.parseInt(mac.slice(0, 2), 16) & 1) === 0, 'must not be a multicast MAC')
-  .transform((mac) => mac.toLowerCase())
+  .overwrite((mac) => mac.toLowerCase())

@@ -59,7 +59,7 @@ export const discoveryReport = z
       uuid: z
         .string()
         .regex(/^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/, 'must be a UUID')
-        .transform((uuid) => uuid.toLowerCase())
+        .overwrite((uuid) => uuid.toLowerCase())
         .optional(),
       serial: word.optional(),
       manufacturer: word.optional(),

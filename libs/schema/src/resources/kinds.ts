@@ -1,8 +1,17 @@
 import { z } from 'zod'
-import * as metal from './bare-metal.ts'
+import { chassis, chassisStatus } from './bare-metal/chassis.ts'
+import { bareMetalInstance, bareMetalInstanceStatus } from './bare-metal/instance.ts'
+import {
+  deploymentNetwork,
+  deploymentNetworkStatus,
+  ipmiNetwork,
+  managementNetwork,
+} from './bare-metal/networks.ts'
+import { secret } from './bare-metal/secret.ts'
+import { image, imageStatus, installMedia, installMediaStatus } from './bare-metal/source.ts'
 import { deploymentTemplate } from './deployment-template.ts'
 import { distributedSwitch } from './distributed-switch.ts'
-import { storedFields } from './envelope.ts'
+import { type ResourceStatus, storedFields } from './envelope.ts'
 import { host } from './host.ts'
 import { port } from './port.ts'
 import { portGroup } from './port-group.ts'
@@ -19,6 +28,8 @@ export interface KindEntry<Manifest extends z.ZodType> {
   readonly aliases: readonly string[]
   /** Written by the agent alone; callers read it. */
   readonly observed?: true
+  /** What is observed of it beyond conditions. */
+  readonly status?: z.ZodType
 }
 
 /** Every kind, in the order in which a manifest's documents are best read. */
@@ -39,27 +50,68 @@ export const kinds = {
   Volume: { manifest: volume, plural: 'volumes', aliases: ['vol'] },
   Snapshot: { manifest: snapshot, plural: 'snapshots', aliases: ['snap'] },
   DeploymentNetwork: {
-    manifest: metal.deploymentNetwork,
+    manifest: deploymentNetwork,
     plural: 'deployment-networks',
     aliases: [],
+    status: deploymentNetworkStatus,
   },
-  Secret: { manifest: metal.secret, plural: 'secrets', aliases: [] },
-  Chassis: { manifest: metal.chassis, plural: 'chassis', aliases: [] },
-  InstallMedia: { manifest: metal.installMedia, plural: 'install-media', aliases: ['media'] },
+  ManagementNetwork: { manifest: managementNetwork, plural: 'management-networks', aliases: [] },
+  IpmiNetwork: { manifest: ipmiNetwork, plural: 'ipmi-networks', aliases: [] },
+  Secret: { manifest: secret, plural: 'secrets', aliases: [] },
+  Chassis: { manifest: chassis, plural: 'chassis', aliases: [], status: chassisStatus },
+  InstallMedia: {
+    manifest: installMedia,
+    plural: 'install-media',
+    aliases: ['media'],
+    status: installMediaStatus,
+  },
+  Image: { manifest: image, plural: 'images', aliases: [], status: imageStatus },
   DeploymentTemplate: {
     manifest: deploymentTemplate,
     plural: 'deployment-templates',
     aliases: ['template'],
   },
   BareMetalInstance: {
-    manifest: metal.bareMetalInstance,
+    manifest: bareMetalInstance,
     plural: 'bare-metal-instances',
     aliases: ['metal'],
+    status: bareMetalInstanceStatus,
   },
 } as const satisfies Record<string, KindEntry<z.ZodType>>
 
 export type Kind = keyof typeof kinds
 export const kindNames = Object.keys(kinds) as readonly Kind[]
+
+/** Kinds that purlin-baremetal-pxe serves. Port groups and their switches are records to it: an
+ *  instance's service network names them. */
+export const bareMetalKinds = [
+  'DistributedSwitch',
+  'PortGroup',
+  'ManagementNetwork',
+  'IpmiNetwork',
+  'DeploymentNetwork',
+  'Secret',
+  'Chassis',
+  'InstallMedia',
+  'Image',
+  'DeploymentTemplate',
+  'BareMetalInstance',
+] as const satisfies readonly Kind[]
+export type BareMetalKind = (typeof bareMetalKinds)[number]
+
+/** Kinds that the host agent serves. */
+export type HostKind = Exclude<Kind, BareMetalKind> | 'DistributedSwitch' | 'PortGroup'
+export const hostKinds: readonly HostKind[] = kindNames.filter(isHostKind)
+
+/** Whether the host agent serves the kind. */
+export function isHostKind(kind: Kind): kind is HostKind {
+  return kind === 'DistributedSwitch' || kind === 'PortGroup' || !isBareMetalKind(kind)
+}
+
+/** Whether purlin-baremetal-pxe serves the kind. */
+export function isBareMetalKind(kind: Kind): kind is BareMetalKind {
+  return (bareMetalKinds as readonly Kind[]).includes(kind)
+}
 
 /** A document of a manifest after its schema has been applied, defaults filled in. */
 export type Manifest<K extends Kind = Kind> = {
@@ -73,9 +125,15 @@ export type ManifestInput<K extends Kind = Kind> = {
 export type SpecOf<K extends Kind> = Manifest<K>['spec']
 
 const stored = z.object(storedFields)
+/** What is observed of a kind. */
+export type StatusOf<K extends Kind> = (typeof kinds)[K] extends {
+  status: infer Status extends z.ZodType
+}
+  ? z.output<Status>
+  : ResourceStatus
 /** A resource as the agent answers it: the manifest, its versions, its status. */
 export type Resource<K extends Kind = Kind> = {
-  [Each in K]: Manifest<Each> & z.output<typeof stored>
+  [Each in K]: Manifest<Each> & Omit<z.output<typeof stored>, 'status'> & { status: StatusOf<Each> }
 }[K]
 
 /** Whether the text names a kind. */
@@ -101,5 +159,7 @@ export function kindOfWord(word: string): Kind | undefined {
 
 /** Schema of a stored resource of the kind, for answers and their documentation. */
 export function storedSchemaOf(kind: Kind): z.ZodType {
-  return kinds[kind].manifest.extend(storedFields).meta({ id: kind })
+  const { manifest, status }: { manifest: z.ZodObject; status?: z.ZodType } = kinds[kind]
+  const fields = status === undefined ? storedFields : { ...storedFields, status }
+  return manifest.extend(fields).meta({ id: kind })
 }

@@ -2,7 +2,11 @@ import { z } from 'zod'
 import { cidr, ipAddress } from '../fields/addresses.ts'
 import { macAddress, resourceName } from '../fields/names.ts'
 import { manifestOf } from './envelope.ts'
+import { DEFAULT_GRACE_SECONDS, LONGEST_GRACE_SECONDS, wantedPowers } from './machine-power.ts'
 import { portPath } from './port-traffic.ts'
+
+/** How long a guest may take. */
+export const graceSeconds = z.number().int().min(0).max(LONGEST_GRACE_SECONDS)
 
 const action = z.enum(['allow', 'deny'])
 
@@ -114,10 +118,21 @@ export const virtualMachineSpec = z
       .default([])
       .meta({ description: 'In order: vda, vdb and so on in a Linux guest.' }),
     nics: z.array(nic).max(16).default([]),
-    powerState: z
-      .enum(['running', 'stopped'])
-      .default('running')
-      .meta({ description: 'What the machine should be; `vm start` and `vm stop` change it.' }),
+    powerState: z.enum(wantedPowers).default('running').meta({
+      description:
+        'What the machine should be; `vm start`, `stop`, `pause`, `resume` and `suspend` change it. suspended: off, with its memory on the disk of its host.',
+    }),
+    autostart: z.boolean().optional().meta({
+      description:
+        'Whether it is started after its host’s boot, once its rules stand; absent: true. What was running when its agent or libvirtd ended runs on in any case.',
+    }),
+    restart: z.enum(['never', 'onCrash', 'always']).optional().meta({
+      description:
+        'Whether it is started again when it went off by itself; absent: always. Five times in ten minutes at most, each time after a longer pause.',
+    }),
+    stopGraceSeconds: graceSeconds.optional().meta({
+      description: `How long its guest may take to power off before its power is taken; absent: ${DEFAULT_GRACE_SECONDS}. 0: the guest is not asked.`,
+    }),
   })
   .superRefine((spec, context) => {
     spec.nics.forEach((one, index) => {

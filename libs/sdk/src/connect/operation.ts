@@ -1,11 +1,14 @@
 import { PurlinError } from '@purlin/base'
-import { type OperationName, operations, problemsOfIssue, type Task } from '@purlin/schema'
+import { bareMetalOperations, operations, problemsOfIssue, type Task } from '@purlin/schema'
 import { TaskHandle } from '../tasks/task-handle.ts'
 import { type Call, type CallOptions, fillPath, type RevisionOptions } from './call.ts'
 import { mutationHeaders } from './idempotency.ts'
 import type { Transport } from './transport.ts'
 
-type Operations = typeof operations
+/** The calls of every daemon; those that daemons share are the same. */
+const table = { ...operations, ...bareMetalOperations }
+type Operations = typeof table
+export type OperationName = keyof Operations
 
 /** Body of the operation as a caller writes it. */
 export type BodyOf<Name extends OperationName> = Operations[Name] extends {
@@ -66,7 +69,7 @@ export function callOf<Name extends OperationName>(
   name: Name,
   { parts = {}, query, body, acceptedStatuses, options }: OperationInput<Name>,
 ): Call {
-  const operation: (typeof operations)[OperationName] = operations[name]
+  const operation: Operations[OperationName] = table[name]
   if (body !== undefined && 'body' in operation) {
     const checked = operation.body.safeParse(body)
     if (!checked.success) {

@@ -1,4 +1,4 @@
-import { type Kind, kindNames, kinds } from '@purlin/schema'
+import { type HostKind, hostKinds, type Kind, kinds } from '@purlin/schema'
 import type { Transport } from '../connect/transport.ts'
 import { type Collection, collectionOf, type ReadCollection } from './collection.ts'
 import { type SecurityGroups, securityGroupsOf } from './security-groups.ts'
@@ -25,14 +25,14 @@ export type CollectionOf<K extends Kind> = K extends 'SecurityGroup'
             ? ReadCollection<K>
             : Collection<K>
 
-/** One collection for each kind, by its plural: `securityGroups`, `virtualMachines`, `ports`. */
+/** One collection for each kind of the host agent, by its plural: `securityGroups`, `ports`. */
 export type Collections = {
-  readonly [K in Kind as CamelCase<(typeof kinds)[K]['plural']>]: CollectionOf<K>
+  readonly [K in HostKind as CamelCase<(typeof kinds)[K]['plural']>]: CollectionOf<K>
 }
 
 /** The collections behind `transport`. */
 export function collectionsOf(transport: Transport): Collections {
-  const entries = kindNames.map((kind) => [camelCase(kinds[kind].plural), pick(transport, kind)])
+  const entries = hostKinds.map((kind) => [camelCase(kinds[kind].plural), pick(transport, kind)])
   return Object.fromEntries(entries) as Collections
 }
 

@@ -1,19 +1,34 @@
-import type { ExecAnswer, ExecRequest } from '@purlin/schema'
-import type { MutationOptions, RevisionOptions } from '../connect/call.ts'
+import type { ExecAnswer, ExecRequest, ForeignMachines, MachineVerb } from '@purlin/schema'
+import type { CallOptions, MutationOptions, RevisionOptions } from '../connect/call.ts'
 import { carryOut, startTask } from '../connect/operation.ts'
 import type { Transport } from '../connect/transport.ts'
 import type { TaskHandle } from '../tasks/task-handle.ts'
 import { type Collection, collectionOf } from './collection.ts'
+import { type Guests, guestsOf } from './guests.ts'
+import {
+  askMachine,
+  type GraceOptions,
+  type Machine,
+  type MachineCalls,
+  machineHandle,
+} from './machine-handle.ts'
 
 /** What a command in a guest may be given beside its arguments. */
 export type ExecOptions = Omit<ExecRequest, 'command'> & MutationOptions
 
+/** What can be asked of a machine, by its name, whatever state it is in. */
+type MachinesByName = {
+  readonly [Verb in MachineVerb]: (
+    name: string,
+    ...options: Parameters<MachineCalls[Verb]>
+  ) => Promise<TaskHandle>
+}
+
 /** Virtual machines, with what can be asked of a single one. */
-export interface VirtualMachines extends Collection<'VirtualMachine'> {
-  /** Wants the machine running. Errors: PUR_RESOURCE_MISSING. */
-  start(name: string, options?: MutationOptions): Promise<TaskHandle>
-  /** Wants the machine stopped. Errors: PUR_RESOURCE_MISSING. */
-  stop(name: string, options?: MutationOptions): Promise<TaskHandle>
+export interface VirtualMachines extends Collection<'VirtualMachine'>, MachinesByName {
+  /** A machine with the calls that are possible in the state it is in: `power` tells which. Errors:
+   *  PUR_RESOURCE_MISSING. */
+  open(name: string, options?: CallOptions): Promise<Machine>
   /** Gives a NIC one more security group, at `priority` (0 to n) or behind the others.
    *  Errors: PUR_RESOURCE_MISSING, PUR_INVALID, PUR_SG_PRIORITY_GAP, PUR_RESOURCE_REVISION. */
   attachGroup(
@@ -37,6 +52,10 @@ export interface VirtualMachines extends Collection<'VirtualMachine'> {
     groups: readonly string[],
     options?: RevisionOptions,
   ): Promise<TaskHandle>
+  /** Domains of libvirt that are not Purlin's: shown, and never touched. */
+  foreign(options?: CallOptions): Promise<ForeignMachines['items']>
+  /** What the agents in the machines' guests do beside running commands. */
+  readonly guest: Guests
   /** Runs `command` (an argument array, no shell) in the guest through its agent. A command that
    *  ends with another code than 0 is an answer, no error. It is sent once unless `attempts` says
    *  more: an answer that was lost does not tell whether the command ran. Errors:
@@ -50,10 +69,27 @@ const EXEC_MARGIN_MS = 10_000
 
 /** The virtual machines behind `transport`. */
 export function virtualMachinesOf(transport: Transport): VirtualMachines {
+  const machines = collectionOf(transport, 'VirtualMachine')
+  const open: VirtualMachines['open'] = async (name, options) =>
+    machineHandle(transport, await machines.get(name, options), (again) => open(name, again))
+  const ask =
+    (verb: MachineVerb) =>
+    (name: string, options?: GraceOptions): Promise<TaskHandle> =>
+      askMachine(transport, verb, name, options)
   return {
-    ...collectionOf(transport, 'VirtualMachine'),
-    start: (name, options) => startTask(transport, 'startMachine', { parts: { name }, options }),
-    stop: (name, options) => startTask(transport, 'stopMachine', { parts: { name }, options }),
+    ...machines,
+    open,
+    start: ask('start'),
+    stop: ask('stop'),
+    destroy: ask('destroy'),
+    reboot: ask('reboot'),
+    reset: ask('reset'),
+    pause: ask('pause'),
+    resume: ask('resume'),
+    suspend: ask('suspend'),
+    guest: guestsOf(transport),
+    foreign: async (options) =>
+      (await carryOut(transport, 'listForeignMachines', { options })).items,
     attachGroup: (name, nic, group, { priority, ...options } = {}) =>
       startTask(transport, 'attachGroup', {
         parts: { name, nic },
