@@ -1,6 +1,7 @@
 export * from './answer/render.ts'
 export { type AnswerRequest, type InstallerTarget, installerTargets } from './answer/target.ts'
 export * from './fit/fit.ts'
+export { stableNameOf } from './fit/stable-name.ts'
 export * from './image/plan.ts'
 export * from './image/step.ts'
 export * from './inputs.ts'
