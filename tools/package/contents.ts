@@ -1,53 +1,10 @@
-/** A file of a package: `source` is a path of the staging folder. */
-export interface PackageFile {
-  readonly source: string
-  readonly path: string
-  readonly mode: 0o644 | 0o755
-  /** Belongs to the administrator: an upgrade never overwrites changes. */
-  readonly configuration?: true
-}
-
-/** What another package is called in each world; the RPM name is absent where one world has no such
- *  package. */
-interface Requirement {
-  readonly deb: string
-  readonly rpm?: string
-}
-
-/** One package of both worlds. */
-export interface PackageContents {
-  readonly name: string
-  readonly summary: string
-  readonly description: string
-  readonly files: readonly PackageFile[]
-  readonly requires: readonly Requirement[]
-  readonly recommends: readonly Requirement[]
-  /** Whose scripts it carries, for its units and its group. */
-  readonly scripts: 'agent' | 'blockd' | undefined
-}
-
-const file = (source: string, path: string, mode: PackageFile['mode'] = 0o644): PackageFile => ({
-  source,
-  path,
-  mode,
-})
-
-/** An addon in the folder where a bundle looks for it. */
-const addon = (source: string, bundleFolder: string, binding: string): PackageFile =>
-  file(source, `${bundleFolder}/native/${binding}.linux-${process.arch}-gnu.node`)
-
-/** A package of the same version. */
-const own = (name: string, version: string): Requirement => ({
-  deb: `${name} (= ${version})`,
-  rpm: `${name} = ${version}-1`,
-})
+import { bareMetalContents, bmAgentContents } from './bare-metal.ts'
+import { addon, file, licence, own, type PackageContents } from './parts.ts'
 
 /** The packages of Purlin. The folders below /usr/lib/purlin are those that the programs expect
  *  around themselves: the agent starts ../services/speak.js, and the command reads its version from
  *  ../../package.json. Pure. Shape: `version` is x.y.z. */
 export function packageContents(version: string): readonly PackageContents[] {
-  const licence = (name: string): PackageFile =>
-    file('copyright', `/usr/share/doc/${name}/copyright`)
   const node: PackageContents = {
     name: 'purlin-node',
     summary: 'JavaScript runtime of Purlin',
@@ -138,5 +95,5 @@ export function packageContents(version: string): readonly PackageContents[] {
     recommends: [{ deb: 'purlin-cli', rpm: 'purlin-cli' }],
     scripts: 'blockd',
   }
-  return [node, agent, cli, blockDaemon]
+  return [node, agent, cli, blockDaemon, bmAgentContents, bareMetalContents(version)]
 }

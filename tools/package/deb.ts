@@ -1,7 +1,7 @@
 import { chmod, copyFile, mkdir, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { run } from '@purlin/base'
-import type { PackageContents } from './contents.ts'
+import type { PackageContents } from './parts.ts'
 import { maintainerScript } from './stage.ts'
 
 const BUILD_TIMEOUT_MS = 10 * 60_000
@@ -41,7 +41,7 @@ export async function makeDeb(
 /** The block daemon goes on while its package leaves, since guests lie on its volumes. */
 function scriptsOf({ scripts }: PackageContents): readonly string[] {
   if (scripts === undefined) return []
-  return scripts === 'agent' ? ['postinst', 'prerm', 'postrm'] : ['postinst', 'postrm']
+  return scripts === 'blockd' ? ['postinst', 'postrm'] : ['postinst', 'prerm', 'postrm']
 }
 
 /** The control file (deb-control(5)). Pure. Shape: `sizeKiB` is what the files take when

@@ -1,7 +1,8 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cacheFolder } from '../repository.ts'
 import type { Progress } from '../setup/progress.ts'
+import { bmAgentContents, servedPackages } from './bare-metal.ts'
 import { packageContents } from './contents.ts'
 import { makeDeb } from './deb.ts'
 import { makeRpm } from './rpm.ts'
@@ -25,6 +26,12 @@ export async function makePackages(output: string, progress: Progress): Promise<
       made.push(
         await progress.step(`${name}.rpm`, () => makeRpm(contents, version, staging, output)),
       )
+      // The daemon, whose packages come last, carries the agent's.
+      if (name === bmAgentContents.name) {
+        for (const served of servedPackages(version)) {
+          await copyFile(join(output, served), join(staging, served))
+        }
+      }
     }
     return made
   } finally {

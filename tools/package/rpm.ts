@@ -1,8 +1,9 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { run } from '@purlin/base'
-import type { PackageContents } from './contents.ts'
 import { layOut } from './deb.ts'
+import type { PackageContents } from './parts.ts'
+import { rpmScripts } from './rpm-scripts.ts'
 
 const BUILD_TIMEOUT_MS = 10 * 60_000
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 'aarch64' }
@@ -57,7 +58,7 @@ export function specFile(contents: PackageContents, version: string, stays: stri
     'AutoReqProv: no',
     ...tags('Requires', requires),
     ...tags('Recommends', recommends),
-    ...(contents.scripts === undefined ? [] : ['Requires(pre): shadow-utils']),
+    ...(makesGroup(contents) ? ['Requires(pre): shadow-utils'] : []),
     '',
     '%description',
     description,
@@ -72,9 +73,13 @@ export function specFile(contents: PackageContents, version: string, stays: stri
       return `${kind}%attr(0${mode.toString(8)}, root, root) ${path}`
     }),
     '',
-    ...(contents.scripts === 'agent' ? agentScripts(stays) : []),
-    ...(contents.scripts === 'blockd' ? BLOCKD_SCRIPTS : []),
+    ...rpmScripts(contents.scripts, stays),
   ].join('\n')
+}
+
+/** The agent of installed systems has no group and needs no package. */
+function makesGroup({ scripts }: PackageContents): boolean {
+  return scripts !== undefined && scripts !== 'bm-agent'
 }
 
 /** Folders that no other package has, so that they go with the last file; a .deb's do by
@@ -85,46 +90,6 @@ function ownFolders(files: PackageContents['files']): readonly string[] {
     return parts.map((_, index) => `/${parts.slice(0, index + 1).join('/')}`)
   })
   return [...new Set(folders)].filter((folder) => folder.includes('purlin'))
-}
-
-const BLOCKD_SCRIPTS = [
-  '%pre',
-  'getent group purlin-volumes >/dev/null || groupadd --system purlin-volumes',
-  'if getent passwd qemu >/dev/null; then usermod --append --groups purlin-volumes qemu; fi',
-  '',
-  '%post',
-  'if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi',
-  'if [ "$1" = 1 ] && command -v systemctl >/dev/null; then systemctl --no-reload preset purlin-map.service || true; fi',
-  '',
-  '%preun',
-  'if [ "$1" = 0 ] && command -v systemctl >/dev/null; then systemctl --no-reload disable purlin-map.service || true; fi',
-  '',
-  '%postun',
-  'if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi',
-  '',
-]
-
-function agentScripts(stays: string): readonly string[] {
-  const units = 'purlin-host-agent.service purlin-restore.service'
-  return [
-    '%pre',
-    'getent group purlin >/dev/null || groupadd --system purlin',
-    '',
-    '%post',
-    'if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi',
-    `if [ "$1" = 1 ] && command -v systemctl >/dev/null; then systemctl --no-reload preset ${units} || true; fi`,
-    '',
-    '%preun',
-    'if [ "$1" = 0 ]; then',
-    `  if [ -d /run/systemd/system ]; then systemctl --no-reload disable --now ${units} || true; fi`,
-    stays.trimEnd(),
-    'fi',
-    '',
-    '%postun',
-    'if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi',
-    'if [ "$1" -ge 1 ] && [ -d /run/systemd/system ]; then systemctl try-restart purlin-host-agent.service || true; fi',
-    '',
-  ]
 }
 
 function define(name: string, value: string): readonly string[] {

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { copyFile, glob, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PurlinError, run } from '@purlin/base'
+import { bmAgentPath, nodePath } from '../native/build.ts'
 import { repository } from '../repository.ts'
 import { bundle } from './bundle.ts'
 
@@ -30,6 +31,7 @@ export async function stage(folder: string, version: string): Promise<void> {
   await mkdir(folder, { recursive: true })
   const put = (name: string): string => join(folder, name)
   await bundle('apps/host-agent/src/main.ts', put('host-agent.mjs'))
+  await bundle('apps/baremetal-pxe/src/main.ts', put('baremetal-pxe.mjs'))
   await bundle('apps/cli/src/main.ts', put('purlin.mjs'))
   await bundle('libs/vswitch/src/services/speak.ts', put('speak.js'))
   for (const [library, name] of Object.entries(stagedAddons)) {
@@ -39,7 +41,12 @@ export async function stage(folder: string, version: string): Promise<void> {
     timeoutMs: STRIP_TIMEOUT_MS,
   })
   await stripBlockDaemon(put('purlin-blockd'))
+  await copyBuilt(bmAgentPath, put('purlin-bm-agent'))
+  await copyBuilt(nodePath, put('purlin-node'))
   for (const name of [
+    'baremetal-pxe.toml',
+    'purlin-baremetal-pxe.service',
+    'purlin-bm-agent.service',
     'purlin-blockd.path',
     'purlin-blockd.service',
     'purlin-host-agent.service',
@@ -54,6 +61,16 @@ export async function stage(folder: string, version: string): Promise<void> {
   await writeFile(put('package.json'), `${JSON.stringify(manifest)}\n`)
   await copyFile(await nodeLicence(), put('node-licence'))
   await writeFile(put('copyright'), COPYRIGHT)
+}
+
+/** A static program, which is stripped as it is built. */
+async function copyBuilt(program: string, target: string): Promise<void> {
+  if (!existsSync(program)) {
+    throw new PurlinError('PUR_NATIVE_MISSING', {
+      message: `${program}: not built; run ./purlin setup`,
+    })
+  }
+  await copyFile(program, target)
 }
 
 async function stripBlockDaemon(target: string): Promise<void> {
