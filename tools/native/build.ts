@@ -1,6 +1,6 @@
 /** Builds the native parts of the repository: `node --conditions=purlin-source
- *  tools/native/build.ts [LIBRARY|probe|blockd ...]`, all of them when none is named. What is up to
- *  date by its key is left alone, without asking cargo. */
+ *  tools/native/build.ts [LIBRARY|probe|bm-agent|blockd ...]`, all of them when none is named.
+ *  What is up to date by its key is left alone, without asking cargo. */
 import { access, copyFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PurlinError } from '@purlin/base'
@@ -18,6 +18,12 @@ const sharedInputs = [
 /** Where the probe lies once it is built: a static program for test guests and for test clients
  *  of a host. */
 export const probePath = join(repository, '.purlin/probe/probe')
+
+/** Where the discovery system's program lies once it is built, static as well. */
+export const nodePath = join(repository, 'libs/discovery-system/native/purlin-node')
+
+/** Where the agent of installed systems lies once it is built, static as well. */
+export const bmAgentPath = join(repository, '.purlin/bm-agent/purlin-bm-agent')
 
 /** Something to build: up to date when the key file in `folder` holds the key of its inputs. */
 interface Part {
@@ -38,6 +44,18 @@ const probePart: Part = {
   name: 'probe',
   folder: join(probePath, '..'),
   inputs: ['tools/guest/probe', ...sharedInputs],
+}
+
+const nodePart: Part = {
+  name: 'discovery-system',
+  folder: join(nodePath, '..'),
+  inputs: ['libs/discovery-system/crates', ...sharedInputs],
+}
+
+const bmAgentPart: Part = {
+  name: 'bm-agent',
+  folder: join(bmAgentPath, '..'),
+  inputs: ['apps/bm-agent', ...sharedInputs],
 }
 
 /** The block engine's daemon, `target/release/purlin-blockd`. Its key lies in cargo's folder, so
@@ -83,17 +101,21 @@ async function buildAddons(addons: readonly Addon[]): Promise<void> {
   for (const addon of addons) await placeAddon(repository, addon, typeFolder)
 }
 
-/** The probe runs where no library is: it is linked statically, in a target folder of its own so
- *  that the other flags do not make cargo rebuild everything each time. */
-async function buildProbe(toolchain: Toolchain): Promise<void> {
-  const { triple } = toolchain
-  const args = ['--package', 'purlin-probe', '--target-dir', 'target/static', '--target', triple]
+/** A program that runs where no library is: it is linked statically, in a target folder of its own
+ *  so that the other flags do not make cargo rebuild everything each time. */
+async function buildStatic(
+  { triple }: Toolchain,
+  crate: string,
+  program: string,
+  place: string,
+): Promise<void> {
+  const args = ['--package', crate, '--target-dir', 'target/static', '--target', triple]
   await cargoBuild(repository, args, {
     RUSTFLAGS: '-C target-feature=+crt-static -C strip=symbols',
   })
-  await mkdir(probePart.folder, { recursive: true })
-  await copyFile(join(repository, `target/static/${triple}/release/probe`), `${probePath}.new`)
-  await rename(`${probePath}.new`, probePath)
+  await mkdir(join(place, '..'), { recursive: true })
+  await copyFile(join(repository, `target/static/${triple}/release/${program}`), `${place}.new`)
+  await rename(`${place}.new`, place)
 }
 
 async function buildBlockd(): Promise<void> {
@@ -106,7 +128,7 @@ async function buildBlockd(): Promise<void> {
  *  PUR_INVALID for a name. */
 export async function buildNative(names: readonly string[]): Promise<void> {
   const addons = await findAddons(repository)
-  const parts = [...addons.map(addonPart), probePart, blockdPart]
+  const parts = [...addons.map(addonPart), probePart, nodePart, bmAgentPart, blockdPart]
   const unknown = names.find((name) => parts.every((part) => part.name !== name))
   if (unknown !== undefined) {
     const known = parts.map((part) => part.name).join(', ')
@@ -126,7 +148,15 @@ export async function buildNative(names: readonly string[]): Promise<void> {
   process.stderr.write(`building native parts: ${staleNames.join(', ')}\n`)
   const staleAddons = addons.filter((addon) => staleNames.includes(addon.library))
   if (staleAddons.length > 0) await buildAddons(staleAddons)
-  if (staleNames.includes(probePart.name)) await buildProbe(toolchain)
+  if (staleNames.includes(probePart.name)) {
+    await buildStatic(toolchain, 'purlin-probe', 'probe', probePath)
+  }
+  if (staleNames.includes(nodePart.name)) {
+    await buildStatic(toolchain, 'purlin-node', 'purlin-node', nodePath)
+  }
+  if (staleNames.includes(bmAgentPart.name)) {
+    await buildStatic(toolchain, 'purlin-bm-agent', 'purlin-bm-agent', bmAgentPath)
+  }
   if (staleNames.includes(blockdPart.name)) await buildBlockd()
   for (const [part, key] of stale) await keepKey(part, key)
 }

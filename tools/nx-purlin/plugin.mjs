@@ -76,21 +76,27 @@ function testTarget(root) {
 }
 
 function rustTargets(workspaceRoot, root) {
-  const crates = globSync('{crates/*,guest/probe}/Cargo.toml', { cwd: join(workspaceRoot, root) })
+  // The probe and the agent of installed systems are in no package of their own.
+  const pattern = root === 'tools' ? '{guest/probe,../apps/bm-agent}' : 'crates/*'
+  const crates = globSync(`${pattern}/Cargo.toml`, { cwd: join(workspaceRoot, root) })
   if (crates.length === 0) return {}
   const packages = crates.map((manifest) => cargoName(join(workspaceRoot, root, manifest))).sort()
+  const rust = root === 'tools' ? ['rust', '{workspaceRoot}/apps/bm-agent/**/*'] : ['rust']
   const testRust = {
     command: `cargo test --profile proof --locked --no-fail-fast ${packages.map((name) => `-p ${name}`).join(' ')}`,
     cache: true,
-    inputs: ['rust', { runtime: 'rustc -V' }],
+    inputs: [...rust, { runtime: 'rustc -V' }],
     outputs: [],
   }
-  const part = root === 'tools' ? 'probe' : root.slice('libs/'.length)
+  const part = root === 'tools' ? 'probe bm-agent' : root.slice('libs/'.length)
   const buildNative = {
     command: `node --conditions=purlin-source tools/native/build.ts ${part}`,
     cache: true,
-    inputs: ['rust', '{workspaceRoot}/tools/native/**/*.ts', { runtime: 'rustc -V' }],
-    outputs: [root === 'tools' ? '{workspaceRoot}/.purlin/probe' : '{projectRoot}/native'],
+    inputs: [...rust, '{workspaceRoot}/tools/native/**/*.ts', { runtime: 'rustc -V' }],
+    outputs:
+      root === 'tools'
+        ? ['{workspaceRoot}/.purlin/probe', '{workspaceRoot}/.purlin/bm-agent']
+        : ['{projectRoot}/native'],
   }
   return { 'build-native': buildNative, 'test-rust': testRust }
 }

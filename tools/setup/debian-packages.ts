@@ -28,6 +28,17 @@ export const debianPackages = {
     ...['libisal-dev', 'libnbd-bin', 'fio', 'qemu-utils', 'qemu-system-common'],
     ...['netplan.io', 'ipmitool', 'openipmi'],
   ],
+  /** Simulated chassis, what they boot, and what media are unpacked with. */
+  bareMetal: [
+    ...['ipmitool', 'openipmi', 'qemu-system-x86', 'qemu-utils', 'ipxe', 'ipxe-qemu'],
+    ...['pxelinux', 'syslinux-common', 'dnsmasq-base', 'openssl', 'zstd'],
+    ...['libarchive-tools', 'xorriso', 'kmod', 'prometheus-node-exporter'],
+  ],
+  /** UEFI, root images, the pool of an installer, and what an installed chassis is held against. */
+  bareMetalLong: [
+    ...['ovmf', 'mmdebstrap', 'apt-utils', 'gnupg', 'cpio', 'xz-utils', 'openssh-client'],
+    'nginx-light',
+  ],
   /** What brings the peers that are written in Python. */
   python: ['python3-pip', 'python3-venv'],
   /** What the peers of the erasure coding benchmark are built with. */

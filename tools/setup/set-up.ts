@@ -21,9 +21,9 @@ export interface SetUpOptions {
 export const PREPARED = 'PURLIN_PREPARED'
 
 /** Brings the machine to where a sandbox can start: packages, native parts, the probe guest's
- *  image; for long tests, the emulator of a BMC. What is there already is left alone. Errors:
- *  PUR_CANCELLED when the person says no, PUR_HOST_UNFIT, PUR_NATIVE_MISSING without Rust,
- *  PUR_EXEC_FAILED. */
+ *  image; for tests, the discovery system, for long ones the emulator of a BMC, a root image and an
+ *  installation medium. What is there already is left alone. Errors: PUR_CANCELLED when the person
+ *  says no, PUR_HOST_UNFIT, PUR_NATIVE_MISSING without Rust, PUR_EXEC_FAILED. */
 export async function setUp({ yes, sets, progress }: SetUpOptions): Promise<void> {
   if (process.env[PREPARED] !== undefined) return
   await setUpPackages({ yes, sets, progress })
@@ -34,6 +34,18 @@ export async function setUp({ yes, sets, progress }: SetUpOptions): Promise<void
   await progress.step('probe guest image', () =>
     runTool('tools/guest/build.ts', [probeImageFolder]),
   )
+  if (sets.includes('bareMetal')) {
+    await progress.step('discovery system', () => runTool('tools/bare-metal/discovery.ts', []))
+  }
+  if (sets.includes('bareMetalLong')) {
+    await progress.step('root image', () => runTool('tools/bare-metal/image.ts', ['--once']))
+    await progress.step('monitoring agent package', () =>
+      runTool('tools/bare-metal/agent-package.ts', []),
+    )
+    await progress.step('installation medium', () =>
+      runTool('tools/bare-metal/pool/pool.ts', ['--once']),
+    )
+  }
   if (sets.includes('python')) {
     await progress.step('Redfish emulator', () => runTool('tools/setup/redfish-emulator.ts', []))
   }

@@ -1,5 +1,5 @@
 import { glob } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { type LabSuite, labSuites } from '../kernel-lab/suites.ts'
 import { repository } from '../repository.ts'
 import { asRoot, type Command } from '../setup/privilege.ts'
@@ -29,6 +29,7 @@ export async function allSuites(options: { readonly long: boolean }): Promise<re
     cases('units', readTap, async () => [...NX, '-t', 'test', '--', '--tap']),
     ...(await hostSuites('netns')),
     ...(options.long ? await hostSuites('long') : []),
+    ...(options.long ? await roadSuites() : []),
     ...(options.long ? labSuites.map(inLab) : []),
   ]
 }
@@ -53,9 +54,24 @@ async function hostSuites(ending: 'netns' | 'long'): Promise<readonly Suite[]> {
   )
 }
 
-async function privileged(folder: string, ending: 'netns' | 'long'): Promise<Command> {
+/** Whole roads: they take minutes to most of an hour each, so that each is a suite. */
+async function roadSuites(): Promise<readonly Suite[]> {
+  const pattern = '{apps,libs}/*/tests/*.road.test.ts'
+  const files = await Array.fromAsync(glob(pattern, { cwd: repository }))
+  return files.toSorted().map((file) => {
+    const folder = dirname(dirname(file))
+    const command = () => privileged(folder, 'road', [relative(folder, file)])
+    return cases(file, readTap, command, join(repository, folder))
+  })
+}
+
+async function privileged(
+  folder: string,
+  ending: 'netns' | 'long' | 'road',
+  files: readonly string[] = [],
+): Promise<Command> {
   const config = join(repository, `tools/test/${ending}.config.js`)
-  const tests = [...NODE, bin('ava'), '--config', config, '--serial', '--tap'] as const
+  const tests = [...NODE, bin('ava'), '--config', config, '--serial', '--tap', ...files] as const
   if (ending === 'long') return await asRoot(tests)
   const script = join(repository, 'tools/sandbox/in-host.ts')
   const prefix = `PURLIN_STATE_PREFIX=/tmp/purlin-test-${process.pid}-`

@@ -9,16 +9,19 @@ import { packageVersion } from '../package/stage.ts'
 import { PrivateHost } from '../sandbox/host.ts'
 import { NFT } from '../sandbox/nft.ts'
 import { Progress } from '../setup/progress.ts'
+import { daemonAnswers, instanceIsWatched, watchedSystem } from './packaged-bare-metal.ts'
 
 const LONG = { timeoutMs: 10 * 60_000 }
 const AGENT = '/usr/lib/purlin/agent/host-agent.mjs'
 const AGENT_TIMEOUT_MS = 30_000
-const OWN = ['purlin-blockd', 'purlin-cli', 'purlin-host-agent', 'purlin-node']
+const OWN = [
+  ...['purlin-baremetal-pxe', 'purlin-blockd', 'purlin-cli', 'purlin-host-agent', 'purlin-node'],
+]
 
 test.serial(
   'the packages: a clean Debian installs them, the agent answers, removal says what stays and leaves nothing',
   async (t) => {
-    t.timeout(20 * 60_000)
+    t.timeout(30 * 60_000)
     const folder = await mkdtemp('/var/tmp/purlin-packages-')
     const root = join(folder, 'root')
     const made = await makePackages(join(folder, 'out'), new Progress({ write: () => undefined }))
@@ -68,6 +71,8 @@ test.serial(
       t.regex(daemon.stdout, /^purlin-blockd \d/)
       await inRoot('rm', '-r', '/run/ec')
       await volumesServeTheirGroup(t, root, host, inRoot)
+      await daemonAnswers(t, root, host, inRoot, version)
+      await instanceIsWatched(t, root, host, inRoot)
       await host.run('pkill', ['--signal', 'TERM', '--full', AGENT])
 
       await host.run('ip', ['link', 'add', 'ptap-00000000', 'type', 'bridge'])
@@ -77,9 +82,9 @@ test.serial(
       const removed = newFiles(before, await filesOf(root))
       t.deepEqual(
         removed.filter((path) => !/^\/(var\/(lib|log)|run)\/purlin(\/|$)/.test(path)),
-        ['/etc/purlin', '/etc/purlin/host-agent.toml'],
+        ['/etc/purlin', '/etc/purlin/baremetal-pxe.toml', '/etc/purlin/host-agent.toml'],
       )
-      await inRoot('dpkg', '--purge', 'purlin-blockd', 'purlin-host-agent')
+      await inRoot('dpkg', '--purge', 'purlin-blockd', 'purlin-host-agent', 'purlin-baremetal-pxe')
       t.deepEqual(newFiles(before, await filesOf(root)), [])
       const groups = await inRoot('getent', 'group')
       t.false(groups.stdout.includes('purlin'))
@@ -189,7 +194,7 @@ async function makeRoot(root: string, version: string): Promise<void> {
     .flatMap(({ requires }) => requires)
     .map(({ deb }) => deb.split(' ')[0] ?? '')
     .filter((name) => !name.startsWith('purlin'))
-  const include = `--include=${[...new Set(names)].join(',')}`
+  const include = `--include=${[...new Set([...names, ...watchedSystem])].join(',')}`
   await run('mmdebstrap', ['--quiet', '--variant=minbase', include, 'bookworm', root], LONG)
 }
 

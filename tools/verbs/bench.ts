@@ -5,6 +5,7 @@ type Benchmark = (words: readonly string[], signal: AbortSignal) => Promise<numb
 /** Every benchmark; each is read only when it is asked for. */
 const benchmarks: Readonly<Record<string, () => Promise<Benchmark>>> = {
   agent: async () => (await import('../bench/agent-verb.ts')).runAgentBench,
+  baremetal: async () => (await import('../bench/baremetal/verb.ts')).runBaremetalBench,
   block: async () => (await import('../bench/block/verb.ts')).runBlockBench,
   cache: async () => (await import('../bench/cache/verb.ts')).runCacheBench,
   ec: async () => (await import('../bench/ec/verb.ts')).runBenchEc,

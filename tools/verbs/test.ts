@@ -20,7 +20,8 @@ export async function runTest(words: readonly string[], signal: AbortSignal): Pr
       'guest',
       'reference',
       'fleet',
-      ...(long ? (['packaging', 'benchmark', 'cross', 'python'] as const) : []),
+      'bareMetal',
+      ...(long ? (['packaging', 'benchmark', 'cross', 'python', 'bareMetalLong'] as const) : []),
     ],
     progress,
   })

@@ -5,8 +5,8 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '@purlin/base'
+import { emulationOf } from '@purlin/simulated-chassis'
 import { type Bmc, createCommandPool, openBmc } from '../../src/index.ts'
-import { emulationOf } from './emulation.ts'
 
 const PORT = 9001
 export const PASSWORD = 'kX9-not-in-listings'
