@@ -1,11 +1,13 @@
 export * from './accelerator.ts'
 export type { GuestInterface } from './agent/answers.ts'
 export * from './agent/guest-agent.ts'
+export { GUEST_FILE_BYTES_MAX, type GuestFile } from './agent/guest-files.ts'
 export { differences } from './domain/difference.ts'
 export * from './domain/domain-spec.ts'
 export * from './domain/mark.ts'
 export * from './domain/read.ts'
 export { domainXml } from './domain/xml.ts'
+export { createMachineControl, type MachineControl, type OwnMachine } from './driver/control.ts'
 export * from './driver/driver.ts'
 export { readFacts, readMachine, readObserved } from './driver/observe.ts'
 export { DEFAULT_PLAN_OPTIONS, type PlanOptions, planVirt } from './driver/plan.ts'
@@ -14,11 +16,24 @@ export * from './driver/types.ts'
 export { type AwaitPowerOptions, awaitPower } from './machine/await-power.ts'
 export {
   isActive,
+  type PowerEvent,
   type PowerState,
+  powerEventOf,
   powerStateAfter,
+  powerStateOf,
   powerStates,
   readPowerState,
 } from './machine/power-state.ts'
+export {
+  type RebootEvent,
+  type RebootOptions,
+  type RebootState,
+  rebootMachine,
+  rebootStates,
+} from './machine/reboot.ts'
+export { type Rest, restOf } from './machine/rest.ts'
+export type { EndedRun, RestartPolicy, RunEnd } from './machine/runs.ts'
+export { isAsWanted, WANTED_POWERS, type WantedPower } from './machine/wanted-power.ts'
 export { type Addon, addonPath, type HostResources, loadAddon } from './port/addon.ts'
 export * from './port/event.ts'
 export { codeOfFailure, errorOfFailure } from './port/failure.ts'

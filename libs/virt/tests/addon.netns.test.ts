@@ -68,6 +68,29 @@ test('a domain lives through its verbs, and each change is an event', async (t) 
   connection.close()
 })
 
+test('a saved domain is told from one that is off, and has its memory back once', async (t) => {
+  const events: AddonEvent[] = []
+  const connection = await open(TEST_DRIVER, (event) => events.push(event))
+  const name = 'kept'
+  await connection.defineXml(
+    `<domain type='test'><name>${name}</name><memory>65536</memory><os><type>hvm</type></os></domain>`,
+    1_000,
+  )
+  await connection.start(name, false, 1_000)
+  await connection.save(name, 5_000)
+  const saved = await connection.domain(name, 1_000)
+  t.like(saved, { state: 5, managedSave: true, id: undefined })
+  const isSaved = (event: AddonEvent): boolean => event.domain === name && event.event === 5
+  for (let tries = 0; tries < 200 && !events.some(isSaved); tries++) await delay(10)
+  t.is(events.find(isSaved)?.detail, 4)
+  await connection.restore(name, false, 5_000)
+  t.like(await connection.domain(name, 1_000), { state: 1, managedSave: false })
+  await connection.save(name, 5_000)
+  await connection.discardSave(name, 1_000)
+  t.false((await connection.domain(name, 1_000)).managedSave)
+  connection.close()
+})
+
 test('errors carry libvirt’s numbers', async (t) => {
   const connection = await open(TEST_DRIVER)
   t.deepEqual(await codeOf(connection.start('none', false, 1_000)), ['VIR_ERROR', 42])

@@ -5,6 +5,7 @@ import {
   createNativeLibvirt,
   createVirtDriver,
   type LibvirtEvent,
+  rebootMachine,
 } from '../src/index.ts'
 import { recordEvents } from './support/await-event.ts'
 import { probeImage } from './support/guest-image.ts'
@@ -105,4 +106,30 @@ test.serial('a killed daemon takes no guest with it, and its successor sees them
     { deadlineMs: 20_000 },
   )
   t.is(outcome.stdout, 'here\n')
+})
+
+test.serial('a daemon that hangs in a reboot leaves it open whether it was done', async (t) => {
+  await host.signalLibvirtd('STOP')
+  const rebooting = rebootMachine(libvirt, systemClock, 'web-1', { graceMs: 60_000, signal })
+  await t.throwsAsync(rebooting, { code: 'PUR_VIRT_UNCERTAIN' })
+  const record = recordEvents(libvirt)
+  await host.signalLibvirtd('CONT')
+  await record.next(isConnection('connected'))
+  t.is((await driver.observe(signal)).machines[0]?.state, 'running')
+})
+
+test.serial('a daemon that hangs in a suspend fails the step, and the next goes on', async (t) => {
+  const wanted = { machines: [{ ...machine, powerState: 'suspended' as const }] }
+  const [save] = driver.plan(wanted, await driver.observe(signal))
+  if (save === undefined) return t.fail('no step')
+  await host.signalLibvirtd('STOP')
+  await t.throwsAsync(driver.execute(save, signal), { code: 'PUR_VIRT_UNREACHABLE' })
+  const record = recordEvents(libvirt)
+  await host.signalLibvirtd('CONT')
+  await record.next(isConnection('connected'))
+  // What was sent before may still take effect, so that it is done by now or is done here.
+  for (const step of driver.plan(wanted, await driver.observe(signal))) {
+    await driver.execute(step, signal)
+  }
+  return t.is((await driver.observe(signal)).machines[0]?.state, 'suspended')
 })

@@ -2,11 +2,14 @@ import { readFile } from 'node:fs/promises'
 import { PurlinError, run, systemClock } from '@purlin/base'
 import test from 'ava'
 import {
+  awaitPower,
   createGuestAgent,
   createNativeLibvirt,
   createVirtDriver,
   machineStatus,
+  planVirt,
   probeAccelerator,
+  rebootMachine,
   type VirtDesired,
 } from '../src/index.ts'
 import { recordEvents } from './support/await-event.ts'
@@ -33,13 +36,30 @@ const machine = (change: Parameters<typeof machineOf>[1] = {}) =>
     ...change,
   })
 
-/** Executes the plan; gives its verbs. Throws where a second plan would not be empty. */
+/** Executes plans until there is nothing left to do; gives the verbs. Steps that wait for a fact of
+ *  the lane itself wait for what libvirt tells. */
 async function reach(desired: VirtDesired): Promise<string[]> {
-  const steps = driver.plan(desired, await driver.observe(signal))
-  for (const step of steps) await driver.execute(step, signal)
-  const left = driver.plan(desired, await driver.observe(signal))
-  if (left.length > 0) throw new Error(`${left.length} steps are left: ${left[0]?.summary}`)
-  return steps.map((step) => step.verb)
+  const over = new AbortController()
+  let changed = Promise.withResolvers<void>()
+  driver.watch(() => changed.resolve(), over.signal)
+  const verbs: string[] = []
+  try {
+    for (;;) {
+      changed = Promise.withResolvers()
+      const observed = await driver.observe(signal)
+      const facts = driver.facts(observed)
+      const steps = driver.plan(desired, observed)
+      const ready = steps.filter(({ requires }) =>
+        requires.every((one) => !one.startsWith('vm/') || facts.has(one)),
+      )
+      if (steps.length === 0) return verbs
+      for (const step of ready) await driver.execute(step, signal)
+      verbs.push(...ready.map(({ verb }) => verb))
+      if (ready.length === 0) await changed.promise
+    }
+  } finally {
+    over.abort()
+  }
 }
 
 /** A NIC in no bridge: whoever knows its tap by name takes it. */
@@ -96,6 +116,27 @@ test.serial('programs run in the guest with arguments, input, output and exit co
   t.is(nics.find((nic) => nic.name === 'eth0')?.mac, '52:54:00:00:00:01')
 })
 
+test.serial('files go to the guest and come back, byte for byte', async (t) => {
+  const content = Buffer.from(Array.from({ length: 300_000 }, (_, index) => index % 251))
+  await agent.writeFile('web-1', { path: '/tmp-file', content, append: false }, options)
+  await agent.writeFile('web-1', { path: '/tmp-file', content, append: true }, options)
+  const whole = await agent.readFile('web-1', { path: '/tmp-file', maxBytes: 1_000_000 }, options)
+  t.true(whole.complete && Buffer.concat([content, content]).equals(whole.content))
+  const part = await agent.readFile('web-1', { path: '/tmp-file', maxBytes: 10 }, options)
+  t.true(!part.complete && content.subarray(0, 10).equals(part.content))
+  const none = agent.readFile('web-1', { path: '/none', maxBytes: 10 }, options)
+  await t.throwsAsync(none, { code: 'PUR_VIRT_FAILED', message: /No such file/ })
+})
+
+test.serial('the guest is frozen, thawed, and has the time of its host', async (t) => {
+  t.true((await agent.freeze('web-1', { deadlineMs: 60_000 })) >= 0)
+  t.true((await agent.thaw('web-1', { deadlineMs: 60_000 })) >= 0)
+  await shell('date -s @86400')
+  await agent.setTime('web-1', options)
+  const seconds = Number(await shell('date +%s'))
+  t.true(Math.abs(seconds - Date.now() / 1_000) < 3_600, String(seconds))
+})
+
 test.serial('statistics name the tap, facts the NIC', async (t) => {
   const statistics = await libvirt.statistics(options)
   const values = statistics.find((one) => one.domain === 'web-1')?.values
@@ -136,11 +177,70 @@ test.serial('a new spec of a running machine waits for its next start', async (t
   t.like(pending, { type: 'PendingRestart', status: 'true' })
 })
 
+const shell = async (script: string): Promise<string> => {
+  const command = ['/bin/busybox', 'sh', '-c', script] as const
+  return (await agent.exec('web-1', { command }, options)).stdout.trim()
+}
+const bootId = (): Promise<string> => shell('cat /proc/sys/kernel/random/boot_id')
+
+test.serial('a machine stands still and goes on where it was', async (t) => {
+  const small = machine({ memoryMiB: 160 })
+  const boot = await bootId()
+  t.deepEqual(await reach({ machines: [{ ...small, powerState: 'paused' }] }), ['pause'])
+  t.is((await libvirt.domain('web-1', options)).state, 3)
+  t.deepEqual(await reach({ machines: [small] }), ['resume'])
+  await agent.waitForAgent('web-1', 90_000)
+  t.is(await bootId(), boot)
+})
+
+test.serial('a machine is saved to disk, and has its memory back when it starts', async (t) => {
+  const small = machine({ memoryMiB: 160 })
+  const boot = await bootId()
+  await shell('echo kept >/note')
+  t.deepEqual(await reach({ machines: [{ ...small, powerState: 'suspended' }] }), ['save'])
+  t.is((await driver.observe(signal)).machines[0]?.state, 'suspended')
+  t.is((await host.run('ip', '-o', 'link')).includes('tap-web-1'), false)
+  t.deepEqual(await reach({ machines: [{ ...small, powerState: 'paused' }] }), ['restore'])
+  t.deepEqual(await reach({ machines: [small] }), ['resume'])
+  await agent.waitForAgent('web-1', 90_000)
+  t.deepEqual([await shell('cat /note'), await bootId()], ['kept', boot])
+  const pending = machineStatus(await driver.observe(signal), small).conditions[1]
+  t.like(pending, { status: 'true' }, 'the memory is that of the spec it was saved with')
+})
+
+test.serial('a guest starts anew when asked, and is reset when it may not be asked', async (t) => {
+  const boots = [await bootId()]
+  for (const graceMs of [20_000, 0]) {
+    const how = await rebootMachine(libvirt, systemClock, 'web-1', { graceMs, signal })
+    t.is(how, graceMs > 0 ? 'by-guest' : 'by-reset')
+    await agent.waitForAgent('web-1', 90_000)
+    boots.push(await bootId())
+  }
+  t.is(new Set(boots).size, 3)
+})
+
+test.serial('a guest that panics is off, and counts as crashed', async (t) => {
+  const small = machine({ memoryMiB: 160 })
+  // Port 0x505 is the device by which a kernel says that it panicked.
+  const says = `printf '\\001' | dd of=/dev/port bs=1 seek=${0x505} count=1`
+  await agent
+    .exec('web-1', { command: ['/bin/busybox', 'sh', '-c', says] }, options)
+    .catch(() => '')
+  await awaitPower(libvirt, systemClock, 'web-1', ['stopped'], options)
+  const [found] = (await driver.observe(signal)).machines
+  t.like(found?.endedRun, { ended: 'by-crash', starts: 1 })
+  t.deepEqual(
+    planVirt({ machines: [{ ...small, restart: 'never' }] }, await driver.observe(signal)),
+    [],
+  )
+  t.deepEqual(await reach({ machines: [small] }), ['start'])
+  await agent.waitForAgent('web-1', 90_000)
+})
+
 test.serial('a guest powers off when asked', async (t) => {
   const record = recordEvents(libvirt)
-  t.deepEqual(await reach({ machines: [machine({ memoryMiB: 160, powerState: 'stopped' })] }), [
-    'stop',
-  ])
+  const verbs = await reach({ machines: [machine({ memoryMiB: 160, powerState: 'stopped' })] })
+  t.deepEqual(verbs, ['shutdown'])
   await record.next((event) => event.kind === 'lifecycle' && event.event === 'stopped')
   t.true(record.events.some((event) => event.kind === 'lifecycle' && event.event === 'shutdown'))
 })
@@ -150,6 +250,25 @@ test.serial('a silent agent is an error of its own', async (t) => {
   const ping = agent.ping('web-1', options)
   const error = await t.throwsAsync(ping, { instanceOf: PurlinError })
   t.is(error.code, 'PUR_VIRT_AGENT_UNRESPONSIVE')
+})
+
+test.serial('a guest that does not listen loses its power at the end of its grace', async (t) => {
+  const off = machine({ memoryMiB: 160, powerState: 'stopped', graceMs: 300 })
+  // It has only just begun: nobody in it hears the button yet.
+  t.deepEqual(await reach({ machines: [off] }), ['shutdown', 'destroy'])
+})
+
+test.serial('saved memory goes with a stop, and with the machine', async (t) => {
+  const small = machine({ memoryMiB: 160 })
+  const saved = { machines: [{ ...small, powerState: 'suspended' as const }] }
+  t.deepEqual(await reach({ machines: [{ ...small, powerState: 'paused' }] }), ['start'])
+  t.deepEqual(await reach(saved), ['save'])
+  t.deepEqual(await reach({ machines: [{ ...small, powerState: 'stopped' }] }), ['discard'])
+  t.deepEqual(await reach({ machines: [small] }), ['start'])
+  t.deepEqual(await reach(saved), ['save'])
+  t.deepEqual(await reach({ machines: [] }), ['undefine'])
+  t.is(await host.run('find', '/var/lib/libvirt/qemu/save', '-type', 'f'), '')
+  t.deepEqual(await reach({ machines: [small] }), ['define', 'start'])
 })
 
 test.serial('a machine that leaves is gone, and the foreign domain never noticed', async (t) => {

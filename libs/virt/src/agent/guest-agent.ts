@@ -2,7 +2,9 @@ import { type Clock, PurlinError, withDeadline } from '@purlin/base'
 import { readDomain } from '../domain/read.ts'
 import type { CallOptions, LibvirtPort } from '../port/libvirt-port.ts'
 import type { GuestInterface } from './answers.ts'
-import { decodeBase64, readExecStatus, readInterfaces, readReturn } from './answers.ts'
+import { decodeBase64, readExecStatus, readInterfaces } from './answers.ts'
+import { AGENT_TIMEOUT_SECONDS, ANSWER_MARGIN_MS, askBy } from './ask.ts'
+import { type GuestFile, readGuestFile, writeGuestFile } from './guest-files.ts'
 
 export interface GuestCommand {
   /** Program in the guest and its arguments; no shell is between. */
@@ -30,11 +32,29 @@ export interface GuestAgent {
    *  guest. */
   exec(machine: string, command: GuestCommand, options: CallOptions): Promise<GuestOutcome>
   interfaces(machine: string, options: CallOptions): Promise<readonly GuestInterface[]>
+  /** Reads a file of the guest up to `maxBytes`, at most 8 MiB. */
+  readFile(
+    machine: string,
+    file: { readonly path: string; readonly maxBytes: number },
+    options: CallOptions,
+  ): Promise<GuestFile>
+  /** Writes a file of the guest anew, or to its end; at most 8 MiB. */
+  writeFile(
+    machine: string,
+    file: { readonly path: string; readonly content: Uint8Array; readonly append: boolean },
+    options: CallOptions,
+  ): Promise<void>
+  /** Has the guest write out what it holds and take no more writes; answers how many file systems
+   *  are frozen. Until it is thawed its agent carries out no programs and no files. */
+  freeze(machine: string, options: CallOptions): Promise<number>
+  /** Answers how many file systems were thawed. */
+  thaw(machine: string, options: CallOptions): Promise<number>
+  /** Sets the guest's clock to that of the host. */
+  setTime(machine: string, options: CallOptions): Promise<void>
 }
 
-/** libvirt gives up on an agent after this time; a second more is left for its answer. */
-const AGENT_TIMEOUT_SECONDS = 5
-const ANSWER_MARGIN_MS = 3_000
+/** A guest writes all that it holds back before it is frozen. */
+const FREEZE_TIMEOUT_SECONDS = 60
 /** Pauses between two looks at a program that runs: growing, so that short ones end soon. */
 const POLL_FIRST_MS = 10
 const POLL_LONGEST_MS = 250
@@ -42,6 +62,7 @@ const POLL_LONGEST_MS = 250
 const RECHECK_MS = 5_000
 /** Pause after an agent that is connected and yet does not answer. */
 const RETRY_MS = 250
+const NANOSECONDS_OF_MS = 1_000_000
 
 export interface GuestAgentOptions {
   readonly libvirt: LibvirtPort
@@ -51,27 +72,28 @@ export interface GuestAgentOptions {
 /** Makes the agent's client. */
 export function createGuestAgent(options: GuestAgentOptions): GuestAgent {
   const { libvirt, clock } = options
-  const ask = async (
+  const askFully = askBy(libvirt)
+  const ask = (
     machine: string,
     execute: string,
     call: CallOptions,
     parameters?: Readonly<Record<string, unknown>>,
-  ): Promise<unknown> => {
-    const command = JSON.stringify({ execute, ...(parameters && { arguments: parameters }) })
-    const deadlineMs = Math.min(call.deadlineMs, AGENT_TIMEOUT_SECONDS * 1_000 + ANSWER_MARGIN_MS)
-    const answer = await libvirt.agentCommand(machine, command, {
-      ...call,
-      deadlineMs,
-      timeoutSeconds: AGENT_TIMEOUT_SECONDS,
-    })
-    return readReturn(answer, `${execute} of machine ${machine}`)
-  }
+  ): Promise<unknown> => askFully(machine, { execute, ...(parameters && { parameters }) }, call)
+  const count = async (machine: string, execute: string, call: CallOptions): Promise<number> =>
+    Number(await askFully(machine, { execute, timeoutSeconds: FREEZE_TIMEOUT_SECONDS }, call))
   return {
     ping: async (machine, call) => {
       await ask(machine, 'guest-ping', call)
     },
     interfaces: async (machine, call) =>
       readInterfaces(await ask(machine, 'guest-network-get-interfaces', call)),
+    readFile: (machine, file, call) => readGuestFile(askFully, machine, file, call),
+    writeFile: (machine, file, call) => writeGuestFile(askFully, machine, file, call),
+    freeze: (machine, call) => count(machine, 'guest-fsfreeze-freeze', call),
+    thaw: (machine, call) => count(machine, 'guest-fsfreeze-thaw', call),
+    setTime: async (machine, call) => {
+      await ask(machine, 'guest-set-time', call, { time: clock.nowMs() * NANOSECONDS_OF_MS })
+    },
     waitForAgent: (machine, deadlineMs, signal) =>
       withDeadline(
         `waiting for the guest agent of ${machine}`,

@@ -15,7 +15,7 @@ export interface DomainMark {
 }
 
 /** Bumped when the same spec is written as other XML, so that domains are defined anew. */
-const XML_FORM = 1
+const XML_FORM = 2
 const HASH_CHARACTERS = 16
 
 /** A hash that changes whenever the domain's XML would. */

@@ -73,6 +73,8 @@ function domainNode(spec: DomainSpec): Node {
         target: { '@type': 'virtio', '@name': 'org.qemu.guest_agent.0' },
       },
       memballoon: { '@model': 'virtio' },
+      // A guest whose kernel panics says so by it, and is off then instead of standing still.
+      panic: { '@model': 'isa' },
     },
   }
 }

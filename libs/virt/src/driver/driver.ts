@@ -1,18 +1,24 @@
 import { type Clock, type Fact, systemClock } from '@purlin/base'
+import { PowerOffs } from '../machine/power-offs.ts'
 import { ResumePace } from '../machine/resume-pace.ts'
+import { MachineRuns } from '../machine/runs.ts'
 import type { LibvirtEvent } from '../port/event.ts'
 import type { LibvirtPort } from '../port/libvirt-port.ts'
 import { readDiskSizes } from './disk-sizes.ts'
 import { executeVirtStep } from './execute.ts'
-import { readFacts, readObserved, withDiskSizes } from './observe.ts'
+import { readFacts, readObserved, withDiskSizes, withPowerOffs, withRuns } from './observe.ts'
 import { DEFAULT_PLAN_OPTIONS, type PlanOptions, planVirt } from './plan.ts'
 import type { VirtDesired, VirtObserved, VirtStep } from './types.ts'
 
 export interface VirtDriverOptions {
   readonly libvirt: LibvirtPort
   readonly clock?: Clock
-  /** How long a guest may take to power off before its power is taken. Default 20000. */
+  /** How long a guest may take to power off before its power is taken, whose machine does not
+   *  say. Default 20000. */
   readonly graceMs?: number
+  /** Where it is kept which machines were started and how their runs ended; absent: only for as
+   *  long as the driver lives. */
+  readonly runsFile?: string
   /** Time for one look at all domains. Default 10000. */
   readonly observeDeadlineMs?: number
 }
@@ -28,6 +34,8 @@ export interface VirtDriver {
   execute(step: VirtStep, signal: AbortSignal): Promise<void>
   /** Pure. */
   facts(observed: VirtObserved): ReadonlySet<Fact>
+  /** Has a machine that rests after its run ended started as if it never ran: somebody wants it. */
+  startAnew(uuid: string): Promise<void>
   /** Calls `onChange` with a reason whenever the domains may have changed, until the signal is
    *  aborted. */
   watch(onChange: (reason: string) => void, signal: AbortSignal): void
@@ -39,19 +47,23 @@ export interface VirtDriver {
 export function createVirtDriver(options: VirtDriverOptions): VirtDriver {
   const { libvirt } = options
   const clock = options.clock ?? systemClock
-  const context = { libvirt, clock, pace: new ResumePace(clock) }
+  const powerOffs = new PowerOffs(clock)
+  const runs = new MachineRuns({ clock, file: options.runsFile })
+  const context = { libvirt, clock, pace: new ResumePace(clock), powerOffs, runs }
   const planOptions: PlanOptions = { graceMs: options.graceMs ?? DEFAULT_PLAN_OPTIONS.graceMs }
   const deadlineMs = options.observeDeadlineMs ?? 10_000
   return {
     lane: 'virt',
     observe: async (signal) => {
       const call = { deadlineMs, signal }
-      const observed = readObserved(await libvirt.listDomains(call))
+      const found = readObserved(await libvirt.listDomains(call))
+      const observed = await withRuns(withPowerOffs(found, powerOffs), runs)
       return withDiskSizes(observed, await readDiskSizes(libvirt, observed.machines, call))
     },
     plan: (desired, observed) => planVirt(desired, observed, planOptions),
     execute: (step, signal) => executeVirtStep(context, step, signal),
     facts: readFacts,
+    startAnew: (uuid) => runs.forget(uuid),
     independent: (failed, later) => failed.machine !== later.machine,
     watch: (onChange, signal) => {
       if (signal.aborted) return
@@ -60,6 +72,8 @@ export function createVirtDriver(options: VirtDriverOptions): VirtDriver {
         if (reason !== undefined) onChange(reason)
       })
       signal.addEventListener('abort', unsubscribe, { once: true })
+      runs.watch(onChange, signal)
+      powerOffs.watch((machine) => onChange(`the grace of machine ${machine} is over`), signal)
     },
   }
 }

@@ -1,22 +1,34 @@
-import { type Clock, PurlinError } from '@purlin/base'
+import { type Clock, PurlinError, toPurlinError } from '@purlin/base'
 import { differences } from '../domain/difference.ts'
 import type { DomainSpec } from '../domain/domain-spec.ts'
 import { domainXml } from '../domain/xml.ts'
 import { awaitPower } from '../machine/await-power.ts'
+import type { PowerOffs } from '../machine/power-offs.ts'
 import type { ResumePace } from '../machine/resume-pace.ts'
+import type { MachineRuns } from '../machine/runs.ts'
 import type { CallOptions, LibvirtPort } from '../port/libvirt-port.ts'
 import { growDisk } from './disk-sizes.ts'
-import { readMachine } from './observe.ts'
-import type { ObservedMachine, VirtStep } from './types.ts'
+import { findOwn } from './find-own.ts'
+import type { ObservedMachine, VirtStep, VirtVerb } from './types.ts'
 
 export interface ExecuteContext {
   readonly libvirt: LibvirtPort
   readonly clock: Clock
   readonly pace: ResumePace
+  readonly powerOffs: PowerOffs
+  readonly runs: MachineRuns
 }
 
 /** How long a machine may need for the last of a change of power to show. */
 const SETTLE_MS = 10_000
+
+/** Steps that are done where there is no domain. */
+const NEEDS_NO_DOMAIN: ReadonlySet<VirtVerb> = new Set([
+  'undefine',
+  'destroy',
+  'shutdown',
+  'discard',
+])
 
 /** Executes one step and reads back what it did; a step whose work is done already does nothing.
  *  Errors: PUR_VIRT_NAME_TAKEN where the domain is not Purlin's, PUR_VIRT_FAILED where the reading
@@ -30,7 +42,7 @@ export async function executeVirtStep(
   const found = await findOwn(context.libvirt, step.machine, call)
   if (step.spec !== undefined) return await define(context, step.spec, call)
   if (found === undefined) {
-    if (step.verb === 'undefine' || step.verb === 'destroy' || step.verb === 'stop') return
+    if (NEEDS_NO_DOMAIN.has(step.verb)) return
     throw new PurlinError('PUR_VIRT_NO_DOMAIN', {
       message: `${step.verb} of machine ${step.machine}: libvirt has no such domain; it is defined anew by the next plan`,
     })
@@ -39,7 +51,7 @@ export async function executeVirtStep(
 }
 
 async function actOn(
-  { libvirt, clock, pace }: ExecuteContext,
+  { libvirt, clock, pace, powerOffs, runs }: ExecuteContext,
   step: VirtStep,
   found: ObservedMachine,
   call: CallOptions,
@@ -48,8 +60,24 @@ async function actOn(
   const settle = { deadlineMs: SETTLE_MS, ...(call.signal && { signal: call.signal }) }
   switch (verb) {
     case 'start':
-      if (!found.active) await libvirt.start(machine, call)
-      await awaitPower(libvirt, clock, machine, ['running'], settle)
+    case 'restore': {
+      const paused = step.paused ?? false
+      if (found.state === 'suspended') await restore(libvirt, machine, { ...call, paused })
+      else if (!found.active) await libvirt.start(machine, { ...call, paused })
+      if (!found.active) await runs.began(found.uuid, step.generation ?? 0)
+      await awaitPower(libvirt, clock, machine, [paused ? 'paused' : 'running'], settle)
+      return
+    }
+    case 'pause':
+      if (found.state === 'running') await libvirt.suspend(machine, call)
+      await awaitPower(libvirt, clock, machine, ['paused'], settle)
+      return
+    case 'save':
+      if (found.active) await libvirt.save(machine, call)
+      await awaitPower(libvirt, clock, machine, ['suspended', 'stopped'], settle)
+      return
+    case 'discard':
+      if (found.state === 'suspended') await libvirt.discardSave(machine, call)
       return
     case 'resume':
       if (found.state !== 'paused') return
@@ -65,8 +93,10 @@ async function actOn(
     case 'grow':
       if (found.active && step.disk !== undefined) await growDisk(libvirt, machine, step.disk, call)
       return
-    case 'stop':
-      if (found.active) await stop(libvirt, clock, step, found, call)
+    case 'shutdown':
+      if (found.active && powerOffs.note(machine, step.graceMs ?? 0)) {
+        await askToPowerOff(libvirt, machine, call)
+      }
       return
     case 'destroy':
       if (found.active) await destroy(libvirt, clock, machine, call)
@@ -77,25 +107,6 @@ async function actOn(
     default:
       throw new PurlinError('PUR_INTERNAL', { message: `${verb} of ${machine}: no spec given` })
   }
-}
-
-/** Purlin's domain of that name. Errors: PUR_VIRT_NAME_TAKEN. */
-async function findOwn(
-  libvirt: LibvirtPort,
-  name: string,
-  call: CallOptions,
-): Promise<ObservedMachine | undefined> {
-  try {
-    const machine = readMachine(await libvirt.domain(name, call))
-    if (machine !== undefined) return machine
-  } catch (thrown) {
-    if (isCode(thrown, 'PUR_VIRT_NO_DOMAIN')) return undefined
-    throw thrown
-  }
-  throw new PurlinError('PUR_VIRT_NAME_TAKEN', {
-    message: `machine ${name}: libvirt has a domain of that name which is not Purlin’s; rename one of the two`,
-    context: { domain: name },
-  })
 }
 
 async function define(
@@ -113,30 +124,36 @@ async function define(
   })
 }
 
-/** The guest is asked, then its power is taken. A guest that cannot be asked is not waited for. */
-async function stop(
+/** A machine whose saved memory cannot be taken up stays off: to start it without is for people to
+ *  decide. */
+async function restore(
   libvirt: LibvirtPort,
-  clock: Clock,
-  step: VirtStep,
-  found: ObservedMachine,
+  machine: string,
+  options: CallOptions & { readonly paused: boolean },
+): Promise<void> {
+  try {
+    await libvirt.restore(machine, options)
+  } catch (thrown) {
+    if (!isCode(thrown, 'PUR_VIRT_FAILED')) throw thrown
+    throw new PurlinError('PUR_VIRT_FAILED', {
+      message: `${toPurlinError(thrown).message}; its saved memory cannot be taken up: stop the machine, which throws it away, and start it again`,
+      cause: thrown,
+    })
+  }
+}
+
+/** Asks and does not wait: an event tells when the guest is off, and the lane goes on meanwhile. */
+async function askToPowerOff(
+  libvirt: LibvirtPort,
+  machine: string,
   call: CallOptions,
 ): Promise<void> {
-  const { machine, graceMs = 0 } = step
-  const canHear = found.state === 'running' || found.state === 'stopping'
-  if (graceMs > 0 && canHear) {
-    try {
-      await libvirt.shutdown(machine, call)
-      const options = { deadlineMs: graceMs, ...(call.signal && { signal: call.signal }) }
-      await awaitPower(libvirt, clock, machine, ['stopped', 'absent'], options)
-      return
-    } catch (thrown) {
-      // Refused: it went by itself meanwhile. Late: it does not listen. Both end below.
-      if (!isCode(thrown, 'PUR_DEADLINE_PASSED') && !isCode(thrown, 'PUR_VIRT_REFUSED')) {
-        throw thrown
-      }
-    }
+  try {
+    await libvirt.shutdown(machine, call)
+  } catch (thrown) {
+    // It went by itself meanwhile.
+    if (!isCode(thrown, 'PUR_VIRT_REFUSED')) throw thrown
   }
-  await destroy(libvirt, clock, machine, call)
 }
 
 async function destroy(

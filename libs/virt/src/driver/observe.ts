@@ -1,9 +1,11 @@
 import { type Fact, fact } from '@purlin/base'
 import { readDomain } from '../domain/read.ts'
-import { readPowerState } from '../machine/power-state.ts'
+import type { PowerOffs } from '../machine/power-offs.ts'
+import { powerStateOf } from '../machine/power-state.ts'
+import type { MachineRuns } from '../machine/runs.ts'
 import type { DomainRecord } from '../port/libvirt-port.ts'
 import type { DiskSizes } from './disk-sizes.ts'
-import type { ObservedMachine, VirtObserved } from './types.ts'
+import type { ForeignDomain, ObservedMachine, VirtObserved } from './types.ts'
 
 /** libvirt's VIR_DOMAIN_PAUSED and VIR_DOMAIN_PAUSED_IOERROR. */
 const PAUSED = 3
@@ -20,16 +22,45 @@ export function withDiskSizes(observed: VirtObserved, sizes: DiskSizes): VirtObs
   return { ...observed, machines }
 }
 
+/** Puts in how the machines' last runs ended. */
+export async function withRuns(observed: VirtObserved, runs: MachineRuns): Promise<VirtObserved> {
+  const ended = await runs.see(observed.machines)
+  const machines = observed.machines.map((machine) => {
+    const endedRun = ended.get(machine.uuid)
+    return endedRun === undefined ? machine : { ...machine, endedRun }
+  })
+  return { ...observed, machines }
+}
+
+/** Puts in which guests were asked to power off. */
+export function withPowerOffs(observed: VirtObserved, powerOffs: PowerOffs): VirtObserved {
+  const active = observed.machines.filter((machine) => machine.active)
+  powerOffs.keepOnly(new Set(active.map(({ name }) => name)))
+  const machines = observed.machines.map((machine) => {
+    const powerOff = powerOffs.of(machine.name)
+    return powerOff === undefined ? machine : { ...machine, powerOff }
+  })
+  return { ...observed, machines }
+}
+
 /** Sorts libvirt's domains into Purlin's and foreign ones. Pure. */
 export function readObserved(records: readonly DomainRecord[]): VirtObserved {
   const machines: ObservedMachine[] = []
-  const foreign: { name: string; uuid: string }[] = []
+  const foreign: ForeignDomain[] = []
   for (const record of records) {
     const machine = readMachine(record)
-    if (machine === undefined) foreign.push({ name: record.name, uuid: record.uuid })
+    if (machine === undefined) foreign.push(foreignOf(record))
     else machines.push(machine)
   }
   return { machines: machines.toSorted(byName), foreign: foreign.toSorted(byName) }
+}
+
+function foreignOf(record: DomainRecord): ForeignDomain {
+  const { name, uuid, xml } = record
+  const reading = readDomain(xml)
+  const [cpus, memoryMiB] = [reading?.cpus ?? 0, reading?.memoryMiB ?? 0]
+  const known = (count: number): number => (Number.isFinite(count) ? count : 0)
+  return { name, uuid, state: powerStateOf(record), cpus: known(cpus), memoryMiB: known(memoryMiB) }
 }
 
 /** The machine of a domain; undefined where Purlin's mark is on neither of its two forms. */
@@ -43,7 +74,8 @@ export function readMachine(record: DomainRecord): ObservedMachine | undefined {
   return {
     name: record.name,
     uuid: record.uuid,
-    state: readPowerState(record.state),
+    state: powerStateOf(record),
+    reason: record.reason,
     active,
     ioError: record.state === PAUSED && record.reason === PAUSED_BY_IO_ERROR,
     persistent: record.persistent,
@@ -55,12 +87,19 @@ export function readMachine(record: DomainRecord): ObservedMachine | undefined {
   }
 }
 
-/** What the virt lane tells the others: machines that are active and the NICs they hold. */
+/** What the virt lane tells: machines that are active, the NICs they hold, and, for its own later
+ *  steps, guests that did not power off in the time they had and machines whose pause before a
+ *  restart is over. */
 export function readFacts(observed: VirtObserved): ReadonlySet<Fact> {
   const facts = new Set<Fact>()
   for (const machine of observed.machines) {
+    if ((machine.endedRun?.dueInMs ?? 1) <= 0) facts.add(fact('vm', machine.name, 'due'))
     if (!machine.active) continue
     facts.add(fact('vm', machine.name, 'running'))
+    const { powerOff } = machine
+    if (powerOff && powerOff.agoMs >= powerOff.graceMs) {
+      facts.add(fact('vm', machine.name, 'deaf'))
+    }
     for (const nic of machine.live?.nics ?? []) {
       if (nic.port !== '') facts.add(fact('nic', nic.port, 'in-use'))
     }

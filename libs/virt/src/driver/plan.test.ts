@@ -4,7 +4,10 @@ import fc from 'fast-check'
 import { createFakeLibvirt } from '../../tests/support/fake-libvirt.ts'
 import { machineOf } from '../../tests/support/machines.ts'
 import { domainXml } from '../domain/xml.ts'
+import { isActive, powerStates } from '../machine/power-state.ts'
+import { isAsWanted, WANTED_POWERS, type WantedPower } from '../machine/wanted-power.ts'
 import { createVirtDriver } from './driver.ts'
+import { readFacts } from './observe.ts'
 import { planVirt } from './plan.ts'
 import type { MachineDesired, VirtDesired, VirtObserved, VirtStep } from './types.ts'
 
@@ -125,11 +128,38 @@ test('a machine made anew under an old name is another machine', async (t) => {
   )
 })
 
-test('a stop has its grace on top of its deadline', async (t) => {
+test('a guest is asked to power off, and its power waits for the fact that it does not listen', async (t) => {
   const machines = [machineOf('a', { powerState: 'stopped' })]
-  const steps = planVirt({ machines }, await observedOf(machineOf('a')), { graceMs: 5_000 })
-  t.deepEqual(verbs(steps), ['stop a'])
-  t.like(steps[0], { graceMs: 5_000, deadlineMs: 35_000 })
+  const observed = await observedOf(machineOf('a'))
+  const steps = planVirt({ machines }, observed, { graceMs: 5_000 })
+  t.deepEqual(verbs(steps), ['shutdown a', 'destroy a'])
+  t.like(steps[0], { graceMs: 5_000, requires: [] })
+  t.deepEqual(steps[1]?.requires, [fact('vm', 'a', 'deaf')])
+  const asked = (agoMs: number): VirtObserved => ({
+    machines: observed.machines.map((one) => ({ ...one, powerOff: { agoMs, graceMs: 5_000 } })),
+    foreign: [],
+  })
+  t.deepEqual(verbs(planVirt({ machines }, asked(4_999), { graceMs: 5_000 })), ['destroy a'])
+  const deaf = (agoMs: number) => [...readFacts(asked(agoMs))].includes(fact('vm', 'a', 'deaf'))
+  t.deepEqual([4_999, 5_000].map(deaf), [false, true])
+})
+
+test('saving and restoring have time for the memory', async (t) => {
+  const machine = machineOf('a', { memoryMiB: 65_536 })
+  const machines = [{ ...machine, powerState: 'suspended' as const }]
+  const [save] = planVirt({ machines }, await observedOf(machine))
+  t.like(save, { verb: 'save', deadlineMs: 60_000 + 65_536 * 20 })
+})
+
+test('memory whose disk does not answer is saved after the machine went on', async (t) => {
+  const observed = await observedOf(machineOf('a'))
+  const machines = observed.machines.map((one) => ({
+    ...one,
+    state: 'paused' as const,
+    ioError: true,
+  }))
+  const desired = { machines: [machineOf('a', { powerState: 'suspended' })] }
+  t.deepEqual(verbs(planVirt(desired, { machines, foreign: [] })), ['resume a'])
 })
 
 test('a name that a foreign domain has is asked for once, without a start', async (t) => {
@@ -141,19 +171,65 @@ test('a name that a foreign domain has is asked for once, without a start', asyn
   t.deepEqual(verbs(driver.plan({ machines: [] }, observed)), [])
 })
 
-for (const [state, wanted] of [
-  ['paused', ['resume a']],
-  ['sleeping', ['wake a']],
-  ['crashed', ['destroy a']],
-  ['stopping', []],
-] as const) {
-  test(`a machine that should run and is ${state}: ${wanted.join() || 'nothing'}`, async (t) => {
-    const observed = await observedOf(machineOf('a'))
-    const machines = observed.machines.map((machine) => ({ ...machine, state }))
-    t.deepEqual(verbs(planVirt({ machines: [machineOf('a')] }, { machines, foreign: [] })), [
-      ...wanted,
-    ])
-  })
+/** Every cell of the table: what is wanted, what is seen, the steps. */
+const CELLS: Readonly<Record<WantedPower, Readonly<Record<string, readonly string[]>>>> = {
+  running: {
+    stopped: ['start a'],
+    suspended: ['restore a'],
+    running: [],
+    paused: ['resume a'],
+    stopping: [],
+    sleeping: ['wake a'],
+    crashed: ['destroy a'],
+  },
+  stopped: {
+    stopped: [],
+    suspended: ['discard a'],
+    running: ['shutdown a', 'destroy a'],
+    paused: ['destroy a'],
+    stopping: ['shutdown a', 'destroy a'],
+    sleeping: ['destroy a'],
+    crashed: ['destroy a'],
+  },
+  paused: {
+    stopped: ['start a'],
+    suspended: ['restore a'],
+    running: ['pause a'],
+    paused: [],
+    stopping: [],
+    sleeping: ['wake a'],
+    crashed: ['destroy a'],
+  },
+  suspended: {
+    stopped: [],
+    suspended: [],
+    running: ['save a'],
+    paused: ['save a'],
+    stopping: [],
+    sleeping: ['wake a'],
+    crashed: ['destroy a'],
+  },
+}
+
+for (const powerState of WANTED_POWERS) {
+  for (const state of powerStates.states.filter((one) => one !== 'absent')) {
+    const wanted = CELLS[powerState][state]
+    const words = wanted?.join(', ') || 'nothing'
+    test(`a machine that should be ${powerState} and is ${state}: ${words}`, async (t) => {
+      const observed = await observedOf(machineOf('a'))
+      const machines = observed.machines.map((one) => ({ ...one, state, active: isActive(state) }))
+      const steps = planVirt(
+        { machines: [machineOf('a', { powerState })] },
+        { machines, foreign: [] },
+      )
+      t.deepEqual(verbs(steps), [...(wanted ?? ['a cell is missing'])])
+      t.is(
+        steps.some(({ paused }) => paused === true),
+        powerState === 'paused' && !isActive(state),
+      )
+      t.is(isAsWanted(powerState, state), wanted?.length === 0 && state !== 'stopping')
+    })
+  }
 }
 
 test('a running machine whose definition was taken away gets it back', async (t) => {
@@ -170,7 +246,7 @@ const anyDesired: fc.Arbitrary<VirtDesired> = fc
       name: fc.constantFrom('a', 'b', 'c', 'd'),
       cpus: fc.integer({ min: 1, max: 2 }),
       again: fc.boolean(),
-      powerState: fc.constantFrom('running', 'stopped'),
+      powerState: fc.constantFrom(...WANTED_POWERS),
     }),
     { selector: (row) => row.name },
   )
@@ -192,7 +268,12 @@ test('from anything to anything: the steps executed once leave nothing to do', a
         for (const step of driver.plan(desired, await driver.observe(signal))) {
           await driver.execute(step, signal)
         }
-        t.deepEqual(driver.plan(desired, await driver.observe(signal)), [])
+        const observed = await driver.observe(signal)
+        t.deepEqual(driver.plan(desired, observed), [])
+        for (const { name, powerState } of desired.machines) {
+          const state = observed.machines.find((one) => one.name === name)?.state ?? 'absent'
+          t.true(isAsWanted(powerState, state), `${name} ${powerState} ${state}`)
+        }
       }
       t.false(fake.calls.some((call) => call.endsWith('foreign')))
       t.is(fake.domains.get('foreign')?.state, 1)

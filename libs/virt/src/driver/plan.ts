@@ -1,5 +1,8 @@
 import { type Fact, fact, sizeFact } from '@purlin/base'
 import { differences } from '../domain/difference.ts'
+import type { PowerState } from '../machine/power-state.ts'
+import { restOf } from '../machine/rest.ts'
+import { type PowerAct, powerActs } from '../machine/wanted-power.ts'
 import type {
   MachineDesired,
   ObservedMachine,
@@ -10,25 +13,31 @@ import type {
 } from './types.ts'
 
 export interface PlanOptions {
-  /** How long a guest may take to power off. */
+  /** How long a guest may take to power off whose machine does not say. */
   readonly graceMs: number
 }
 
 export const DEFAULT_PLAN_OPTIONS: PlanOptions = { graceMs: 20_000 }
 
-/** Deadlines of the steps. A `stop` has its grace on top: it ends with `destroy` when the guest
- *  does not. */
+/** Deadlines of the steps. Saving and restoring have time for the memory on top. */
 const DEADLINE_MS: Readonly<Record<VirtVerb, number>> = {
   define: 15_000,
   redefine: 15_000,
   start: 60_000,
+  restore: 60_000,
   resume: 15_000,
   wake: 15_000,
+  pause: 15_000,
+  save: 60_000,
+  discard: 15_000,
   grow: 15_000,
-  stop: 30_000,
+  shutdown: 15_000,
   destroy: 30_000,
   undefine: 15_000,
 }
+
+/** A disk that writes 50 MiB a second is a slow one. */
+const SAVE_MS_PER_MIB = 20
 
 /** The steps from what is to what should be, in order: first what leaves, then what comes. Pure;
  *  empty when nothing differs. A running machine is never restarted for a change of its spec: it is
@@ -79,42 +88,95 @@ function approach(
 ): VirtStep[] {
   if (found === undefined) {
     const taken = observed.foreign.some((domain) => domain.name === machine.name)
-    const running = machine.powerState === 'running' && !taken
-    return [define(machine, 'define', 'new'), ...(running ? [start(machine)] : [])]
+    const steps = taken ? [] : actSteps(machine, powerActs[machine.powerState].stopped)
+    return [define(machine, 'define', 'new'), ...steps]
   }
   const steps: VirtStep[] = []
   const changed = differences(machine, found.defined)
   if (changed.length > 0) steps.push(define(machine, 'redefine', changed.join(', ')))
   else if (!found.persistent) steps.push(define(machine, 'redefine', 'its definition is gone'))
-  const power = powerStep(machine, found, options)
-  return [...steps, ...(power === undefined ? [] : [power]), ...growth(machine, found)]
+  const acts = found.state === 'absent' ? [] : powerSteps(machine, found, found.state, options)
+  return [...steps, ...acts, ...growth(machine, found)]
 }
 
-function powerStep(
+function powerSteps(
   machine: MachineDesired,
   found: ObservedMachine,
+  state: Exclude<PowerState, 'absent'>,
   options: PlanOptions,
-): VirtStep | undefined {
+): VirtStep[] {
+  const act = powerActs[machine.powerState][state]
+  if (act === 'start' || act === 'start-paused') return restarts(machine, act, found)
+  // Memory whose disk requests are stuck cannot be saved.
+  if (act === 'save' && found.ioError) return actSteps(machine, 'resume')
+  if (act !== 'shut-down') return actSteps(machine, act)
+  const graceMs = machine.graceMs ?? options.graceMs
+  if (graceMs === 0) return actSteps(machine, 'destroy')
+  return [...shutdown(machine.name, found, graceMs), ...lateDestroy(machine.name, graceMs)]
+}
+
+/** A machine that went off by itself is started as its policy says, after a pause where it did so
+ *  before; the lane itself tells when that is over. */
+function restarts(
+  machine: MachineDesired,
+  act: 'start' | 'start-paused',
+  { endedRun }: ObservedMachine,
+): VirtStep[] {
+  const rest = restOf(machine, endedRun)
+  if (rest !== 'none' && rest !== 'pausing') return []
+  const due = rest === 'pausing' ? [fact('vm', machine.name, 'due')] : []
+  return actSteps(machine, act).map((one) => ({ ...one, requires: [...one.requires, ...due] }))
+}
+
+/** The steps of an act; `shut-down` looks at what the guest was asked before, so it has its own. */
+function actSteps(machine: MachineDesired, act: PowerAct): VirtStep[] {
   const { name } = machine
-  if (machine.powerState === 'stopped') {
-    if (!found.active) return undefined
-    return {
-      ...step('stop', name, `power machine ${name} off, by force after ${options.graceMs} ms`),
-      graceMs: options.graceMs,
-      deadlineMs: options.graceMs + DEADLINE_MS.stop,
+  const ground = { requires: [...enforced(machine), ...served(machine)] }
+  const memoryMs = machine.memoryMiB * SAVE_MS_PER_MIB
+  switch (act) {
+    case 'none':
+    case 'wait':
+    case 'shut-down':
+      return []
+    case 'start':
+    case 'start-paused':
+      return [start(machine, act === 'start-paused')]
+    case 'restore':
+    case 'restore-paused': {
+      const restored = { ...start(machine, act === 'restore-paused'), verb: 'restore' as const }
+      const summary = `start machine ${name} with its saved memory`
+      return [{ ...restored, summary, deadlineMs: DEADLINE_MS.restore + memoryMs }]
     }
+    case 'resume':
+      return [step('resume', name, `let machine ${name} go on`, ground)]
+    case 'wake':
+      return [step('wake', name, `wake machine ${name}`, { requires: enforced(machine) })]
+    case 'pause':
+      return [step('pause', name, `let machine ${name} stand still`)]
+    case 'save': {
+      const saved = step('save', name, `save the memory of machine ${name} and end it`, {
+        requires: served(machine),
+      })
+      return [{ ...saved, deadlineMs: DEADLINE_MS.save + memoryMs }]
+    }
+    case 'discard':
+      return [step('discard', name, `throw the saved memory of machine ${name} away`)]
+    case 'destroy':
+      return [step('destroy', name, `take the power of machine ${name} away`)]
   }
-  if (!found.active) return start(machine)
-  if (found.state === 'paused') {
-    const requires = [...enforced(machine), ...served(machine)]
-    return step('resume', name, `let machine ${name} go on`, { requires })
-  }
-  if (found.state === 'sleeping') {
-    return step('wake', name, `wake machine ${name}`, { requires: enforced(machine) })
-  }
-  // A crashed guest whose domain was kept must leave before it can start anew.
-  if (found.state === 'crashed') return step('destroy', name, `clear the crashed machine ${name}`)
-  return undefined
+}
+
+/** Asks the guest, unless it was asked with this very grace. */
+function shutdown(name: string, { powerOff }: ObservedMachine, graceMs: number): VirtStep[] {
+  if (powerOff?.graceMs === graceMs) return []
+  const summary = `ask machine ${name} to power off within ${graceMs} ms`
+  return [{ ...step('shutdown', name, summary), graceMs }]
+}
+
+/** Waits for the fact that the guest did not listen, which the lane itself tells. */
+function lateDestroy(name: string, graceMs: number): VirtStep[] {
+  const summary = `take the power of machine ${name} away, which does not power off within ${graceMs} ms`
+  return [step('destroy', name, summary, { requires: [fact('vm', name, 'deaf')] })]
 }
 
 /** A running guest is told of volumes that are larger than it knows, once they are so large. */
@@ -136,15 +198,20 @@ function growth(machine: MachineDesired, found: ObservedMachine): VirtStep[] {
 }
 
 function define(machine: MachineDesired, verb: 'define' | 'redefine', why: string): VirtStep {
-  const { powerState: _power, generation: _generation, ...spec } = machine
+  const { powerState: _power, generation: _generation, graceMs: _grace, ...rest } = machine
+  const { restart: _restart, autostart: _autostart, ...spec } = rest
   return { ...step(verb, machine.name, `${verb} machine ${machine.name} (${why})`), spec }
 }
 
-function start(machine: MachineDesired): VirtStep {
+function start(machine: MachineDesired, paused: boolean): VirtStep {
   const plugged = machine.nics.map((nic) => fact('nic', nic.port, 'plugged'))
-  return step('start', machine.name, `start machine ${machine.name}`, {
+  const begun = step('start', machine.name, `start machine ${machine.name}`, {
     requires: [...enforced(machine), ...plugged, ...served(machine)],
   })
+  const { generation } = machine
+  return paused
+    ? { ...begun, generation, summary: `${begun.summary}, standing still`, paused }
+    : { ...begun, generation }
 }
 
 function enforced(machine: MachineDesired): Fact[] {

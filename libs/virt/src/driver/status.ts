@@ -1,5 +1,6 @@
 import type { Condition } from '@purlin/schema'
 import type { PowerState } from '../machine/power-state.ts'
+import { isAsWanted } from '../machine/wanted-power.ts'
 import type { MachineDesired, VirtObserved } from './types.ts'
 
 /** A condition without its time, which only who keeps the former status knows. */
@@ -27,14 +28,9 @@ function ready(
   powerState: PowerState,
 ): MachineCondition {
   const type = 'Ready'
-  if (powerState === machine.powerState) {
+  if (isAsWanted(machine.powerState, powerState)) {
     const message = `machine ${machine.name} is ${powerState}, as it should be`
-    return {
-      type,
-      status: 'true',
-      reason: powerState === 'running' ? 'Running' : 'Stopped',
-      message,
-    }
+    return { type, status: 'true', reason: asWantedReason(powerState), message }
   }
   const taken =
     powerState === 'absent' && observed.foreign.some((domain) => domain.name === machine.name)
@@ -44,6 +40,11 @@ function ready(
   }
   const message = `machine ${machine.name} is ${powerState} and should be ${machine.powerState}`
   return { type, status: 'false', reason: 'PowerStateDiffers', message }
+}
+
+/** The reason of a machine that is as it should be. */
+export function asWantedReason(state: PowerState): string {
+  return `${state.slice(0, 1).toUpperCase()}${state.slice(1)}`
 }
 
 function pendingRestart(name: string, pending: boolean): MachineCondition {

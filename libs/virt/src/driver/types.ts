@@ -1,11 +1,20 @@
 import type { LaneStep } from '@purlin/base'
 import type { BootSpec, DiskSpec, DomainSpec, NicSpec } from '../domain/domain-spec.ts'
 import type { DomainReading } from '../domain/read.ts'
+import type { PowerOff } from '../machine/power-offs.ts'
 import type { PowerState } from '../machine/power-state.ts'
+import type { EndedRun, RestartPolicy } from '../machine/runs.ts'
+import type { WantedPower } from '../machine/wanted-power.ts'
 
 /** A machine as it should be on this host. */
 export interface MachineDesired extends DomainSpec {
-  readonly powerState: 'running' | 'stopped'
+  readonly powerState: WantedPower
+  /** How long its guest may take to power off before its power is taken. Default 20000. */
+  readonly graceMs?: number
+  /** Whether it is started again when it went off by itself. Default `always`. */
+  readonly restart?: RestartPolicy
+  /** Whether it is started after its host's boot. Default true. */
+  readonly autostart?: boolean
   readonly generation: number
   readonly boot: BootSpec
   readonly disks?: readonly DiskSpec[]
@@ -32,26 +41,46 @@ export interface ObservedMachine {
   readonly defined: DomainReading
   /** What holds now; only while active. */
   readonly live?: DomainReading
+  /** virDomainShutoffReason while it is off. */
+  readonly reason: number
+  /** How its last run ended by itself; absent: it did not. */
+  readonly endedRun?: EndedRun
+  /** Its guest was asked to power off; absent: it was not. */
+  readonly powerOff?: PowerOff
   /** Bytes the running guest sees of its disks on volumes, by target. */
   readonly diskBytes: ReadonlyMap<string, number>
   /** Taps that the running machine holds. */
   readonly tapsInUse: readonly string[]
 }
 
+/** A domain that somebody else made. */
+export interface ForeignDomain {
+  readonly name: string
+  readonly uuid: string
+  readonly state: PowerState
+  /** 0 where its XML cannot be understood. */
+  readonly cpus: number
+  readonly memoryMiB: number
+}
+
 export interface VirtObserved {
   readonly machines: readonly ObservedMachine[]
-  /** Domains without Purlin's mark: never touched, only their names and ids matter. */
-  readonly foreign: readonly { readonly name: string; readonly uuid: string }[]
+  /** Domains without Purlin's mark: shown, and never touched. */
+  readonly foreign: readonly ForeignDomain[]
 }
 
 export type VirtVerb =
   | 'define'
   | 'redefine'
   | 'start'
+  | 'restore'
   | 'resume'
   | 'wake'
+  | 'pause'
+  | 'save'
+  | 'discard'
   | 'grow'
-  | 'stop'
+  | 'shutdown'
   | 'destroy'
   | 'undefine'
 
@@ -64,6 +93,10 @@ export interface VirtStep extends LaneStep {
   readonly spec?: DomainSpec
   /** Which disk is larger now, and how large; of `grow` alone. */
   readonly disk?: { readonly target: string; readonly sizeBytes: number }
-  /** How long a guest may take to power off before its power is taken; of `stop` alone. */
+  /** How long a guest may take to power off before its power is taken; of `shutdown` alone. */
   readonly graceMs?: number
+  /** Generation of the resource for which it is started; of `start` and `restore`. */
+  readonly generation?: number
+  /** The machine comes up standing still; of `start` and `restore`. */
+  readonly paused?: boolean
 }

@@ -1,6 +1,7 @@
 import { type Clock, PurlinError, withDeadline } from '@purlin/base'
+import type { LifecycleEvent } from '../port/event.ts'
 import type { LibvirtPort } from '../port/libvirt-port.ts'
-import { type PowerState, powerStateAfter, readPowerState } from './power-state.ts'
+import { type PowerState, powerEventOf, powerStateAfter, powerStateOf } from './power-state.ts'
 
 export interface AwaitPowerOptions {
   readonly deadlineMs: number
@@ -32,7 +33,7 @@ export async function awaitPower(
       const aboutUs = event.kind === 'lifecycle' && event.domain === name
       if (!aboutUs && event.kind !== 'connection' && event.kind !== 'missed') return
       const follows = aboutUs && state !== 'unclear'
-      state = follows ? powerStateAfter(state as PowerState, event.event) : 'unclear'
+      state = follows ? after(state as PowerState, event) : 'unclear'
       events += 1
       wake.resolve()
     })
@@ -58,6 +59,13 @@ export async function awaitPower(
   return await withDeadline(what, options.deadlineMs, follow, options.signal)
 }
 
+function after(
+  state: PowerState,
+  { event, detail }: { readonly event: LifecycleEvent; readonly detail: number },
+): PowerState | 'unclear' {
+  return powerStateAfter(state, powerEventOf(event, detail))
+}
+
 /** Whether `wake` came before the next reading is due. */
 async function wokenWithin(
   clock: Clock,
@@ -81,7 +89,7 @@ async function readState(
 ): Promise<PowerState | 'unclear'> {
   try {
     const record = await libvirt.domain(name, { deadlineMs: READ_DEADLINE_MS, signal })
-    return readPowerState(record.state)
+    return powerStateOf(record)
   } catch (thrown) {
     if (!(thrown instanceof PurlinError)) throw thrown
     if (thrown.code === 'PUR_VIRT_NO_DOMAIN') return 'absent'

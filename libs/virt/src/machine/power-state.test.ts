@@ -1,9 +1,16 @@
 import test from 'ava'
 import { LIFECYCLE_EVENTS } from '../port/event.ts'
-import { isActive, powerStateAfter, powerStates, readPowerState } from './power-state.ts'
+import {
+  isActive,
+  powerEventOf,
+  powerStateAfter,
+  powerStateOf,
+  powerStates,
+  readPowerState,
+} from './power-state.ts'
 
 for (const state of powerStates.states) {
-  for (const event of LIFECYCLE_EVENTS) {
+  for (const event of [...LIFECYCLE_EVENTS, 'saved'] as const) {
     const rows: Readonly<Record<string, Readonly<Record<string, string>>>> = powerStates.rows
     const wanted = rows[state]?.[event] ?? 'unclear'
     test(`${state}, ${event}: ${wanted}`, (t) => {
@@ -43,4 +50,17 @@ test('a number that is not known counts as running, so that nothing is started t
     'sleeping',
     'running',
   ])
+})
+
+test('an end with saved memory is told from other ends by its detail and by a reading', (t) => {
+  t.is(powerEventOf('stopped', 4), 'saved')
+  t.is(powerEventOf('stopped', 1), 'stopped')
+  t.is(powerEventOf('crashed', 4), 'crashed')
+  for (const state of powerStates.states.filter(isActive)) {
+    t.is(powerStateAfter(state, 'saved'), 'suspended')
+  }
+  t.is(powerStateOf({ state: 5, managedSave: true }), 'suspended')
+  t.is(powerStateOf({ state: 5, managedSave: false }), 'stopped')
+  t.is(powerStateOf({ state: 1, managedSave: true }), 'running')
+  t.false(isActive('suspended'))
 })

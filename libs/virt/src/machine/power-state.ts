@@ -1,16 +1,24 @@
 import { stateTable } from '@purlin/base'
 import type { LifecycleEvent } from '../port/event.ts'
 
-/** What a machine is doing. `absent`: no domain. `stopping`: the guest is powering off. `sleeping`:
- *  the guest put itself to sleep. `crashed`: the guest is dead and its domain kept for a look. */
+/** What a machine is doing. `absent`: no domain. `suspended`: off, its memory on the host's disk.
+ *  `stopping`: the guest is powering off. `sleeping`: the guest put itself to sleep. `crashed`: the
+ *  guest is dead and its domain kept for a look. */
 export type PowerState =
   | 'absent'
   | 'stopped'
+  | 'suspended'
   | 'running'
   | 'paused'
   | 'stopping'
   | 'sleeping'
   | 'crashed'
+
+/** libvirt's events, and the one that tells an end with saved memory from other ends. */
+export type PowerEvent = LifecycleEvent | 'saved'
+
+/** virDomainEventStoppedDetailType: the memory was saved. */
+const STOPPED_SAVED = 4
 
 /** How libvirt's events move a persistent domain. libvirt may say `resumed` before `started`,
  *  repeats itself, and a definition may change or go in any state without touching what runs.
@@ -24,6 +32,8 @@ export type PowerState =
  *                                 |        | +----- started --- crashed
  *                                 +------- stopping (shutdown)
  *  ```
+ *  `saved` leads from every active state to `suspended`, and a start from there back; that saved
+ *  memory was thrown away has no event, so that it shows with the next reading alone.
  *  Source: libvirt, virDomainEventType and the details of each. */
 export const powerStates = stateTable({
   absent: { defined: 'stopped', started: 'running', resumed: 'running' },
@@ -34,6 +44,16 @@ export const powerStates = stateTable({
     resumed: 'running',
     suspended: 'paused',
     stopped: 'stopped',
+    saved: 'suspended',
+  },
+  suspended: {
+    defined: 'suspended',
+    undefined: 'absent',
+    started: 'running',
+    resumed: 'running',
+    suspended: 'paused',
+    stopped: 'suspended',
+    saved: 'suspended',
   },
   running: {
     defined: 'running',
@@ -43,6 +63,7 @@ export const powerStates = stateTable({
     suspended: 'paused',
     shutdown: 'stopping',
     stopped: 'stopped',
+    saved: 'suspended',
     sleeping: 'sleeping',
     crashed: 'crashed',
   },
@@ -54,6 +75,7 @@ export const powerStates = stateTable({
     suspended: 'paused',
     shutdown: 'stopping',
     stopped: 'stopped',
+    saved: 'suspended',
     crashed: 'crashed',
   },
   stopping: {
@@ -62,6 +84,7 @@ export const powerStates = stateTable({
     suspended: 'stopping',
     shutdown: 'stopping',
     stopped: 'stopped',
+    saved: 'suspended',
     crashed: 'crashed',
     started: 'running',
     resumed: 'running',
@@ -73,6 +96,7 @@ export const powerStates = stateTable({
     resumed: 'running',
     sleeping: 'sleeping',
     stopped: 'stopped',
+    saved: 'suspended',
     crashed: 'crashed',
   },
   crashed: {
@@ -80,13 +104,19 @@ export const powerStates = stateTable({
     undefined: 'crashed',
     started: 'running',
     stopped: 'stopped',
+    saved: 'suspended',
     crashed: 'crashed',
   },
 })
 
+/** The event by libvirt's name of it and its number of the reason. */
+export function powerEventOf(event: LifecycleEvent, detail: number): PowerEvent {
+  return event === 'stopped' && detail === STOPPED_SAVED ? 'saved' : event
+}
+
 /** The state after an event of libvirt; an event that is impossible there leaves it to a new
  *  reading. */
-export function powerStateAfter(state: PowerState, event: LifecycleEvent): PowerState | 'unclear' {
+export function powerStateAfter(state: PowerState, event: PowerEvent): PowerState | 'unclear' {
   return powerStates.allows(state, event) ? powerStates.next(state, event) : 'unclear'
 }
 
@@ -108,7 +138,16 @@ export function readPowerState(virDomainState: number): PowerState {
   return BY_NUMBER[virDomainState] ?? 'running'
 }
 
+/** The power state of a domain: one that is off may have its memory on the disk. */
+export function powerStateOf(record: {
+  readonly state: number
+  readonly managedSave: boolean
+}): PowerState {
+  const state = readPowerState(record.state)
+  return state === 'stopped' && record.managedSave ? 'suspended' : state
+}
+
 /** Whether a process of the machine exists, so that its NICs are plugged in. */
 export function isActive(state: PowerState): boolean {
-  return state !== 'absent' && state !== 'stopped'
+  return state !== 'absent' && state !== 'stopped' && state !== 'suspended'
 }

@@ -37,6 +37,7 @@ export interface AddonDomain {
   readonly reason: number
   readonly persistent: boolean
   readonly autostart: boolean
+  readonly managedSave: boolean
   readonly xml: string
   readonly inactiveXml?: string
 }
@@ -64,6 +65,9 @@ export interface AddonConnection {
   domainXml(name: string, inactive: boolean, deadlineMs: number): Promise<string>
   defineXml(xml: string, deadlineMs: number): Promise<void>
   start(name: string, paused: boolean, deadlineMs: number): Promise<void>
+  restore(name: string, paused: boolean, deadlineMs: number): Promise<void>
+  save(name: string, deadlineMs: number): Promise<void>
+  discardSave(name: string, deadlineMs: number): Promise<void>
   shutdown(name: string, byAgent: boolean, deadlineMs: number): Promise<void>
   reboot(name: string, byAgent: boolean, deadlineMs: number): Promise<void>
   reset(name: string, deadlineMs: number): Promise<void>

@@ -17,6 +17,8 @@ export interface DomainRecord {
   readonly reason: number
   readonly persistent: boolean
   readonly autostart: boolean
+  /** Its memory lies on the host's disk; the next start takes it up. */
+  readonly managedSave: boolean
   /** XML of what is in force now. */
   readonly xml: string
   /** XML of what is in force after the next start; for active persistent domains. */
@@ -69,6 +71,12 @@ export interface LibvirtPort {
   domainXml(name: string, options: CallOptions & { readonly inactive?: boolean }): Promise<string>
   defineXml(xml: string, options: CallOptions): Promise<void>
   start(name: string, options: CallOptions & { readonly paused?: boolean }): Promise<void>
+  /** Starts a domain with its saved memory, which takes as long as reading that does. */
+  restore(name: string, options: CallOptions & { readonly paused?: boolean }): Promise<void>
+  /** Writes the memory of an active domain to the host's disk and ends the domain. */
+  save(name: string, options: CallOptions): Promise<void>
+  /** Throws saved memory away. */
+  discardSave(name: string, options: CallOptions): Promise<void>
   shutdown(name: string, options: CallOptions & { readonly by?: GuestChannel }): Promise<void>
   reboot(name: string, options: CallOptions & { readonly by?: GuestChannel }): Promise<void>
   reset(name: string, options: CallOptions): Promise<void>

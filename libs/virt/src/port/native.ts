@@ -116,6 +116,16 @@ function domainCalls(call: Call): DomainCalls {
       call(`starting domain ${name}`, options, (on, ms) =>
         on.start(name, options.paused ?? false, ms),
       ),
+    restore: (name, options) =>
+      call(`restoring domain ${name}`, options, (on, ms) =>
+        on.restore(name, options.paused ?? false, ms),
+      ),
+    save: (name, options) =>
+      call(`saving the memory of domain ${name}`, options, (on, ms) => on.save(name, ms)),
+    discardSave: (name, options) =>
+      call(`throwing the saved memory of domain ${name} away`, options, (on, ms) =>
+        on.discardSave(name, ms),
+      ),
     shutdown: (name, options) =>
       call(`asking domain ${name} to power off`, options, (on, ms) =>
         on.shutdown(name, options.by === 'agent', ms),

@@ -1,7 +1,6 @@
 import { PurlinError } from '@purlin/base'
 import {
   type DomainRecord,
-  LIFECYCLE_EVENTS,
   type LibvirtEvent,
   type LibvirtPort,
   type LifecycleEvent,
@@ -16,6 +15,8 @@ interface FakeDomain {
   xml: string
   inactiveXml: string
   persistent: boolean
+  /** State of the domain when its memory was saved. */
+  savedIn?: number | undefined
 }
 
 export interface FakeLibvirt {
@@ -35,6 +36,8 @@ export interface FakeLibvirt {
 }
 
 const RUNNING = 1
+const PAUSED = 3
+const STOPPED_SAVED = 4
 const OFF = 5
 
 /** libvirt in memory: enough of a QEMU driver for plans and steps to be executed. */
@@ -47,9 +50,9 @@ export function createFakeLibvirt(): FakeLibvirt {
   const emit = (event: LibvirtEvent): void => {
     for (const listener of listeners) listener(event)
   }
-  const lifecycle = (domain: string, event: LifecycleEvent): void => {
+  const lifecycle = (domain: string, event: LifecycleEvent, detail = 0): void => {
     const uuid = domains.get(domain)?.uuid ?? ''
-    emit({ kind: 'lifecycle', domain, uuid, event, detail: LIFECYCLE_EVENTS.indexOf(event) })
+    emit({ kind: 'lifecycle', domain, uuid, event, detail })
   }
   const find = (name: string): FakeDomain => {
     const domain = domains.get(name)
@@ -60,7 +63,7 @@ export function createFakeLibvirt(): FakeLibvirt {
     throw new PurlinError('PUR_VIRT_REFUSED', { message: why })
   }
   const record = (name: string): DomainRecord => {
-    const { uuid, state, reason = 0, id, xml, inactiveXml, persistent } = find(name)
+    const { uuid, state, reason = 0, id, xml, inactiveXml, persistent, savedIn } = find(name)
     const active = id !== undefined
     return {
       name,
@@ -69,6 +72,7 @@ export function createFakeLibvirt(): FakeLibvirt {
       reason,
       persistent,
       autostart: false,
+      managedSave: savedIn !== undefined,
       xml: active ? xml : inactiveXml,
       ...(active && { id }),
       ...(active && persistent && { inactiveXml }),
@@ -95,14 +99,23 @@ export function createFakeLibvirt(): FakeLibvirt {
     domains.set(name, { ...kept, inactiveXml: xml, persistent: true })
     return name
   }
-  const start = (name: string): void => {
+  const start = (name: string, paused = false): void => {
     const domain = find(name)
     if (domain.id !== undefined) refuse(`${name} is active already`)
-    domain.xml = domain.inactiveXml
+    if (domain.savedIn === undefined) domain.xml = domain.inactiveXml
     domain.id = nextId++
-    domain.state = RUNNING
-    lifecycle(name, 'resumed')
+    domain.state = paused ? PAUSED : RUNNING
+    domain.savedIn = undefined
+    lifecycle(name, paused ? 'suspended' : 'resumed')
     lifecycle(name, 'started')
+  }
+  const save = (name: string): void => {
+    const domain = find(name)
+    if (domain.id === undefined) refuse(`${name} is off`)
+    domain.savedIn = domain.state
+    domain.state = OFF
+    domain.id = undefined
+    lifecycle(name, 'stopped', STOPPED_SAVED)
   }
   const setState = (name: string, from: number, to: number, event: LifecycleEvent): void => {
     const domain = find(name)
@@ -151,7 +164,13 @@ export function createFakeLibvirt(): FakeLibvirt {
       domain: async (name) => record(name),
       domainXml: async (name) => record(name).xml,
       defineXml: (xml) => change(`define ${readDomain(xml)?.name}`, () => define(xml)),
-      start: (name) => change(`start ${name}`, () => start(name)),
+      start: (name, { paused }) => change(`start ${name}`, () => start(name, paused)),
+      restore: (name, { paused }) => change(`restore ${name}`, () => start(name, paused)),
+      save: (name) => change(`save ${name}`, () => save(name)),
+      discardSave: (name) =>
+        change(`discard ${name}`, () => {
+          find(name).savedIn = undefined
+        }),
       shutdown: (name) =>
         change(`shutdown ${name}`, () => {
           if (find(name).id === undefined) refuse(`${name} is off`)

@@ -86,13 +86,16 @@ pub enum Lane {
     Control,
     /// Calls that wait for a guest.
     Agent,
+    /// Calls that take as long as a machine's memory takes to the disk and back.
+    Memory,
 }
 
-/// libvirt, over one connection for control and a few for guest agents.
+/// libvirt, over one connection for control, one for memory, and a few for guest agents.
 #[napi]
 pub struct VirtConnection {
     control: Pool,
     agent: Pool,
+    memory: Pool,
 }
 
 /// Opens a connection. `onEvent` gets every event until the connection is closed.
@@ -130,15 +133,15 @@ impl VirtConnection {
         let agents: Result<Vec<Link>, Failure> = (0..options.agent_connections.clamp(1, 8))
             .map(|_| Link::open(&link_options, sink, Subscribe::Nothing))
             .collect();
+        let memory = Link::open(&link_options, sink, Subscribe::Nothing)?;
         let agent = Pool::start("purlin-virt-guest", agents?)?;
-        let control = match Pool::start("purlin-virt-call", vec![control]) {
-            Ok(pool) => pool,
-            Err(failure) => {
-                agent.close();
-                return Err(failure);
-            }
-        };
-        Ok(Self { control, agent })
+        let memory =
+            Pool::start("purlin-virt-save", vec![memory]).inspect_err(|_| agent.close())?;
+        let control = Pool::start("purlin-virt-call", vec![control]).inspect_err(|_| {
+            agent.close();
+            memory.close();
+        })?;
+        Ok(Self { control, agent, memory })
     }
 
     /// Queues one call and gives its promise.
@@ -154,6 +157,7 @@ impl VirtConnection {
         let pool = match lane {
             Lane::Control => &self.control,
             Lane::Agent => &self.agent,
+            Lane::Memory => &self.memory,
         };
         let waiting = Arc::clone(&call);
         let job = move |link: &Link| {
@@ -171,6 +175,7 @@ impl VirtConnection {
     fn shut(&self) {
         self.control.close();
         self.agent.close();
+        self.memory.close();
     }
 }
 
@@ -193,7 +198,8 @@ impl VirtConnection {
     #[napi]
     pub fn running_calls(&self) -> Vec<RunningCall> {
         let now = Instant::now();
-        let all = self.control.running().into_iter().chain(self.agent.running());
+        let all = [&self.control, &self.agent, &self.memory].map(Pool::running);
+        let all = all.into_iter().flatten();
         all.map(|(what, begun)| {
             let age_ms = (now - begun).as_secs_f64() * 1000.0;
             RunningCall { what, age_ms }

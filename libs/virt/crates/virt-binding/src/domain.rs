@@ -27,6 +27,8 @@ pub struct DomainRecord {
     pub persistent: bool,
     /// Whether libvirt itself starts it with the host.
     pub autostart: bool,
+    /// Whether its memory lies on the disk of the host, to be taken up by the next start.
+    pub managed_save: bool,
     /// XML of what is in force now.
     pub xml: String,
     /// XML of what will be in force after the next start; only for active persistent domains.
@@ -50,6 +52,7 @@ pub fn read(domain: &Domain) -> Result<DomainRecord, Failure> {
         reason,
         persistent,
         autostart: persistent && domain.autostart()?,
+        managed_save: persistent && id.is_none() && has_managed_save(domain)?,
         xml: domain.xml_desc(0)?,
         inactive_xml,
     })
@@ -66,6 +69,14 @@ pub fn read_all(link: &Link) -> Result<Vec<DomainRecord>, Failure> {
         }
     }
     Ok(records)
+}
+
+/// Whether there is a managed save; a driver without any has none.
+fn has_managed_save(domain: &Domain) -> Result<bool, Failure> {
+    match domain.has_managed_save(0).map_err(Failure::from) {
+        Err(failure) if failure.is_unsupported() => Ok(false),
+        found => found,
+    }
 }
 
 /// State and reason. The crate's own `state` does not report the failure of the call.

@@ -31,6 +31,22 @@ impl VirtConnection {
             act(&link.domain(&name)?).map_err(Failure::from)
         })
     }
+
+    /// A call on one domain that writes or reads its whole memory, and so has a connection of its
+    /// own.
+    fn on_memory<'env>(
+        &self,
+        env: &'env Env,
+        verb: &str,
+        name: String,
+        deadline_ms: u32,
+        act: impl FnOnce(&virt::domain::Domain) -> Result<(), virt::error::Error> + Send + 'static,
+    ) -> Promise<'env> {
+        let what = format!("{verb} {name}");
+        self.submit(env, Lane::Memory, what, deadline_ms, move |link| {
+            act(&link.domain(&name)?).map_err(Failure::from)
+        })
+    }
 }
 
 #[napi]
@@ -79,6 +95,40 @@ impl VirtConnection {
         let flags = if paused { VIR_DOMAIN_START_PAUSED } else { 0 };
         self.on_domain(env, "start", name, deadline_ms, move |domain| {
             domain.create_with_flags(flags)
+        })
+    }
+
+    /// Starts a domain whose memory was saved, with that memory.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn restore<'env>(
+        &self,
+        env: &'env Env,
+        name: String,
+        paused: bool,
+        deadline_ms: u32,
+    ) -> Promise<'env> {
+        let flags = if paused { VIR_DOMAIN_START_PAUSED } else { 0 };
+        self.on_memory(env, "restore", name, deadline_ms, move |domain| {
+            domain.create_with_flags(flags)
+        })
+    }
+
+    /// Writes the memory of an active domain to the host's disk and ends it.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn save<'env>(&self, env: &'env Env, name: String, deadline_ms: u32) -> Promise<'env> {
+        self.on_memory(env, "save", name, deadline_ms, |domain| domain.managed_save(0))
+    }
+
+    /// Throws the saved memory of a domain away.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn discard_save<'env>(
+        &self,
+        env: &'env Env,
+        name: String,
+        deadline_ms: u32,
+    ) -> Promise<'env> {
+        self.on_domain(env, "discardSave", name, deadline_ms, |domain| {
+            domain.managed_save_remove(0)
         })
     }
 
