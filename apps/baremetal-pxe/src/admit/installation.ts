@@ -1,0 +1,67 @@
+import type { Problem } from '@purlin/base'
+import type { InstallerTarget, InstallInputs, UserInput } from '@purlin/deployment-template'
+import type { DiscoveryReport, SpecOf } from '@purlin/schema'
+import { type DeploymentPlan, planDeployment } from '../life/plan-deployment.ts'
+import type { ReadyImage, ReadyMedium } from '../life/ports.ts'
+
+/** Where the system of an installation comes from, whether or not it is here already. */
+export type InstallationSource =
+  | { readonly media: string; readonly target: InstallerTarget }
+  | { readonly image: string; readonly spec: SpecOf<'Image'>; readonly sha256?: string }
+
+/** An installation that is asked for, with all that it rests on. */
+export interface InstallationQuestion {
+  /** The template with the instance's service networks in it. */
+  readonly spec: SpecOf<'DeploymentTemplate'>
+  readonly users: readonly UserInput[]
+  readonly scripts: InstallInputs['scripts']
+  readonly hostname: string
+  readonly bootMac: string
+  readonly firmware: 'bios' | 'uefi'
+  readonly source: InstallationSource
+  /** The newest of the chassis. */
+  readonly report: DiscoveryReport
+}
+
+/** What would be done, or why it cannot be: problems have paths in the template's spec, or in
+ *  `inputs`. */
+export interface Installation {
+  readonly problems: readonly Problem[]
+  readonly plan?: DeploymentPlan
+}
+
+/** Stands for what is only known when the node boots. */
+const SERVER = 'http://boot.server'
+const UNKNOWN_SHA256 = '0'.repeat(64)
+
+/** Lays a template out on what a chassis reported and renders what its node would be given, before
+ *  the power goes on. Pure. */
+export function examineInstallation(question: InstallationQuestion): Installation {
+  const { spec, users, scripts, hostname, bootMac, firmware, report, source } = question
+  const named = 'media' in source ? { media: source.media } : { image: source.image }
+  const planned = planDeployment({
+    inputs: { spec, users, scripts, hostname, source: named },
+    report,
+    bootMac,
+    firmware,
+    source: standInOf(source),
+    nodeUrl: `${SERVER}/node/TOKEN`,
+    serverUrl: SERVER,
+  })
+  return planned.ok ? { problems: [], plan: planned.value } : { problems: planned.error }
+}
+
+function standInOf(source: InstallationSource): ReadyMedium | ReadyImage {
+  if ('media' in source) {
+    const tree = `/media/${source.media}`
+    const { target } = source
+    return { name: source.media, target, tree, kernel: `${tree}/kernel`, initrds: [] }
+  }
+  return {
+    name: source.image,
+    path: `/image/${source.image}`,
+    sha256: source.sha256 || UNKNOWN_SHA256,
+    packages: source.spec.packages,
+    backend: source.spec.backend,
+  }
+}

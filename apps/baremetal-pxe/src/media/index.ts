@@ -1,0 +1,2 @@
+export type { ContentKind, ContentStore, Upload, WantedContents } from './content.ts'
+export { type ContentGrounds, createContentStore } from './store.ts'
