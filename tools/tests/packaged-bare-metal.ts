@@ -109,7 +109,7 @@ export async function instanceIsWatched(
       const from = `/etc/purlin/${file}`
       await inRoot('install', '--owner=nobody', '--mode=0400', from, `${credentials}/${file}`)
     }
-    const words = start.replaceAll('${CREDENTIALS_DIRECTORY}', credentials).split(' ')
+    const words = start.replaceAll(/\$\{CREDENTIALS_DIRECTORY\}/g, credentials).split(' ')
     const user = ['setpriv', '--reuid=nobody', '--regid=nogroup', '--clear-groups']
     const agent = host.spawn(['chroot', root, ...user, ...words], 'packaged-bm-agent')
     const count = ['curl', '-gsS', '--insecure', 'https://127.0.0.1:8448/count']

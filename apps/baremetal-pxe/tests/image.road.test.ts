@@ -2,7 +2,9 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
+import { differencesToExporter } from './support/exporter.ts'
 import {
+  copyInto,
   headOfDisk,
   inSystem,
   installationOf,
@@ -40,6 +42,11 @@ test('an image becomes a system with volumes, bond and address; it restarts, and
     t.regex(bond, /Bonding Mode: fault-tolerance \(active-backup\)/)
     t.is(bond.match(/^Slave Interface:/gm)?.length, 2)
     t.is(bond.match(/^MII Status: up/gm)?.length, 3)
+
+    await copyInto(key, '/usr/bin/prometheus-node-exporter', '/tmp/node-exporter')
+    const { compared, differing } = await differencesToExporter(road, key, 'server-1')
+    t.deepEqual(differing, [])
+    t.true(compared > 20, `${compared} series were compared`)
 
     const bootId = (): Promise<string> => inSystem(key, 'cat', '/proc/sys/kernel/random/boot_id')
     const before = await bootId()

@@ -1,6 +1,6 @@
-/** The whole road of a chassis through the daemon as users run it, with a real BMC (ipmi_sim) and the
- *  real boot service; the node is played by the test over HTTP. What needs a machine is in the roads
- *  with guests; this one shows that everything in between fits together. */
+/** The whole road of a chassis through the daemon as users run it, with a real BMC (ipmi_sim) and
+ *  the real boot service; the node is played by the test over HTTP. What needs a machine is in the
+ *  roads with guests; this one shows that everything in between fits together. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { zstdCompressSync } from 'node:zlib'
@@ -60,6 +60,14 @@ const reached = (state: string) =>
     return life?.state === state && life
   })
 
+/** Gives this host the addresses of the node that it plays. Not while a manifest is applied: what
+ *  the host has itself is given to no chassis. */
+async function address(verb: 'add' | 'del'): Promise<void> {
+  for (const one of ['10.88.0.100', INSTALLED]) {
+    await run('ip', ['address', verb, `${one}/32`, 'dev', 'deploy0'], { timeoutMs: 10_000 })
+  }
+}
+
 /** A medium of the least that a Debian has: a kernel, an initrd, and where packages would be. */
 async function writeMedium(): Promise<void> {
   const tree = join(rig.folder, 'tree')
@@ -83,10 +91,7 @@ test('discovered, installed by its installer, and active when the installed syst
   await writeFile(rig.manifest, text.replace('monitoring: true', 'monitoring: false'))
   const task = await rig.client.applyFile(rig.manifest)
   await switchedOn('discovering')
-  // Not before: what this host has itself is given to no chassis.
-  for (const address of ['10.88.0.100', INSTALLED]) {
-    await run('ip', ['address', 'add', `${address}/32`, 'dev', 'deploy0'], { timeoutMs: 10_000 })
-  }
+  await address('add')
   const discovery = await node.boot()
   t.regex(discovery.script, /\/system\/kernel .*purlin\.url=https?:\/\/10\.88\.0\.1:\d+\/node\//)
   t.is(await node.post(`/node/${discovery.token}/report`, REPORT), 200)
@@ -148,8 +153,10 @@ test('by an image: proved by its report, ordered, active; a failure it tells is 
       `spec: { chassis: ${CHASSIS}, template: db-server, source: { image: debian-root } }`,
     ].join('\n'),
   )
+  await address('del')
   await rig.client.applyFile(join(rig.manifests, 'image.yaml'))
   await switchedOn('booting')
+  await address('add')
   const first = await node.boot()
   t.is(await node.post(`/node/${first.token}/event/installing`), 409)
   t.is(await node.post(`/node/${first.token}/report`, REPORT), 200)

@@ -62,7 +62,7 @@ test.serial(
       '/loader/ipxe.efi',
       asked('uefi'),
       'Purlin: boot from disk',
-      'BdsDxe',
+      'No more network devices',
     )
     t.false(said.includes('snponly'))
   },

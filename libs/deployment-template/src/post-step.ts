@@ -45,7 +45,8 @@ const HEAD = `#!/bin/sh
 # Written by Purlin; the last step of an installation.
 set -eu
 umask 022
-tell() { curl -gfsS -m 10 -X POST "$1" >/dev/null 2>&1 || true; }`
+# A server that is started again meanwhile must not miss a step.
+tell() { curl -gfsS -m 10 --retry 5 --retry-connrefused -X POST "$1" >/dev/null 2>&1 || true; }`
 
 const NETWORKD = `rm -f /etc/netplan/*.yaml /etc/systemd/network/*-purlin-*
 mkdir -p /etc/systemd/network

@@ -106,7 +106,7 @@ async function buildInto(
   return manifest
 }
 
-/** Newer packages have their modules below `usr`, where depmod of an older machine does not look. */
+/** Newer packages have their modules below `usr`, where an older depmod does not look. */
 async function moveModules(root: string): Promise<void> {
   const isMoved = await access(join(root, 'lib/modules')).then(
     () => true,

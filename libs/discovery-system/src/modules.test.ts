@@ -6,7 +6,7 @@ import { chooseModules, isWanted, parseDependencies } from './modules.ts'
 
 const DEPENDENCIES = `kernel/drivers/block/virtio_blk.ko:
 kernel/drivers/net/ethernet/intel/e1000/e1000.ko.xz:
-kernel/drivers/net/ethernet/broadcom/bnx2x/bnx2x.ko: kernel/lib/libcrc32c.ko kernel/drivers/net/mdio.ko
+kernel/drivers/net/ethernet/bnx2x/bnx2x.ko: kernel/lib/libcrc32c.ko kernel/drivers/net/mdio.ko
 kernel/drivers/gpu/drm/amd/amdgpu/amdgpu.ko: kernel/drivers/gpu/drm/drm.ko
 kernel/fs/xfs/xfs.ko: kernel/lib/libcrc32c.ko
 `
@@ -23,7 +23,7 @@ test('a module brings those that it needs, and graphics stay behind', async (t) 
     'kernel/lib/libcrc32c.ko',
   ])
   const all = await chooseModules(folder, 'all')
-  t.true(all.includes('kernel/drivers/net/ethernet/broadcom/bnx2x/bnx2x.ko'))
+  t.true(all.includes('kernel/drivers/net/ethernet/bnx2x/bnx2x.ko'))
   t.true(all.includes('kernel/drivers/net/mdio.ko'))
   t.false(all.some((path) => path.includes('gpu')))
 })

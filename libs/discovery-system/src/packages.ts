@@ -20,7 +20,7 @@ export interface UnpackedPackages {
 /** Downloads the packages of the discovery system with all that they need into `cache`, where a
  *  second build finds them, checks them against apt's signed lists and unpacks them into
  *  `workFolder`/root. Nothing is installed, and what this machine has installed does not matter.
- *  Errors: PUR_HOST_UNFIT without apt, PUR_EXEC_FAILED when a package cannot be found or fetched. */
+ *  Errors: PUR_HOST_UNFIT without apt, PUR_EXEC_FAILED when a package cannot be fetched. */
 export async function unpackPackages(
   cache: string,
   workFolder: string,

@@ -37,6 +37,7 @@ export class Guest {
       ...['-device', `ide-hd,drive=two,bus=ahci.0,serial=DISK-TWO,wwn=${WWN}`],
     ]
     this.#process = spawn('qemu-system-x86_64', args, { stdio: ['ignore', 'ignore', 'inherit'] })
+    process.once('exit', () => this.#process.kill('SIGKILL'))
   }
 
   /** Until the machine restarts or is switched off. */

@@ -26,6 +26,8 @@ export class DeploymentServer {
   /** Steps that are answered with 409. */
   readonly refused = new Set<string>()
   readonly ranges: string[] = []
+  /** Bytes of slow files that were sent. */
+  slowBytes = 0
   readonly #orders: unknown[] = []
   readonly #server: Server
 
@@ -121,6 +123,7 @@ export class DeploymentServer {
     }
     for (let at = 0; at < rest.length && !response.destroyed; at += SLOW_CHUNK_BYTES) {
       response.write(rest.subarray(at, at + SLOW_CHUNK_BYTES))
+      this.slowBytes += SLOW_CHUNK_BYTES
       await pause(SLOW_PAUSE_MS)
     }
     response.end()

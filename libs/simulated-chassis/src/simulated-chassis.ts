@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { access, copyFile, mkdir, readFile } from 'node:fs/promises'
-import { type AddressInfo, createServer, type Server } from 'node:net'
+import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { PurlinError, run, systemClock } from '@purlin/base'
 import { writeBmcFiles } from './bmc-files.ts'
@@ -16,6 +16,9 @@ const START_TIMEOUT_MS = 30_000
 const POLL_MS = 20
 const DISK_TIMEOUT_MS = 60_000
 const EVENTS_MAX = 1_000
+/** Below the range of the kernel's own choice (net.ipv4.ip_local_port_range). */
+const FIRST_PORT = 20_000
+const LAST_PORT = 29_999
 
 export interface ChassisEvent {
   readonly atMs: number
@@ -263,12 +266,22 @@ async function exists(file: string): Promise<boolean> {
   )
 }
 
-/** A TCP port of this network namespace that nobody has at the moment. */
+let nextPort = FIRST_PORT
+
+/** A TCP port of this network namespace that nobody listens at, and that no connection is given by
+ *  the kernel either; each is given once. */
 async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
+  for (;;) {
+    const port = nextPort++
+    if (nextPort > LAST_PORT) nextPort = FIRST_PORT
+    const server = createServer().listen(port, '127.0.0.1')
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    )
+    if (!isFree) continue
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }

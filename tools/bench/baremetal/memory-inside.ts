@@ -14,6 +14,7 @@ const order: { readonly chassis: number } = JSON.parse(process.argv[2] ?? '{}')
 const PASSWORD = 'of-the-benchmark'
 const MINUTE_MS = 60_000
 const POLL_MS = 500
+const LIST_DEADLINE_MS = 5 * MINUTE_MS
 const VERIFY_DEADLINE_MS = 30 * MINUTE_MS
 
 const folder = await mkdtemp('/tmp/purlin-memory-')
@@ -42,7 +43,9 @@ try {
   await client.applyFile(join(folder, 'all.yaml'))
   const untilMs = systemClock.monotonicMs() + VERIFY_DEADLINE_MS
   const isVerified = async (): Promise<boolean> =>
-    (await client.chassis.list()).every(({ status }) => status.life?.state === 'manageable')
+    (await client.chassis.list({ deadlineMs: LIST_DEADLINE_MS })).every(
+      ({ status }) => status.life?.state === 'manageable',
+    )
   while (!(await isVerified())) {
     if (systemClock.monotonicMs() > untilMs) throw new Error('not every chassis was verified')
     await systemClock.sleep(POLL_MS * 4)

@@ -8,7 +8,7 @@ fi
 if [ "$1" = purge ]; then
   rm -rf /var/lib/purlin/baremetal /run/purlin/baremetal /run/purlin/baremetal-pxe.sock
   # The discovery system was made here by "purlin bm discovery build".
-  rm -rf /usr/lib/purlin/discovery
+  rm -rf /var/lib/purlin/discovery
   for folder in /var/lib/purlin /run/purlin /usr/lib/purlin /etc/purlin; do
     if [ -d "$folder" ]; then rmdir --ignore-fail-on-non-empty "$folder"; fi
   done

@@ -25,8 +25,8 @@ export interface Allotment {
 /** A range of a million addresses is looked through no further. */
 const LOOKED_AT = 1_048_576
 
-/** Gives each chassis an address of its network: the one that it names, the one that it has, or the
- *  lowest that is free. Pure. Shape: who names an address comes first, then who has one. */
+/** Gives each chassis an address of its network: the one that it has, the one that it names, or the
+ *  lowest that is free. What one has nobody takes from it. Pure. */
 export function allotAddresses(grounds: AllotmentGrounds): Allotment {
   const addresses = new Map<string, AllottedAddress>()
   const problems: (Problem & { chassis: string })[] = []
@@ -42,19 +42,21 @@ export function allotAddresses(grounds: AllotmentGrounds): Allotment {
     addresses.set(chassis, { network, address })
     return true
   }
-  const open: typeof grounds.chassis = grounds.chassis.filter(({ name, spec }) => {
+  const moving = grounds.chassis.filter(({ name, spec }) => {
+    const standing = grounds.standing.get(name)
+    if (standing?.network !== spec.network) return true
+    if (spec.address !== undefined && spec.address !== standing.address) return true
+    const network = grounds.networks.find((one) => one.name === spec.network)
+    if (spec.address === undefined && !inRange(network, standing.address)) return true
+    return !give(name, spec.network, standing.address)
+  })
+  const without = moving.filter(({ name, spec }) => {
     if (spec.address === undefined) return true
     if (!give(name, spec.network, spec.address)) {
       const message = `${spec.address} is this host’s, the gateway’s, or another chassis’; name another`
       problems.push({ chassis: name, path: 'spec.address', message })
     }
     return false
-  })
-  const without = open.filter(({ name, spec }) => {
-    const standing = grounds.standing.get(name)
-    if (standing?.network !== spec.network) return true
-    const network = grounds.networks.find((one) => one.name === spec.network)
-    return !inRange(network, standing.address) || !give(name, spec.network, standing.address)
   })
   for (const { name, spec } of without) {
     const network = grounds.networks.find((one) => one.name === spec.network)

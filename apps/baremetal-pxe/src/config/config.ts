@@ -56,7 +56,7 @@ const configuration = z.strictObject({
   discovery: z
     .strictObject({
       folder: absolutePath
-        .default('/usr/lib/purlin/discovery')
+        .default('/var/lib/purlin/discovery')
         .meta({ description: 'Kernel and initrd of the discovery system.' }),
       consoles: z
         .array(z.string().regex(/^[A-Za-z0-9,]{1,32}$/))

@@ -146,6 +146,7 @@ async function startDaemon(
         content,
         contentOf,
         networks: (wanted) => networks.want(wanted),
+        ownAddresses: () => ownAddresses(run),
         enrolUntilMs: (network) => networks.enrolUntilMs(network),
         onReleased: (instance) => monitoring.forget(instance),
         onTrouble: trouble,

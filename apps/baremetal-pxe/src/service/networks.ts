@@ -1,11 +1,4 @@
-import {
-  type Clock,
-  PurlinError,
-  parseAddress,
-  parseCidr,
-  type Run,
-  rangeHolds,
-} from '@purlin/base'
+import { type Clock, PurlinError, type Run } from '@purlin/base'
 import {
   type BootNotice,
   type BootService,

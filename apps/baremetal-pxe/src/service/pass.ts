@@ -3,12 +3,12 @@ import type { BootHost } from '@purlin/boot-service'
 import { chassisAtRest } from '@purlin/schema'
 import type { Catalogue } from '@purlin/service'
 import type { Store } from '@purlin/store'
-import type { AllottedAddress } from '../admit/addresses.ts'
+import { type AllottedAddress, allotAddresses } from '../admit/addresses.ts'
 import type { Conductor, Life } from '../life/index.ts'
 import type { ContentStore, WantedContents } from '../media/index.ts'
 import type { DaemonView } from '../status/daemon-view.ts'
 import { sourceWait } from '../status/readiness.ts'
-import { readAddresses } from './address-records.ts'
+import { ADDRESS_PREFIX, readAddresses } from './address-records.ts'
 import type { WantedNetwork } from './boot-network.ts'
 import { RELEASE_PREFIX, type ReleaseRecord, releaseKey } from './release-records.ts'
 
@@ -20,6 +20,8 @@ export interface PassGrounds {
   readonly contentOf: DaemonView['contentOf']
   /** Brings networks about; those that are not among them end. */
   readonly networks: (wanted: ReadonlyMap<string, WantedNetwork>) => void
+  /** Addresses of this host. */
+  readonly ownAddresses: () => Promise<readonly string[]>
   /** Wall time until which unknown machines are answered on a network. */
   readonly enrolUntilMs: (network: string) => number | undefined
   /** An instance whose chassis is free again. */
@@ -45,13 +47,34 @@ export const NO_FINDINGS: PassFindings = {
  *  twice changes nothing, so a pass may be made at any time. */
 export async function makePass(grounds: PassGrounds): Promise<PassFindings> {
   const catalogue = grounds.catalogue()
-  const addresses = await readAddresses(grounds.store)
+  const addresses = await allAddresses(grounds, catalogue)
   grounds.networks(wantedNetworks(catalogue, addresses, grounds.enrolUntilMs))
   grounds.content.want(wantedContents(catalogue))
   await enrolAll(grounds, catalogue)
   const releases = await releaseAll(grounds)
   const refusals = await deployAll(grounds, catalogue, releases)
   return { addresses, releases, refusals }
+}
+
+/** The addresses of all chassis. Admission gives them out; a chassis of a restored state, which has
+ *  none, gets its own here. */
+async function allAddresses(
+  { store, ownAddresses }: PassGrounds,
+  catalogue: Catalogue,
+): Promise<ReadonlyMap<string, AllottedAddress>> {
+  const standing = await readAddresses(store)
+  const chassis = catalogue.list('Chassis').map(({ manifest }) => manifest)
+  if (chassis.every(({ name, spec }) => standing.get(name)?.network === spec.network)) {
+    return standing
+  }
+  const networks = catalogue.list('DeploymentNetwork').map(({ manifest }) => manifest)
+  const { addresses } = allotAddresses({ networks, chassis, standing, own: await ownAddresses() })
+  const missing = [...addresses].filter(([name, { network }]) => {
+    return standing.get(name)?.network !== network
+  })
+  const writes = missing.map(([name, value]) => ({ put: `${ADDRESS_PREFIX}${name}`, value }))
+  if (writes.length > 0) await store.transact({ writes })
+  return addresses
 }
 
 /** The media and images that resources name. Pure. */

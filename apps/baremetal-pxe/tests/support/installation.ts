@@ -6,6 +6,11 @@ import { until } from './until.ts'
 const BUILT = join(import.meta.dirname, '../../../../.purlin/bare-metal')
 const SSH_TIMEOUT_MS = 60_000
 const DISK_TIMEOUT_MS = 60_000
+const COPY_TIMEOUT_MS = 5 * 60_000
+const SSH_OPTIONS = [
+  ...['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'BatchMode=yes'],
+  ...['ConnectTimeout=20', 'LogLevel=ERROR'],
+].flatMap((option) => ['-o', option])
 export const ADDRESS = '10.88.0.50'
 export const MACS = ['52:54:00:88:00:07', '52:54:00:88:00:08'] as const
 
@@ -58,12 +63,14 @@ export async function sshKey(folder: string): Promise<void> {
 
 /** Runs a command in the installed system and gives what it wrote. */
 export async function inSystem(keyFile: string, ...command: readonly string[]): Promise<string> {
-  const options = [
-    ...['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'BatchMode=yes'],
-    ...['ConnectTimeout=20', 'LogLevel=ERROR'],
-  ].flatMap((option) => ['-o', option])
-  const words = [...options, '-i', keyFile, `ops@${ADDRESS}`, ...command]
+  const words = [...SSH_OPTIONS, '-i', keyFile, `ops@${ADDRESS}`, ...command]
   return (await run('ssh', words, { timeoutMs: SSH_TIMEOUT_MS })).stdout.trim()
+}
+
+/** Copies a file into the installed system. */
+export async function copyInto(keyFile: string, source: string, target: string): Promise<void> {
+  const words = [...SSH_OPTIONS, '-q', '-i', keyFile, source, `ops@${ADDRESS}:${target}`]
+  await run('scp', words, { timeoutMs: COPY_TIMEOUT_MS })
 }
 
 /** Waits until the installed system lets us in; a system that starts refuses for a while. */

@@ -1,6 +1,7 @@
 /** A deployment server of which instances see the monitoring alone: `metrics-server.ts FOLDER
- *  PACKAGES`. It writes FOLDER/agent.sh for one instance, serves the packages of the agent and takes
- *  its pushes at https://127.0.0.1:8448, and tells at /count how many series the last one had. */
+ *  PACKAGES`. It writes FOLDER/agent.sh for one instance, serves the packages of the agent and
+ *  takes its pushes at https://127.0.0.1:8448, and tells at /count how many series the last one
+ *  had. */
 import { createReadStream } from 'node:fs'
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:https'

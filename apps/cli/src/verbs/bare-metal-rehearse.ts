@@ -183,7 +183,7 @@ function daemonOf(): {
   }
   return {
     command: [process.execPath, '/usr/lib/purlin/baremetal/baremetal-pxe.mjs'],
-    discoveryFolder: '/usr/lib/purlin/discovery',
+    discoveryFolder: '/var/lib/purlin/discovery',
   }
 }
 

@@ -27,7 +27,10 @@ function bench(powerState: string, seen?: string, rest?: string) {
         },
       } as unknown as Changes,
       fleet: {
-        viewOf: () => ({ machines: new Map(seen ? [['web-1', { state: seen, rest }]] : []) }),
+        viewOf: () => ({
+          lanes: { virt: { passedRevision: seen === 'unseen' ? 0 : 1 } },
+          machines: new Map(seen && seen !== 'unseen' ? [['web-1', { state: seen, rest }]] : []),
+        }),
       } as unknown as FleetState,
       presence: undefined,
       acts: {
@@ -83,6 +86,10 @@ test('what the state does not allow is refused with what it does allow', async (
   t.is(
     await bench('running')('rebootMachine'),
     'PUR_VIRT_POWER: reboot of machine web-1: it is absent; possible now: nothing',
+  )
+  t.regex(
+    String(await bench('running', 'unseen')('rebootMachine')),
+    /^PUR_VIRT_UNREACHABLE: reboot of machine web-1: its host has not looked at it yet/,
   )
   t.regex(String(await bench('paused', 'paused')('rebootMachine')), /possible now: .*reset/)
   t.regex(String(await bench('stopped', 'stopped')('resumeMachine')), /^PUR_VIRT_POWER/)

@@ -121,7 +121,7 @@ async function want(
  *  machine does now. */
 const ANY_TIME: ReadonlySet<MachineVerb> = new Set(['start', 'stop', 'destroy'])
 
-/** Errors: PUR_VIRT_POWER, and PUR_VIRT_UNREACHABLE where its host is away. */
+/** Errors: PUR_VIRT_POWER, and PUR_VIRT_UNREACHABLE where its host is away or has not looked. */
 function assertPossible(
   grounds: MachineGrounds,
   verb: MachineVerb,
@@ -134,7 +134,13 @@ function assertPossible(
     const message = `${verb} of machine ${name}: its host ${spec.host} is away`
     throw new PurlinError('PUR_VIRT_UNREACHABLE', { message })
   }
-  const seen: MachinePower = sightOf(grounds, machine)?.state ?? 'absent'
+  const sight = sightOf(grounds, machine)
+  const { virt } = grounds.fleet.viewOf(machine).lanes
+  if (sight === undefined && virt.passedRevision < machine.revision) {
+    const message = `${verb} of machine ${name}: its host has not looked at it yet; ask again in a moment`
+    throw new PurlinError('PUR_VIRT_UNREACHABLE', { message })
+  }
+  const seen: MachinePower = sight?.state ?? 'absent'
   if (machineVerbs.allows(seen, verb)) return
   const possible = machineVerbs.events.filter((one) => machineVerbs.allows(seen, one)).join(', ')
   throw new PurlinError('PUR_VIRT_POWER', {

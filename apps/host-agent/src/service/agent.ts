@@ -211,6 +211,8 @@ async function startAgent(
     virt: createVirtDriver({
       ...{ libvirt, clock },
       runsFile: `${configuration.state.folder}/machine-runs.json`,
+      generationOf: (uuid) =>
+        desired.of('virt').value.machines.find((one) => one.uuid === uuid)?.generation,
     }),
     storage: createStorageDriver(
       storage && { ...storage, ownedFile: `${configuration.state.folder}/volumes.json`, clock },

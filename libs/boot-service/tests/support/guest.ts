@@ -91,7 +91,10 @@ function qemuWords(): readonly string[] {
       ? []
       : ['-drive', `if=pflash,format=raw,readonly=on,file=${UEFI}`, '-device', 'virtio-rng-pci']),
     ...(order.firmware === 'uefi-http'
-      ? ['-fw_cfg', 'name=opt/org.tianocore/IPv4PXESupport,string=n']
+      ? ['4', '6'].flatMap((family) => [
+          '-fw_cfg',
+          `name=opt/org.tianocore/IPv${family}PXESupport,string=n`,
+        ])
       : []),
   ]
 }

@@ -8,8 +8,8 @@ import type { Transport } from '../connect/transport.ts'
 export interface Guests {
   /** Interfaces and addresses as the guest has them. */
   interfaces(machine: string, options?: CallOptions): Promise<GuestInterfaces['items']>
-  /** Reads a file up to `maxBytes`: 1 MiB unless said otherwise, at most 8. `complete` tells whether
-   *  that is all of it. */
+  /** Reads a file up to `maxBytes`: 1 MiB unless said otherwise, at most 8. `complete` tells
+   *  whether that is all of it. */
   readFile(
     machine: string,
     path: string,

@@ -89,7 +89,7 @@ export function machineHandle(
   return { name, power, resource, refresh, ...Object.fromEntries(calls) } as Machine
 }
 
-/** A state that this client does not know offers nothing, as that of a machine that is not there. */
+/** A state that this client does not know offers nothing, as a machine that is not there does. */
 function powerOf({ status }: Resource<'VirtualMachine'>): MachinePower {
   const { powerState } = status as { readonly powerState?: unknown }
   return machineVerbs.states.find((one) => one === powerState) ?? 'absent'

@@ -2,8 +2,10 @@ import { PurlinError } from '@purlin/base'
 import type { CallOptions } from '../port/libvirt-port.ts'
 import type { AskAgent } from './ask.ts'
 
-/** What is read or written at once: as base 64 it stays far below what libvirt takes of an agent. */
-const CHUNK_BYTES = 262_144
+/** What is read or written at once. A guest's agent takes its commands apart sign by sign: a slow
+ *  guest took more than five seconds for 256 KiB. */
+const CHUNK_BYTES = 49_152
+const TIMEOUT_SECONDS = 30
 /** Files that are larger are not for this way. */
 export const GUEST_FILE_BYTES_MAX = 8 * 2 ** 20
 
@@ -17,11 +19,12 @@ export interface GuestFile {
 /** Reads a file of the guest up to `maxBytes`, at most 8 MiB. Errors: PUR_VIRT_FAILED with the
  *  guest's own words where it cannot be opened. */
 export async function readGuestFile(
-  ask: AskAgent,
+  askOnce: AskAgent,
   machine: string,
   { path, maxBytes }: { readonly path: string; readonly maxBytes: number },
   call: CallOptions,
 ): Promise<GuestFile> {
+  const ask = patient(askOnce)
   const limit = Math.min(maxBytes, GUEST_FILE_BYTES_MAX)
   return await withFile(ask, machine, { path, mode: 'r' }, call, async (handle) => {
     const chunks: Buffer[] = []
@@ -46,11 +49,12 @@ export async function readGuestFile(
 /** Writes a file of the guest anew, or to its end. The guest's disk has it when it flushes. Errors:
  *  PUR_INVALID beyond 8 MiB, PUR_VIRT_FAILED with the guest's own words. */
 export async function writeGuestFile(
-  ask: AskAgent,
+  askOnce: AskAgent,
   machine: string,
   file: { readonly path: string; readonly content: Uint8Array; readonly append: boolean },
   call: CallOptions,
 ): Promise<void> {
+  const ask = patient(askOnce)
   const { path, content, append } = file
   if (content.length > GUEST_FILE_BYTES_MAX) {
     const message = `${path} in machine ${machine}: ${content.length} bytes are too many; at most ${GUEST_FILE_BYTES_MAX} are written at once`
@@ -70,6 +74,12 @@ export async function writeGuestFile(
       at += count
     }
   })
+}
+
+/** Gives the guest the time that a piece of a file may take. */
+function patient(ask: AskAgent): AskAgent {
+  return (machine, question, call) =>
+    ask(machine, { ...question, timeoutSeconds: TIMEOUT_SECONDS }, call)
 }
 
 async function withFile<Value>(

@@ -19,6 +19,8 @@ export interface VirtDriverOptions {
   /** Where it is kept which machines were started and how their runs ended; absent: only for as
    *  long as the driver lives. */
   readonly runsFile?: string
+  /** Generation of the resource of the machine of that id, as it is wanted now. */
+  readonly generationOf?: (uuid: string) => number | undefined
   /** Time for one look at all domains. Default 10000. */
   readonly observeDeadlineMs?: number
 }
@@ -48,7 +50,11 @@ export function createVirtDriver(options: VirtDriverOptions): VirtDriver {
   const { libvirt } = options
   const clock = options.clock ?? systemClock
   const powerOffs = new PowerOffs(clock)
-  const runs = new MachineRuns({ clock, file: options.runsFile })
+  const runs = new MachineRuns({
+    clock,
+    file: options.runsFile,
+    generationOf: options.generationOf,
+  })
   const context = { libvirt, clock, pace: new ResumePace(clock), powerOffs, runs }
   const planOptions: PlanOptions = { graceMs: options.graceMs ?? DEFAULT_PLAN_OPTIONS.graceMs }
   const deadlineMs = options.observeDeadlineMs ?? 10_000

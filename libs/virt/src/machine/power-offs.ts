@@ -59,8 +59,8 @@ export class PowerOffs {
     }
   }
 
-  /** Calls `onOver` when the grace of a guest that is asked from now on is over, until the signal is
-   *  aborted. */
+  /** Calls `onOver` when the grace of a guest that is asked from now on is over, until the signal
+   *  is aborted. */
   watch(onOver: (machine: string) => void, signal: AbortSignal): void {
     const watcher = { onOver, signal }
     this.#watchers.add(watcher)

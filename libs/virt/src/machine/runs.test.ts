@@ -73,6 +73,34 @@ test('a machine that ran calmly for ten minutes begins anew', async (t) => {
   t.like(await end(CRASHED), { starts: 0, dueInMs: 0 })
 })
 
+test('a machine that crashes under a newer generation than it was started for keeps its policy', async (t) => {
+  const wanted = { generation: 1 }
+  const runs = new MachineRuns({
+    clock: createVirtualClock(),
+    bootId: async () => 'b1',
+    generationOf: () => wanted.generation,
+  })
+  await runs.began('u', 1)
+  wanted.generation = 3
+  await runs.see(seen('running'))
+  const run = (await runs.see(seen('stopped', BY_GUEST))).get('u')
+  t.is(restOf({ generation: 3, restart: 'never' }, run), 'ended')
+  t.is(restOf({ generation: 4, restart: 'never' }, run), 'none', 'what is changed after the end')
+})
+
+test('who watches from now on is told of a pause that began before', async (t) => {
+  const { clock, runs, end } = bench()
+  for (let start = 0; start < 3; start++) {
+    await runs.began('u', 1)
+    await end(CRASHED)
+  }
+  const told: string[] = []
+  runs.watch((reason) => told.push(reason), new AbortController().signal)
+  for (let look = 0; look < 3; look++) await runs.see(seen('stopped', CRASHED))
+  await clock.advance(2_000)
+  t.deepEqual(told, ['machine a may be started again'])
+})
+
 test('a guest that powers off is told from a crash, saved memory from an end', async (t) => {
   const { runs, end } = bench()
   await runs.began('u', 1)

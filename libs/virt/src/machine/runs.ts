@@ -12,7 +12,7 @@ export type RunEnd = 'by-guest' | 'by-crash' | 'by-boot'
 
 /** How the last run of a machine ended. */
 export interface EndedRun {
-  /** Generation of the resource for which it was started. */
+  /** Newest generation of the resource under which it ran. */
   readonly generation: number
   readonly ended: RunEnd
   /** Starts within ten minutes before the end. */
@@ -42,6 +42,9 @@ export interface RunsOptions {
   readonly clock: Clock
   /** Where runs are kept for the next agent; absent: in memory alone. */
   readonly file?: string | undefined
+  /** Generation of the resource that is wanted now; a run that goes on under a newer one is a run
+   *  of that. Absent: of what it was started for. */
+  readonly generationOf?: ((uuid: string) => number | undefined) | undefined
   /** Identity of this boot of the host. Default: the kernel's. */
   readonly bootId?: () => Promise<string>
 }
@@ -57,6 +60,8 @@ interface Watcher {
 export class MachineRuns {
   readonly #options: RunsOptions
   readonly #watchers = new Set<Watcher>()
+  /** Ends whose pause a watcher is told of. */
+  readonly #armed = new Set<string>()
   #runs: Map<string, StoredRun> | undefined
   #bootId = ''
 
@@ -86,11 +91,10 @@ export class MachineRuns {
     for (const machine of machines) {
       const run = runs.get(machine.uuid)
       const next = run && this.#seen(run, machine)
-      if (next === undefined || next === run) continue
+      if (next === undefined) continue
       runs.set(machine.uuid, next)
-      changed = true
-      const dueInMs = this.#dueInMs(next)
-      if (next.ended !== undefined && dueInMs > 0) this.#tellLater(machine.name, dueInMs)
+      changed ||= next !== run
+      this.#arm(machine, next)
     }
     if (changed) await this.#keep()
     return new Map([...runs].flatMap(([uuid, run]) => this.#ended(uuid, run)))
@@ -99,6 +103,7 @@ export class MachineRuns {
   /** Forgets how the machine's last run ended, since somebody wants it started. */
   async forget(uuid: string): Promise<void> {
     if (!(await this.#open()).delete(uuid)) return
+    this.#armed.clear()
     await this.#keep()
     for (const { onChange } of this.#watchers) onChange('a machine is to be started anew')
   }
@@ -107,13 +112,15 @@ export class MachineRuns {
    *  the signal is aborted. */
   watch(onChange: (reason: string) => void, signal: AbortSignal): void {
     const watcher = { onChange, signal }
+    this.#armed.clear()
     this.#watchers.add(watcher)
     signal.addEventListener('abort', () => this.#watchers.delete(watcher), { once: true })
   }
 
-  #seen(run: StoredRun, { state, reason }: RunSight): StoredRun {
+  #seen(run: StoredRun, { uuid, state, reason }: RunSight): StoredRun {
     if (isActive(state)) {
-      if (run.active) return run
+      const wanted = this.#options.generationOf?.(uuid) ?? run.generation
+      if (run.active) return wanted > run.generation ? { ...run, generation: wanted } : run
       const { ended: _ended, endedAtMs: _at, ...rest } = run
       return { ...rest, active: true, bootId: this.#bootId }
     }
@@ -139,6 +146,15 @@ export class MachineRuns {
     const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (starts - 2))
     // A clock that was put back must not hold it for longer than the pause.
     return Math.min(pauseMs, endedAtMs + pauseMs - this.#options.clock.nowMs())
+  }
+
+  /** Has the watchers told once when the pause after that end is over. */
+  #arm({ name, uuid }: RunSight, run: StoredRun): void {
+    const key = `${uuid} ${run.endedAtMs}`
+    const dueInMs = this.#dueInMs(run)
+    if (run.ended === undefined || dueInMs <= 0 || this.#armed.has(key)) return
+    this.#armed.add(key)
+    this.#tellLater(name, dueInMs)
   }
 
   #tellLater(machine: string, afterMs: number): void {

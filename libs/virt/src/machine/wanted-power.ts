@@ -22,10 +22,10 @@ export type PowerAct =
   | 'shut-down'
   | 'destroy'
 
-/** For what is wanted and what is seen: what is done next. Repeating it from what is seen then leads
- *  to what is wanted, or to a state in which nothing of it is left to do: a machine that is off has
- *  no memory to save. A guest that stands still or sleeps cannot hear, so it is not asked to power
- *  off. A domain that is kept after a crash leaves before it can start anew. */
+/** For what is wanted and what is seen: what is done next. Repeating it from what is seen then
+ *  leads to what is wanted, or to a state in which nothing of it is left to do: a machine that is
+ *  off has no memory to save. A guest that stands still or sleeps cannot hear, so it is not asked
+ *  to power off. A domain that is kept after a crash leaves before it can start anew. */
 export const powerActs: Readonly<
   Record<WantedPower, Readonly<Record<Exclude<PowerState, 'absent'>, PowerAct>>>
 > = {

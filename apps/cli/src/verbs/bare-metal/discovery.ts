@@ -9,9 +9,9 @@ import { sizeText } from '../../output/byte-progress.ts'
 /** Where packages put the program of the discovery system, and where a clone builds it. */
 const PROGRAMS = [
   '/usr/lib/purlin/bin/purlin-node',
-  new URL('../../../../../.purlin/node/purlin-node', import.meta.url).pathname,
+  new URL('../../../../../libs/discovery-system/native/purlin-node', import.meta.url).pathname,
 ]
-const DEFAULT_OUT = '/var/lib/purlin/baremetal-pxe/discovery'
+const DEFAULT_OUT = '/var/lib/purlin/discovery'
 
 interface BuildFlags {
   readonly out: string

@@ -1,5 +1,5 @@
-//! The first process: file systems of the kernel, devices by udev, then our own work in a child that
-//! is started again when it dies, while this process takes up what others leave behind.
+//! The first process: file systems of the kernel, devices by udev, then our own work in a child
+//! that is started again when it dies, while this process takes up what others leave behind.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -66,6 +66,10 @@ fn mount_kernel_file_systems() {
     let _ =
         mount("devpts", "/dev/pts", "devpts", MountFlags::NOSUID, c"gid=5,mode=620,ptmxmode=666");
     let _ = symlink("/proc/self/fd", "/dev/fd");
+    // The programs that scripts and people expect; they come last in the search path, so that
+    // Debian's own stand before them.
+    let _ = fs::create_dir_all("/usr/local/bin");
+    let _ = run("/usr/bin/busybox", &["--install", "-s", "/usr/local/bin"], SETTLE);
 }
 
 /// udev loads the drivers of what the machine has and gives disks the names that an installed

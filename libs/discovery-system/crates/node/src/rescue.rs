@@ -16,8 +16,8 @@ const PAUSE: Duration = Duration::from_secs(2);
 const KEYS: &str = "/root/.ssh/authorized_keys";
 const PROCESS: &str = "/run/dropbear.pid";
 
-/// Lets the holders of the keys in as root and tells `rescue`. The same order again changes nothing;
-/// one with other keys replaces them.
+/// Lets the holders of the keys in as root and tells `rescue`. The same order again changes
+/// nothing; one with other keys replaces them.
 ///
 /// # Errors
 /// When the server of SSH does not start.
@@ -36,9 +36,6 @@ pub fn open(client: &Client, url: &str, keys: &[String]) -> Result<(), Failure> 
     fs::write(KEYS, text).tried(|| format!("writing {KEYS}"))?;
     fs::set_permissions(KEYS, fs::Permissions::from_mode(0o600)).tried(|| KEYS.to_owned())?;
     if !is_open {
-        // The programs that people expect; what Debian's packages brought stays.
-        fs::create_dir_all("/usr/local/bin").tried(|| "folder /usr/local/bin".to_owned())?;
-        run("busybox", &["--install", "-s", "/usr/local/bin"], SHORT)?;
         let key = "/etc/dropbear/dropbear_ed25519_host_key";
         let made = run("dropbearkey", &["-t", "ed25519", "-f", key], SHORT)?;
         if let Some(print) = made.lines().find(|line| line.starts_with("Fingerprint")) {

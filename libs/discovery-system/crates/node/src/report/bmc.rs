@@ -79,7 +79,8 @@ mod tests {
         let controller = "Device ID                 : 0\nFirmware Revision         : 9.08\n\
                           Manufacturer ID           : 4753\nManufacturer Name : Unknown (0x1291)\n";
         let lan = "IP Address Source       : Static Address\n\
-                   IP Address              : 10.0.0.9\nMAC Address             : 52:54:00:AA:00:01\n";
+                   IP Address              : 10.0.0.9\n\
+                   MAC Address             : 52:54:00:AA:00:01\n";
         let expected = Bmc {
             manufacturer_id: Some(4753),
             firmware_version: Some("9.08".to_owned()),

@@ -57,8 +57,8 @@ pub fn ask_bmc() -> JoinHandle<Option<Bmc>> {
     thread::spawn(bmc::ask)
 }
 
-/// Collects the report from `sys` (sysfs), `proc` and `udev` (`/run/udev`); `pci_ids` is the text of
-/// names. Total: what cannot be read is left out.
+/// Collects the report from `sys` (sysfs), `proc` and `udev` (`/run/udev`); `pci_ids` is the text
+/// of names. Total: what cannot be read is left out.
 #[must_use]
 pub fn collect(
     sys: &Path,
