@@ -3,8 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '@purlin/base'
 import { createBareMetalClient } from '@purlin/sdk'
-import { DaemonProcess, makeDeploymentNetwork, SimulatedChassis } from '@purlin/simulated-chassis'
+import {
+  DaemonProcess,
+  makeDeploymentNetwork,
+  removeDeploymentNetwork,
+  SimulatedChassis,
+} from '@purlin/simulated-chassis'
 
+const NETWORK = { bridge: 'deploy0', taps: [] } as const
 const MAIN = new URL('../src/main.ts', import.meta.url).pathname
 const EXAMPLE = new URL('../../../examples/bare-metal.yaml', import.meta.url).pathname
 
@@ -30,7 +36,7 @@ export async function makeRig() {
   await write('ops.hash', `${HASH}\n`)
   await write('ops.pub', `${PUBLIC_KEY}\n`)
   await write('media/debian-13.iso', 'no medium at all')
-  await makeDeploymentNetwork({ bridge: 'deploy0', address: '10.88.0.1/24', taps: [] })
+  await makeDeploymentNetwork({ ...NETWORK, address: '10.88.0.1/24' })
   const chassis = await SimulatedChassis.start({
     ...{ folder: join(folder, 'chassis'), name: 'rack1-u07', machine: false },
     ...{ ipmiPort: 9001, bmcAddress: '127.0.0.1', username: 'admin', password: PASSWORD },
@@ -56,6 +62,7 @@ export async function makeRig() {
       await client.close()
       await daemon.stop()
       await chassis.close()
+      await removeDeploymentNetwork(NETWORK)
       await rm(folder, { recursive: true, force: true })
     },
   }
