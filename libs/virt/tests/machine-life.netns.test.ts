@@ -26,7 +26,7 @@ test.after.always(async () => {
 
 const { signal } = new AbortController()
 const options = { deadlineMs: 20_000 }
-const driver = createVirtDriver({ libvirt, graceMs: 20_000, generationOf: () => generation })
+const driver = createVirtDriver({ libvirt, graceMs: 120_000, generationOf: () => generation })
 const agent = createGuestAgent({ libvirt, clock: systemClock })
 const machine = (change: Parameters<typeof machineOf>[1] = {}) =>
   machineOf('web-1', {
@@ -219,7 +219,7 @@ test.serial('a machine is saved to disk, and has its memory back when it starts'
 
 test.serial('a guest starts anew when asked, and is reset when it may not be asked', async (t) => {
   const boots = [await bootId()]
-  for (const graceMs of [20_000, 0]) {
+  for (const graceMs of [120_000, 0]) {
     const how = await rebootMachine(libvirt, systemClock, 'web-1', { graceMs, signal })
     t.is(how, graceMs > 0 ? 'by-guest' : 'by-reset')
     await agent.waitForAgent('web-1', 90_000)
