@@ -243,6 +243,8 @@ test.serial('a guest that panics is off, and counts as crashed', async (t) => {
 })
 
 test.serial('a guest powers off when asked', async (t) => {
+  // Its agent answers before anybody in it waits for the power button.
+  while ((await shell('pidof dd || true')) === '') await systemClock.sleep(200)
   const record = recordEvents(libvirt)
   const verbs = await reach({ machines: [machine({ memoryMiB: 160, powerState: 'stopped' })] })
   t.deepEqual(verbs, ['shutdown'])
