@@ -20,6 +20,8 @@ const HELP = `usage: ./purlin VERB ...
                  measure the firewall beside iptables and plain nft
   bench ec [--quick] [-o json]
                  measure erasure coding beside its peers; --worker: Purlin's side alone
+  bench switch|block|cache|baremetal [PART] [-o json]
+                 measure the switch, the block engine, the cache, bare metal; docs/benchmarks.md
   package [--out FOLDER]
                  make the .deb and .rpm packages
   setup [--yes]  only set the machine up
@@ -28,6 +30,7 @@ const HELP = `usage: ./purlin VERB ...
 Every other verb goes to the command line client, which speaks to the sandbox that is up:
   apply, plan, get, describe, delete, events, alert, task, token, doctor, state, version;
   vm, sg, explain, switch, portgroup, port, router, top; host, fleet, store; pool, cache, ec;
+  bm (bare metal);
   ./purlin VERB --help says more.
 `
 
