@@ -56,6 +56,17 @@ async function follow(
   }
 }
 
+/** The failure of `c1` once its BMC has been asked what it saw, which comes after the state. */
+async function witnessed(road: Road) {
+  const untilMs = systemClock.monotonicMs() + START_MS
+  for (;;) {
+    const failure = (await road.client.chassis.get('c1')).status.life?.failure
+    if (failure?.power !== undefined) return failure
+    if (systemClock.monotonicMs() > untilMs) throw new Error('nobody asked the BMC of what failed')
+    await systemClock.sleep(POLL_MS)
+  }
+}
+
 test.serial('the daemon, killed once in each state, ends with the same system', async (t) => {
   await withRoad(t, {}, async (road, key) => {
     const states = await follow(road, 'active', async () => {
@@ -78,9 +89,9 @@ test.serial(
       await follow(road, 'failed', async (state) => {
         if (state === 'writing') road.chassis('c1').cutPower()
       })
-      const { failure } = (await road.client.chassis.get('c1')).status.life ?? {}
-      t.is(failure?.state, 'writing')
-      t.is(failure?.power, 'off')
+      const failure = await witnessed(road)
+      t.is(failure.state, 'writing')
+      t.is(failure.power, 'off')
       await road.client.chassis.retry('c1')
       await follow(road, 'active', async () => {})
       await untilReachable(key, START_MS)
