@@ -1,6 +1,6 @@
 import type { BmcFindings, MemoryFindings, RoadFindings } from './findings.ts'
 
-/** The goals of docs/benchmarks.md, without hardware virtualization. */
+/** The goals of docs/benchmarks-bare-metal.md, without hardware virtualization. */
 const REPORT_SECONDS = 40
 const SSH_SECONDS = { image: 240, media: 1_500 } as const
 const BMC_P95_MS = 1_000
