@@ -53,7 +53,9 @@ async function readProcesses(): Promise<readonly Process[]> {
   return (await Promise.all(read)).flat()
 }
 
-async function residentMiB(id: number): Promise<number> {
+/** Memory of one process without what it started: a child that was forked and has not yet become
+ *  its program counts all its parent's pages as its own. */
+export async function residentMiB(id: number): Promise<number> {
   const status = await readFile(`/proc/${id}/status`, 'utf8').catch(() => '')
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) / KIB_A_MIB
 }

@@ -32,5 +32,7 @@ export const memoryFindings = z.strictObject({
   answersAMinute: z.number(),
   /** Processor time of the daemon and its ipmitools in that minute, seconds. */
   cpuSeconds: z.number(),
+  /** The longest of twenty listings of all chassis beside the polling. */
+  longestListMs: z.number(),
 })
 export type MemoryFindings = z.infer<typeof memoryFindings>

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { run, systemClock } from '@purlin/base'
 import { createBareMetalClient } from '@purlin/sdk'
 import { DaemonProcess, makeDeploymentNetwork, SimulatedChassis } from '@purlin/simulated-chassis'
-import { useOfTree } from '../process-tree.ts'
+import { residentMiB, useOfTree } from '../process-tree.ts'
 import { benchDaemon } from './daemon.ts'
 import type { MemoryFindings } from './findings.ts'
 
@@ -14,6 +14,7 @@ const order: { readonly chassis: number } = JSON.parse(process.argv[2] ?? '{}')
 const PASSWORD = 'of-the-benchmark'
 const MINUTE_MS = 60_000
 const POLL_MS = 500
+const LISTS = 20
 const LIST_DEADLINE_MS = 5 * MINUTE_MS
 const VERIFY_DEADLINE_MS = 30 * MINUTE_MS
 
@@ -37,7 +38,8 @@ const daemon = await DaemonProcess.start({
 const client = createBareMetalClient({ socketPath: daemon.socketPath })
 try {
   const use = () => useOfTree(daemon.processId ?? 0)
-  const emptyMiB = (await use()).residentMiB
+  const ownMiB = () => residentMiB(daemon.processId ?? 0)
+  const emptyMiB = await ownMiB()
   await writeFile(join(folder, 'password'), PASSWORD)
   await writeFile(join(folder, 'all.yaml'), manifest())
   await client.applyFile(join(folder, 'all.yaml'))
@@ -50,15 +52,21 @@ try {
     if (systemClock.monotonicMs() > untilMs) throw new Error('not every chassis was verified')
     await systemClock.sleep(POLL_MS * 4)
   }
-  const enrolled = await use()
+  const [enrolled, enrolledMiB] = [await use(), await ownMiB()]
   const answersBefore = bmc.answers
   await systemClock.sleep(MINUTE_MS)
-  const polled = await use()
+  const [polled, polledMiB] = [await use(), await ownMiB()]
+  const answersAMinute = bmc.answers - answersBefore
+  const lists: number[] = []
+  for (let index = 0; index < LISTS; index++) {
+    const beganMs = systemClock.monotonicMs()
+    await client.chassis.list({ deadlineMs: LIST_DEADLINE_MS })
+    lists.push(systemClock.monotonicMs() - beganMs)
+  }
   const findings: MemoryFindings = {
-    ...{ chassis: order.chassis, emptyMiB, enrolledMiB: enrolled.residentMiB },
-    polledMiB: polled.residentMiB,
-    answersAMinute: bmc.answers - answersBefore,
+    ...{ chassis: order.chassis, emptyMiB, enrolledMiB, polledMiB, answersAMinute },
     cpuSeconds: (polled.cpuMs - enrolled.cpuMs) / 1_000,
+    longestListMs: Math.max(...lists),
   }
   process.stdout.write(JSON.stringify(findings))
 } finally {

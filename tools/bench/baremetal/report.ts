@@ -26,11 +26,13 @@ export function bmcLines({ calls }: BmcFindings): readonly string[] {
 
 /** The daemon's memory as lines for people. Pure. */
 export function memoryLines(findings: MemoryFindings): readonly string[] {
-  const { chassis, emptyMiB, enrolledMiB, polledMiB, answersAMinute, cpuSeconds } = findings
+  const { chassis, emptyMiB, enrolledMiB, polledMiB, answersAMinute, cpuSeconds, longestListMs } =
+    findings
   return [
     `the daemon without chassis: ${emptyMiB.toFixed(0)} MiB`,
     `${chassis} enrolled: ${enrolledMiB.toFixed(0)} MiB, polled for a minute: ${polledMiB.toFixed(0)} MiB`,
     `${answersAMinute} power answers in that minute, ${cpuSeconds.toFixed(1)} s of processor time`,
+    `the longest of twenty listings of all beside it: ${longestListMs.toFixed(0)} ms`,
   ]
 }
 

@@ -184,6 +184,8 @@ async function startDaemon(
     reportOf: (chassis) => newestReport(chassis),
     imageSha256: (image) => contentOf('Image', image).sha256,
   })
+  // Lives that move while they are read are looked at with all others, once everything stands.
+  let attended = false
   const conductor = await startConductor({
     ...{ store, clock, run, tell },
     bmcOf: (chassis) => bmcs.of(chassis),
@@ -195,6 +197,7 @@ async function startDaemon(
     raise: (cause) => alerts.raise(cause),
     clear: (subject, code) => alerts.clear(subject, code),
     changed: (chassis) => {
+      if (!attended) return
       void reports.look(chassis)
       void passes.ask()
     },
@@ -302,6 +305,7 @@ async function startDaemon(
     resources: resourceHandlers(grounds),
     logger: log,
   })
+  attended = true
   await Promise.all(conductor.lives().map(({ chassis }) => reports.look(chassis)))
   await passes.ask()
   const listener = await listen(api, {
