@@ -16,7 +16,8 @@ export function servedPackages(version: string): readonly string[] {
   return [`purlin-bm-agent_${version}_${deb}.deb`, `purlin-bm-agent-${version}-1.${rpm}.rpm`]
 }
 
-/** The agent of installed systems: one static program, so that it needs nothing of any system. */
+/** The agent of installed systems: one static program, so that it needs nothing of any system. Its
+ *  scripts need `useradd`, which every system that can be installed has: the post step uses it. */
 export const bmAgentContents: PackageContents = {
   name: 'purlin-bm-agent',
   summary: 'monitoring agent of Purlin',

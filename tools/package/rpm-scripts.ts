@@ -9,7 +9,7 @@ export function rpmScripts(scripts: PackageContents['scripts'], stays: string): 
     case 'blockd':
       return BLOCKD_SCRIPTS
     case 'bm-agent':
-      return serviceScripts('purlin-bm-agent.service')
+      return ['%pre', AGENT_USER, '', ...serviceScripts('purlin-bm-agent.service')]
     case 'baremetal':
       return ['%pre', GROUP, '', ...serviceScripts('purlin-baremetal-pxe.service')]
     case undefined:
@@ -18,6 +18,9 @@ export function rpmScripts(scripts: PackageContents['scripts'], stays: string): 
 }
 
 const GROUP = 'getent group purlin >/dev/null || groupadd --system purlin'
+const AGENT_USER =
+  'getent passwd purlin-bm-agent >/dev/null || useradd --system --user-group --no-create-home ' +
+  '--home-dir /nonexistent --shell /usr/sbin/nologin purlin-bm-agent'
 const RELOAD = 'if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi'
 
 /** A service of one unit: the system's presets decide whether it is enabled. */

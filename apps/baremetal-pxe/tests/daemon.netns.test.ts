@@ -2,7 +2,7 @@
  *  a state of power alone. One chassis, one story: the tests go on where the one before ended. */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type PurlinError, toPurlinError } from '@purlin/base'
+import { type PurlinError, systemClock, toPurlinError } from '@purlin/base'
 import { bareMetalKinds } from '@purlin/schema'
 import anyTest, { type TestFn } from 'ava'
 import { HASH, makeRig, PASSWORD, until } from './daemon-rig.ts'
@@ -84,10 +84,38 @@ test('power, boot device, sensors, units, event log and identity go through the 
   t.like((await calls.sensors(CHASSIS))[0], { name: 'CPU Temp', reading: 45 })
   t.true((await calls.fieldUnits(CHASSIS)).length > 0)
   t.true(Array.isArray(await calls.eventLog(CHASSIS)))
+  t.is((await calls.hardware(CHASSIS)).product, 'SimChassis')
   const identity = await calls.identity(CHASSIS)
   t.true(identity.uuids.includes('0f0f0f0f-1111-2222-3333-444444444444'))
   t.true(identity.serials.includes('SC-0007'))
   t.true((await calls.history(CHASSIS)).length > 2)
+})
+
+test('what the serial line says reaches whoever follows it, and stays readable after', async (t) => {
+  const { chassis: calls } = rig.client
+  const stop = new AbortController()
+  const line = 'login: of the machine'
+  // A session loses what is said before it stands, so the machine says it until it is heard.
+  const speaking = (async () => {
+    while (!stop.signal.aborted) {
+      rig.chassis.print(`${line}\r\n`)
+      await systemClock.sleep(200)
+    }
+  })()
+  let heard = ''
+  const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(60_000)])
+  for await (const event of calls.console(CHASSIS, { signal })) {
+    if (event.kind === 'output') heard += Buffer.from(event.bytes).toString('latin1')
+    if (heard.includes(line)) break
+  }
+  stop.abort()
+  await speaking
+  t.true(heard.includes(line), heard)
+  let recorded = ''
+  for await (const event of calls.console(CHASSIS, { follow: false })) {
+    if (event.kind === 'output') recorded += Buffer.from(event.bytes).toString('latin1')
+  }
+  t.true(recorded.includes(line), recorded)
 })
 
 test('a wrong password ends the task that needs it; the right one is taken up by itself', async (t) => {

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { Readable, Writable } from 'node:stream'
 import type { Clock } from '@purlin/base'
 import { main, type Streams } from '../src/index.ts'
 
@@ -42,6 +43,17 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
     readLines: async function* (file) {
       const text = file === '-' ? (options.stdin ?? '') : await readFile(file, 'utf8')
       yield* text.split('\n').filter((line, index, all) => line !== '' || index < all.length - 1)
+    },
+    terminal: {
+      input: Readable.from(options.stdin === undefined ? [] : [Buffer.from(options.stdin)]),
+      output: new Writable({
+        write: (chunk: Buffer, _encoding, done) => {
+          texts.stdout += chunk.toString()
+          done()
+        },
+      }),
+      isTerminal: options.terminal ?? false,
+      setRaw: () => undefined,
     },
     environment: options.environment ?? {},
     clock,

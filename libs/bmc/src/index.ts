@@ -1,5 +1,6 @@
 export * from './bmc.ts'
 export type { Console, ConsoleEvent, ConsoleOptions } from './console/console.ts'
+export { endOfRecording } from './console/recording.ts'
 export { compareIdentity } from './identity.ts'
 export { type BmcTarget, type OpenBmcOptions, openBmc } from './open-bmc.ts'
 export { type CommandPool, createCommandPool } from './queue/pool.ts'

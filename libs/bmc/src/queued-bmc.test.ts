@@ -86,11 +86,38 @@ test('a soft off that is ignored cuts the power only where the caller says so', 
   const failing = codeOf(bmc.powerSoft({ deadlineMs: 20_000, otherwise: 'fail' }))
   await clock.advance(60_000)
   t.is(await failing, 'PUR_BMC_POWER_STUCK')
-  t.deepEqual([machine.state, machine.actions], ['on', ['soft']])
+  t.deepEqual([machine.state, machine.actions], ['on', ['soft', 'soft']])
   const cutting = bmc.powerSoft({ deadlineMs: 20_000, otherwise: 'off' })
   await clock.advance(60_000)
   t.is(await cutting, 'cut')
-  t.deepEqual([machine.state, machine.actions], ['off', ['soft', 'soft', 'off']])
+  t.deepEqual([machine.state, machine.actions], ['off', [...Array(4).fill('soft'), 'off']])
+})
+
+test('the power button is pressed again halfway: a system that was still starting hears the second', async (t) => {
+  let presses = 0
+  const { clock, machine, driver, bmc } = machineOf((action) => action !== 'soft' || ++presses > 1)
+  machine.state = 'on'
+  const soft = bmc.powerSoft({ deadlineMs: 60_000, otherwise: 'fail' })
+  await clock.advance(25_000)
+  t.deepEqual([machine.state, machine.actions], ['on', ['soft']])
+  await clock.advance(35_000)
+  t.is(await soft, 'soft')
+  t.deepEqual([machine.state, machine.actions], ['off', ['soft', 'soft']])
+
+  // A BMC that refuses the second press has not failed: the first may still be obeyed.
+  machine.state = 'on'
+  const { control } = driver
+  const subject = { name: 'c1', address: '10.9.0.4' }
+  let asked = 0
+  driver.control = async (action, signal) => {
+    if (action !== 'soft') return await control(action, signal)
+    if (asked++ > 0) throw bmcError('PUR_BMC_REFUSED', subject, 'power soft', 'on its way')
+  }
+  const late = bmc.powerSoft({ deadlineMs: 60_000, otherwise: 'fail' })
+  await clock.advance(40_000)
+  machine.state = 'off'
+  await clock.advance(20_000)
+  t.is(await late, 'soft')
 })
 
 test('a BMC that cannot ask for a soft off is not waited for', async (t) => {

@@ -64,7 +64,11 @@ export class QueuedBmc implements Bmc {
     if ((await this.powerState(options)) === 'off') return 'soft'
     try {
       await this.#control('soft', options)
-      if (await this.#reached('off', this.#deadlineOf({ deadlineMs }), signal)) return 'soft'
+      const untilMs = this.#deadlineOf({ deadlineMs })
+      const halfwayMs = this.#clock.monotonicMs() + deadlineMs / 2
+      if (await this.#reached('off', halfwayMs, signal)) return 'soft'
+      await this.#pressAgain(untilMs, signal)
+      if (await this.#reached('off', untilMs, signal)) return 'soft'
     } catch (thrown) {
       // A BMC that cannot ask cannot be waited for; any other failure is the caller's to know.
       const cannot = thrown instanceof PurlinError && thrown.code === 'PUR_BMC_UNSUPPORTED'
@@ -194,6 +198,16 @@ export class QueuedBmc implements Bmc {
       if (leftMs > 0) await this.#clock.sleep(Math.min(LOOK_MS, leftMs), signal)
     }
     return false
+  }
+
+  /** A system that was still starting heard nothing of the first press. One that is on its way off
+   *  takes no notice of another, and some BMCs refuse it then: that is no failure. */
+  async #pressAgain(untilMs: number, signal?: AbortSignal): Promise<void> {
+    try {
+      await this.#control('soft', this.#left(untilMs, signal))
+    } catch (thrown) {
+      if (!(thrown instanceof PurlinError) || signal?.aborted === true) throw thrown
+    }
   }
 
   #deadlineOf({ deadlineMs = POWER_DEADLINE_MS }: CallOptions): number {

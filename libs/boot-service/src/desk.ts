@@ -7,6 +7,8 @@ export interface ServerUrls {
 
 /** A node that asks what to boot. */
 export interface BootRequest {
+  /** The deployment network that it asks on. */
+  readonly network: string
   /** Lower case, colons. */
   readonly mac: string
   /** The address it asks from: the one reserved for the MAC, or leased to it while the enrol window

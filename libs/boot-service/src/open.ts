@@ -64,7 +64,8 @@ export async function openBootService(options: BootServiceOptions): Promise<Boot
     ...(readNeighbours !== undefined && { readNeighbours }),
   })
   const site = new Site({
-    ...{ desk, guard, urls, clock, systemFile: options.systemFile, tftpFolder: files.tftp },
+    ...{ network, desk, guard, urls, clock, tftpFolder: files.tftp },
+    systemFile: options.systemFile,
     onAccess: options.onAccess ?? (() => {}),
     onFault: (message) => tell({ what: 'fault', level: 'warning', message }),
     onHostile: (address, why) => {

@@ -7,6 +7,13 @@ export const FIRST_MAC = '52:54:00:aa:00:01'
 export const SECOND_MAC = '52:54:00:aa:00:02'
 export const WWN = '0x5000c500a1b2c3d4'
 
+export interface GuestOptions {
+  /** What its battery-backed clock says when it starts, UTC; the host's time where absent. */
+  readonly clock?: string
+  /** Further words of its kernel's command line. */
+  readonly words?: readonly string[]
+}
+
 /** A machine of QEMU with two disks (virtio and SATA) and two NICs, started by kernel and initial
  *  file system directly. It has one processor: two of them under emulation make the kernel's own
  *  patching fail now and then. */
@@ -14,10 +21,17 @@ export class Guest {
   readonly #process: ChildProcess
   readonly #console: string
 
-  constructor(system: string, folder: string, nodeUrl: string, name: string) {
+  constructor(
+    system: string,
+    folder: string,
+    nodeUrl: string,
+    name: string,
+    { clock, words = [] }: GuestOptions = {},
+  ) {
     this.#console = join(folder, `${name}.console`)
     const mac = FIRST_MAC.replaceAll(':', '-')
-    const line = `console=ttyS0,115200 quiet purlin.url=${nodeUrl} BOOTIF=01-${mac}`
+    const own = ['console=ttyS0,115200', 'quiet', `purlin.url=${nodeUrl}`, `BOOTIF=01-${mac}`]
+    const line = [...own, ...words].join(' ')
     const disk = (id: string) => `file=${join(folder, id)}.img,if=none,id=${id},format=raw`
     const args = [
       ...['-accel', 'tcg,thread=single', '-m', '768', '-smp', '1', '-nodefaults', '-no-reboot'],
@@ -28,6 +42,7 @@ export class Guest {
       ],
       ...['-kernel', join(system, 'vmlinuz'), '-initrd', join(system, 'initrd.img')],
       ...['-append', line],
+      ...(clock === undefined ? [] : ['-rtc', `base=${clock}`]),
       ...['-netdev', 'user,id=first', '-netdev', 'user,id=second'],
       ...['-device', `virtio-net-pci,netdev=first,mac=${FIRST_MAC},romfile=`],
       ...['-device', `e1000,netdev=second,mac=${SECOND_MAC},romfile=`],

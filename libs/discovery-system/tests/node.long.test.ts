@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { run } from '@purlin/base'
 import { discoveryReport } from '@purlin/schema'
 import test from 'ava'
-import { Guest, SECOND_MAC, WWN } from './guest.ts'
+import { Guest, type GuestOptions, SECOND_MAC, WWN } from './guest.ts'
 import { bootMac, INSPECTION, ONE_BYTES, one, planOf, TWO_BYTES, two } from './plan.ts'
 import { DeploymentServer } from './server.ts'
 import { tinyRoot } from './tiny-root.ts'
@@ -55,8 +55,8 @@ test.after.always(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-function start(name: string): Guest {
-  guest = new Guest(system, folder, server.nodeUrl, name)
+function start(name: string, options: GuestOptions = {}): Guest {
+  guest = new Guest(system, folder, server.nodeUrl, name, options)
   return guest
 }
 
@@ -84,6 +84,26 @@ test.serial('the report of a machine passes the schema and names disks as udev d
   t.true(report.pci.some(({ description }) => description?.includes('Virtio')))
 })
 
+test.serial(
+  'a report whose answer was lost is sent again; an empty clock is set by the server',
+  async (t) => {
+    t.timeout(DEADLINE_MS)
+    const before = server.reports.length
+    server.lostReports.push('cut', 'unavailable')
+    const nowS = Math.floor(Date.now() / 1_000)
+    const clock = { clock: '2001-01-01T00:00:00', words: [`purlin.time=${nowS}`] }
+    const lost = start('lost', clock)
+    server.order({ order: 'power-off' })
+    await lost.ended(AbortSignal.timeout(DEADLINE_MS))
+    const sent = server.reports.slice(before).map((report) => discoveryReport.parse(report))
+    t.is(sent.length, 3)
+    t.deepEqual([sent[1]?.system, sent[2]?.disks], [sent[0]?.system, sent[0]?.disks])
+    const set = /clock set by the server, from (9783\d+) to (\d+)/.exec(await lost.console())
+    t.true(set !== null, 'the console tells that the clock was set')
+    t.true(Math.abs(Number(set?.[2]) - nowS) < 300)
+  },
+)
+
 test.serial('a wrong disk, and an archive of another sum, leave nothing that starts', async (t) => {
   t.timeout(DEADLINE_MS)
   const before = await Promise.all(['one', 'two'].map((name) => sumOf(name)))
@@ -106,7 +126,9 @@ test.serial('a wrong disk, and an archive of another sum, leave nothing that sta
   t.false(server.events.slice(from).some(({ step }) => step === 'bootloader'))
 })
 
-test.serial('a power cut while writing is followed by a whole deployment', async (t) => {
+const WHOLE =
+  'a power cut while writing is followed by a whole deployment, through a server that is killed'
+test.serial(WHOLE, async (t) => {
   t.timeout(DEADLINE_MS)
   const signal = AbortSignal.timeout(DEADLINE_MS)
   const from = server.events.length
@@ -116,18 +138,26 @@ test.serial('a power cut while writing is followed by a whole deployment', async
   const writing = await server.waitFor(['writing'], from, signal)
   while (server.slowBytes === 0) await pause(50, undefined, { signal })
   await cut.cut()
-  server.slow.clear()
 
-  // This time the connection breaks in the middle of the archive.
-  server.cutAfterBytes.set('root.tar.zst', 700_000)
+  // This time the server is killed in the middle of the archive, and once it is back a connection
+  // breaks.
+  const sent = server.slowBytes
   server.order({ order: 'image', steps: planOf(server, sha256) })
   start('whole')
+  while (server.slowBytes < sent + 262_144) await pause(50, undefined, { signal })
+  await server.close()
+  server.slow.clear()
+  server.cutAfterBytes.set('root.tar.zst', 262_144)
+  await pause(3_000, undefined, { signal })
+  await server.listen()
   await untilEnd(writing + 1, signal)
   t.deepEqual(
     server.events.slice(writing + 1).map(({ step }) => step),
     ['installing', 'partitioning', 'writing', 'bootloader', 'rebooting'],
   )
-  t.true(server.ranges.length > 0)
+  const starts = server.ranges.map((range) => Number(/^bytes=(\d+)-$/.exec(range)?.[1]))
+  t.is(starts.length, 2)
+  t.true((starts[0] ?? 0) > 0 && (starts[1] ?? 0) > (starts[0] ?? 0), `it went on at ${starts}`)
 
   server.order({
     order: 'image',

@@ -23,6 +23,8 @@ export class DeploymentServer {
   readonly slow = new Set<string>()
   /** The server's end of the connection is cut after so many bytes of a file, once. */
   readonly cutAfterBytes = new Map<string, number>()
+  /** How the next reports are answered although they arrived whole: not at all, or with 503. */
+  readonly lostReports: ('cut' | 'unavailable')[] = []
   /** Steps that are answered with 409. */
   readonly refused = new Set<string>()
   readonly ranges: string[] = []
@@ -30,6 +32,7 @@ export class DeploymentServer {
   slowBytes = 0
   readonly #orders: unknown[] = []
   readonly #server: Server
+  #port = 0
 
   constructor() {
     this.#server = createServer((request, response) => {
@@ -43,13 +46,14 @@ export class DeploymentServer {
   }
 
   async listen(): Promise<void> {
-    this.#server.listen(0, '127.0.0.1')
+    this.#server.listen(this.#port, '127.0.0.1')
     await once(this.#server, 'listening')
+    this.#port = (this.#server.address() as AddressInfo).port
   }
 
   /** As a guest behind QEMU's own network reaches it. */
   get nodeUrl(): string {
-    return `http://10.0.2.2:${(this.#server.address() as AddressInfo).port}/node/token-of-a-test`
+    return `http://10.0.2.2:${this.#port}/node/token-of-a-test`
   }
 
   fileUrl(name: string): string {
@@ -70,6 +74,7 @@ export class DeploymentServer {
     }
   }
 
+  /** Ends as a process that is killed: no connection, nobody who listens. It may listen again. */
   async close(): Promise<void> {
     this.#server.close()
     this.#server.closeAllConnections()
@@ -83,7 +88,13 @@ export class DeploymentServer {
     response: ServerResponse,
   ): Promise<void> {
     const [, , , verb = '', name = ''] = url.split('/')
-    if (verb === 'report') this.reports.push(JSON.parse(body))
+    if (verb === 'report') {
+      this.reports.push(JSON.parse(body))
+      const lost = this.lostReports.shift()
+      if (lost === 'cut') response.destroy()
+      if (lost === 'unavailable') response.writeHead(503).end('starting')
+      if (lost !== undefined) return
+    }
     if (verb === 'event') {
       if (this.refused.has(name)) {
         response.writeHead(409).end('not expected now')

@@ -37,6 +37,22 @@ test('a disk with a WWN or a medium is a SCSI disk that tells both', (t) => {
   t.regex(words, /scsi-hd,bus=scsi.0,serial=d1,rotation_rate=7200,wwn=0x5000c500a1b2c3d4/)
 })
 
+test('the clock is this host’s, or that of a board whose battery is empty', (t) => {
+  t.notRegex(machineArguments(options, 9_000, true).join(' '), /-rtc/)
+  const clock = '2001-01-01T00:00:00'
+  t.regex(
+    machineArguments({ ...options, clock }, 9_000, true).join(' '),
+    /-rtc base=2001-01-01T00:00:00/,
+  )
+})
+
+test('a serial number that a virtio disk cannot tell is a SCSI disk’s, and no sign of it ends an option', (t) => {
+  const disks = [{ sizeGiB: 4, serial: 'PHLJ9130,06M1P0FGN-of-24-or-more' }]
+  const words = machineArguments({ ...options, disks, serial: 'A,B' }, 9_000, true).join(' ')
+  t.regex(words, /scsi-hd,bus=scsi\.0,serial=PHLJ9130,,06M1P0FGN-of-24-or-more,/)
+  t.regex(words, /serial=A,,B,uuid=/)
+})
+
 test('UEFI has variables of its own, and asks the network itself where told', (t) => {
   const uefi = { ...options, firmware: 'uefi', loader: 'firmware' } as const
   const words = machineArguments(uefi, 9_000, true).join(' ')

@@ -24,6 +24,7 @@ export function machineArguments(
     ...['-accel', 'tcg,thread=single,tb-size=256', '-cpu', 'max', '-smp', '1'],
     ...['-m', `${options.memoryMiB}`, '-action', 'reboot=shutdown'],
     ...['-uuid', options.uuid, '-smbios', smbios(options)],
+    ...(options.clock === undefined ? [] : ['-rtc', `base=${options.clock}`]),
     ...['-chardev', `socket,id=monitor,path=${monitorSocket(folder)}`],
     ...['-mon', 'chardev=monitor,mode=control', '-device', 'virtio-rng-pci'],
     ...['-chardev', `socket,id=serial,path=${serialSocket(folder)}`, '-serial', 'chardev:serial'],
@@ -36,7 +37,12 @@ export function machineArguments(
 }
 
 function smbios({ serial, uuid }: ChassisOptions): string {
-  return `type=1,manufacturer=Purlin,product=SimChassis,serial=${serial},uuid=${uuid}`
+  return `type=1,manufacturer=Purlin,product=SimChassis,serial=${word(serial)},uuid=${uuid}`
+}
+
+/** A text inside an option of QEMU, which takes a comma for the end of it. */
+function word(text: string): string {
+  return text.replaceAll(',', ',,')
 }
 
 function flash(folder: string): readonly string[] {
@@ -72,16 +78,18 @@ function diskArguments(options: ChassisOptions, networkFirst: boolean): readonly
   return [...scsi, ...each]
 }
 
-/** A virtio disk has neither a WWN nor a rotation rate. */
-function isScsi({ wwn, media }: DiskOptions): boolean {
-  return wwn !== undefined || media !== undefined
+const VIRTIO_SERIAL_CHARACTERS = 20
+
+/** A virtio disk has neither a WWN nor a rotation rate, and a short serial number. */
+function isScsi({ wwn, media, serial }: DiskOptions): boolean {
+  return wwn !== undefined || media !== undefined || serial.length > VIRTIO_SERIAL_CHARACTERS
 }
 
 function diskDevice(disk: DiskOptions): string {
-  if (!isScsi(disk)) return `virtio-blk-pci,serial=${disk.serial}`
+  if (!isScsi(disk)) return `virtio-blk-pci,serial=${word(disk.serial)}`
   const rate = disk.media === 'hdd' ? 7_200 : 1
   const wwn = disk.wwn === undefined ? '' : `,wwn=${disk.wwn}`
-  return `scsi-hd,bus=scsi.0,serial=${disk.serial},rotation_rate=${rate}${wwn}`
+  return `scsi-hd,bus=scsi.0,serial=${word(disk.serial)},rotation_rate=${rate}${wwn}`
 }
 
 /** Where this process listens for the machine's monitor (QMP). */

@@ -6,10 +6,10 @@ export interface NicOptions {
 
 export interface DiskOptions {
   readonly sizeGiB: number
-  /** At most 20 characters, as a virtio disk tells. */
+  /** At most 36 characters. */
   readonly serial: string
-  /** `0x` and 16 hexadecimal digits. With it or with `media` the disk is a SCSI disk, else a virtio
-   *  disk, which reports itself as rotating. */
+  /** `0x` and 16 hexadecimal digits. With it, with `media` or with a serial number of more than 20
+   *  characters the disk is a SCSI disk, else a virtio disk, which reports itself as rotating. */
   readonly wwn?: string
   readonly media?: 'ssd' | 'hdd'
 }
@@ -34,6 +34,9 @@ export interface ChassisOptions {
   readonly uuid: string
   /** The system's serial number: in SMBIOS, and in the BMC's product area. */
   readonly serial: string
+  /** What its clock says at each start, `2001-01-01T00:00:00` UTC, as of a board whose battery is
+   *  empty; this host's time where absent. */
+  readonly clock?: string
   /** False: no machine behind the BMC, the power is a state alone. */
   readonly machine?: boolean
 }

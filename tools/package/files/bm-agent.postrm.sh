@@ -8,6 +8,8 @@ fi
 if [ "$1" = purge ]; then
   rm -f /etc/purlin/bm-agent.toml /etc/purlin/bm-agent.token /etc/purlin/bm-agent-ca.pem
   if [ -d /etc/purlin ]; then rmdir --ignore-fail-on-non-empty /etc/purlin; fi
+  # Nothing on disk is its.
+  if getent passwd purlin-bm-agent >/dev/null; then userdel purlin-bm-agent || true; fi
 fi
 if [ -d /run/systemd/system ]; then
   systemctl --system daemon-reload >/dev/null || true

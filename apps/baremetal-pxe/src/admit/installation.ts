@@ -1,8 +1,10 @@
 import type { Problem } from '@purlin/base'
 import type { InstallerTarget, InstallInputs, UserInput } from '@purlin/deployment-template'
 import type { DiscoveryReport, SpecOf } from '@purlin/schema'
+import { installerArguments } from '../life/kernel-arguments.ts'
 import { type DeploymentPlan, planDeployment } from '../life/plan-deployment.ts'
 import type { ReadyImage, ReadyMedium } from '../life/ports.ts'
+import { stageOf } from '../media/installer-files.ts'
 
 /** Where the system of an installation comes from, whether or not it is here already. */
 export type InstallationSource =
@@ -28,6 +30,8 @@ export interface InstallationQuestion {
 export interface Installation {
   readonly problems: readonly Problem[]
   readonly plan?: DeploymentPlan
+  /** Of an installer's kernel; the consoles are added when it boots. */
+  readonly kernelArguments?: readonly string[]
 }
 
 /** Stands for what is only known when the node boots. */
@@ -39,23 +43,29 @@ const UNKNOWN_SHA256 = '0'.repeat(64)
 export function examineInstallation(question: InstallationQuestion): Installation {
   const { spec, users, scripts, hostname, bootMac, firmware, report, source } = question
   const named = 'media' in source ? { media: source.media } : { image: source.image }
+  const from = standInOf(source)
+  const reach = { nodeUrl: `${SERVER}/node/TOKEN`, serverUrl: SERVER, bootMac }
   const planned = planDeployment({
     inputs: { spec, users, scripts, hostname, source: named },
-    report,
-    bootMac,
-    firmware,
-    source: standInOf(source),
-    nodeUrl: `${SERVER}/node/TOKEN`,
-    serverUrl: SERVER,
+    ...{ report, firmware, source: from, ...reach },
   })
-  return planned.ok ? { problems: [], plan: planned.value } : { problems: planned.error }
+  if (!planned.ok) return { problems: planned.error }
+  const { answer } = planned.value
+  if (answer === undefined || !('kernel' in from)) return { problems: [], plan: planned.value }
+  const installer = { ...from, hostname, answer: answer.name }
+  const kernelArguments = installerArguments(installer, { ...reach, consoles: [] })
+  return { problems: [], plan: planned.value, kernelArguments }
 }
 
 function standInOf(source: InstallationSource): ReadyMedium | ReadyImage {
   if ('media' in source) {
     const tree = `/media/${source.media}`
     const { target } = source
-    return { name: source.media, target, tree, kernel: `${tree}/kernel`, initrds: [] }
+    const stage = stageOf(target)
+    return {
+      ...{ name: source.media, target, tree, kernel: `${tree}/kernel`, initrds: [] },
+      ...(stage !== undefined && { stage: `${tree}/${stage}` }),
+    }
   }
   return {
     name: source.image,

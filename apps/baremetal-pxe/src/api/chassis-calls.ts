@@ -1,11 +1,10 @@
-import { PurlinError, toPurlinError } from '@purlin/base'
-import type { Bmc, ConsoleEvent as BmcConsoleEvent } from '@purlin/bmc'
-import type { BootAnswer, ConsoleEvent, chassisOperations, SpecOf, Task } from '@purlin/schema'
+import { PurlinError } from '@purlin/base'
+import type { Bmc } from '@purlin/bmc'
+import type { BootAnswer, chassisOperations, SpecOf, Task } from '@purlin/schema'
 import type { Call, Changes, HandlersOf, Once } from '@purlin/service'
 import type { Beside } from '../admit/admission.ts'
 import { type Conductor, type LifeRequest, lifeView } from '../life/index.ts'
-
-const CONSOLE_ALIVE_MS = 15_000
+import { writeConsole } from './console-stream.ts'
 
 /** What the calls of chassis work with. */
 export interface ChassisCallGrounds {
@@ -164,7 +163,6 @@ function reportNumber(name: string, word: string): number | 'latest' {
   throw new PurlinError('PUR_RESOURCE_MISSING', { message })
 }
 
-/** One JSON object a line; an empty line each 15 s shows that the connection lives. */
 async function sendConsole(
   grounds: ChassisCallGrounds,
   { params, query, signal, reply }: Call<{ tailBytes: number; follow: 'true' | 'false' }>,
@@ -177,31 +175,10 @@ async function sendConsole(
   const options = { tailBytes: query.tailBytes, follow: query.follow === 'true' }
   const events = grounds.conductor.console(name, options, signal)
   reply.hijack()
-  const { raw } = reply
-  raw.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' })
-  raw.write('\n')
-  const alive = setInterval(() => raw.write('\n'), CONSOLE_ALIVE_MS)
-  alive.unref()
-  const line = (event: ConsoleEvent): void => void raw.write(`${JSON.stringify(event)}\n`)
-  try {
-    for await (const event of events) {
-      if (raw.destroyed) break
-      line(lineOf(event))
-    }
-  } catch (thrown) {
-    line({ kind: 'ended', atMs: grounds.nowMs(), reason: toPurlinError(thrown).message })
-  } finally {
-    clearInterval(alive)
-    raw.end()
-  }
+  reply.raw.writeHead(200, {
+    'content-type': 'application/x-ndjson',
+    'cache-control': 'no-store',
+  })
+  await writeConsole(reply.raw, events, grounds.nowMs)
   return undefined
-}
-
-function lineOf(event: BmcConsoleEvent): ConsoleEvent {
-  if (event.kind !== 'output') return event
-  return {
-    kind: 'output',
-    atMs: event.atMs,
-    base64: Buffer.from(event.bytes).toString('base64'),
-  }
 }

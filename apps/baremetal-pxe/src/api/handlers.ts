@@ -223,7 +223,7 @@ function answerOf(grounds: DaemonGrounds, record: StoredRecord): Resource {
     treeOf: (media) => content.tree(media),
     serviceOf: (network) => networks.openService(network),
     enrolUntilMs: (network) => networks.enrolUntilMs(network),
-    strangersOf: () => conductor.strangers(),
+    strangersOf: (network) => conductor.strangers(network),
     reportingOf: (instance) => monitoring.reporting().find((one) => one.instance === instance),
   }
   return resourceOf(record, status, grounds.clock.nowMs())

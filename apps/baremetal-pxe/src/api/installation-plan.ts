@@ -21,7 +21,7 @@ const LEAST_SECRET_CHARACTERS = 6
 /** What an installation would do, for people: layout, network, answers without secrets. Pure. */
 export function installationPlanOf(
   { chassis, template, source, report, target, spec, secrets }: PlanSubject,
-  { problems, plan }: Installation,
+  { problems, plan, kernelArguments }: Installation,
 ): InstallationPlan {
   const hide = (text: string): string =>
     secrets
@@ -35,6 +35,7 @@ export function installationPlanOf(
     problems: problems.map(({ path, message }) => ({ path, message })),
     ...layoutOf(plan?.layout),
     network: networkOf(spec),
+    ...(kernelArguments && { kernelArguments: kernelArguments.join(' ') }),
     files: files.map(({ name, content }) => ({ name, text: hide(content) })),
     steps: (plan?.steps ?? []).map((step) => hide(JSON.stringify(step))),
   }

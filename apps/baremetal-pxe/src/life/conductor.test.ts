@@ -3,6 +3,7 @@ import { request } from '../../tests/support/lives.ts'
 import type { Faults } from '../../tests/support/machine.ts'
 import { World } from '../../tests/support/world.ts'
 import type { Life } from './life.ts'
+import { lifeView } from './view.ts'
 
 const image = { ...request, instance: 'image-1' }
 const ends = ['active', 'failed', 'available']
@@ -150,6 +151,48 @@ for (const faults of [{}, { dumbLoader: true }] satisfies Faults[]) {
   })
 }
 
+test('a machine without a name is written to where its chassis trusts its MAC, and nowhere else', async (t) => {
+  for (const trustsMac of [false, true]) {
+    for (const deploy of [request, image]) {
+      const world = new World({ faults: { nameless: true } })
+      await world.start()
+      await world.enrol(trustsMac)
+      await world.conductor.request('c1', { ask: 'deploy', ...deploy })
+      t.true(await world.until(['active', 'failed']))
+      t.is(lifeOf(world).state, trustsMac ? 'active' : 'failed')
+      t.is(lifeView(lifeOf(world)).identity, trustsMac ? 'mac' : 'unknown')
+      t.deepEqual(world.machine.disk, trustsMac ? ['wiped', 'installed'] : [])
+      t.is(lifeOf(world).failure?.code, trustsMac ? undefined : 'PUR_LIFE_UNPROVEN')
+      await world.stop()
+    }
+  }
+})
+
+test('a MAC that is trusted excuses no other name; one that is trusted no more proves nothing', async (t) => {
+  const world = new World()
+  await world.start()
+  await world.enrol(true)
+  t.true(await world.until(['available']))
+  t.is(lifeView(lifeOf(world)).identity, 'same')
+  world.machine.uuid = '00000000-0000-4000-8000-00000000000f'
+  await world.conductor.request('c1', { ask: 'deploy', ...image })
+  t.true(await world.until(['failed']))
+  t.is(lifeOf(world).failure?.code, 'PUR_LIFE_WRONG_MACHINE')
+  t.deepEqual(world.machine.disk, [])
+  await world.stop()
+
+  const nameless = new World({ faults: { nameless: true } })
+  await nameless.start()
+  await nameless.enrol(true)
+  t.true(await nameless.until(['available']))
+  await nameless.enrol(false)
+  await nameless.conductor.request('c1', { ask: 'deploy', ...image })
+  t.true(await nameless.until(['failed']))
+  t.regex(lifeOf(nameless).failure?.cause ?? '', /identity\.trustMac of its Chassis/)
+  t.deepEqual(nameless.machine.disk, [])
+  await nameless.stop()
+})
+
 test('an installer is not served to another machine', async (t) => {
   const world = await enrolled()
   t.true(await world.until(['available']))
@@ -206,6 +249,56 @@ test('an installer that took its answers and fell silent is not started a second
   const world = await deployed(request, { untold })
   t.like(lifeOf(world).failure, { code: 'PUR_LIFE_SILENT', step: 'booting' })
   t.deepEqual(world.machine.disk, ['wiped', 'installed'])
+  await world.stop()
+})
+
+const reached = async (world: World, state: string): Promise<void> => {
+  while (lifeOf(world).state !== state) await world.clock.advance(100)
+}
+
+test('cancelled while verifying or discovering: nothing is under way, and it is off', async (t) => {
+  for (const [state, rest] of [
+    ['verifying', 'enrolled'],
+    ['discovering', 'manageable'],
+  ] as const) {
+    const world = await enrolled()
+    await reached(world, state)
+    await world.conductor.request('c1', { ask: 'cancel' })
+    t.true(await world.until([rest, 'failed']))
+    t.is(lifeOf(world).state, rest)
+    t.is(lifeOf(world).grant, undefined)
+    await world.clock.advance(60_000)
+    t.false(world.machine.on)
+    t.deepEqual(world.machine.disk, [])
+    await world.stop()
+  }
+})
+
+test('an erasure that is cancelled is owed: nobody has the disks until it was done', async (t) => {
+  const world = await deployed(image)
+  await world.conductor.request('c1', { ask: 'release', erasure: 'quick', uid: image.uid })
+  await reached(world, 'erasing')
+  await world.conductor.request('c1', { ask: 'cancel' })
+  t.true(await world.until(['available', 'failed']))
+  t.like(lifeOf(world), { state: 'failed', eraseOwed: true, failure: { code: 'PUR_CANCELLED' } })
+  t.false(world.machine.on)
+  const next = { instance: 'image-2', uid: 'uid-2', generation: 1 }
+  await t.throwsAsync(() => world.conductor.request('c1', { ask: 'deploy', ...next }))
+  await world.conductor.request('c1', { ask: 'retry' })
+  t.true(await world.until(['available']))
+  t.deepEqual(world.machine.disk, ['wiped', 'installed', 'erased'])
+  await world.stop()
+})
+
+test('a rescue that is cancelled before it began leads back to where it came from', async (t) => {
+  const world = await enrolled()
+  t.true(await world.until(['available']))
+  await world.conductor.request('c1', { ask: 'rescue', sshKeys: ['ssh-ed25519 AAAA ops'] })
+  await reached(world, 'rescuing')
+  await world.conductor.request('c1', { ask: 'cancel' })
+  t.true(await world.until(['available', 'failed']))
+  t.like(lifeOf(world), { state: 'available', grant: undefined, sshKeys: undefined })
+  t.false(world.machine.on)
   await world.stop()
 })
 

@@ -25,6 +25,8 @@ export interface EnrolledChassis {
   readonly uid: string
   readonly bootMac: string
   readonly firmware: 'bios' | 'uefi'
+  /** Its resource says `identity.trustMac`. */
+  readonly trustsMac?: boolean
 }
 
 /** Leads every chassis through its life. */
@@ -90,9 +92,9 @@ export class Conductor {
       if (runner !== undefined && runner.life.chassisUid !== chassis.uid) {
         await this.#remove(chassis.name)
       } else if (runner !== undefined) {
-        const { firmware } = chassis
+        const { firmware, trustsMac = false } = chassis
         const bootMac = chassis.bootMac.toLowerCase()
-        await runner.post({ type: 'amended', bootMac, firmware })
+        await runner.post({ type: 'amended', bootMac, firmware, trustsMac })
         return
       }
       const nowMs = this.#grounds.clock.nowMs()
@@ -136,9 +138,9 @@ export class Conductor {
     return this.#poll.reading(name)
   }
 
-  /** Nodes that no chassis names, seen in an enrol window. */
-  strangers(): readonly Stranger[] {
-    return this.#strangers.list()
+  /** Nodes that no chassis names, seen in an enrol window of the network. */
+  strangers(network: string): readonly Stranger[] {
+    return this.#strangers.list(network)
   }
 
   /** Oldest first, each with what the console said last. */

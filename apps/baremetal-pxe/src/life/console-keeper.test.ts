@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Bmc, Console, ConsoleEvent } from '@purlin/bmc'
 import test from 'ava'
 import { ConsoleKeeper, printable } from './console-keeper.ts'
@@ -38,6 +41,32 @@ test('one session a chassis, however many hold it; it ends with the last', async
   await keeper.release('c1', life)
   t.is(open(), 0)
   t.is(keeper.tail('c1'), '')
+})
+
+test('what was recorded is told after its session and its daemon are over, without a new session', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'purlin-consoles-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  await writeFile(join(folder, 'c1.log.1'), 'GRUB\n')
+  await writeFile(join(folder, 'c1.log'), 'kernel\n')
+  const keeper = new ConsoleKeeper(folder, () => t.fail())
+  const { bmc, open } = bmcOf('login: ')
+  const said = async (tailBytes: number, follow: boolean): Promise<string> => {
+    const texts: string[] = []
+    const options = { tailBytes, follow, nowMs: 9 }
+    for await (const event of keeper.follow('c1', bmc, options, new AbortController().signal)) {
+      if (event.kind === 'output') texts.push(Buffer.from(event.bytes).toString())
+    }
+    return texts.join('')
+  }
+  t.is(await said(1_024, false), 'GRUB\nkernel\n')
+  t.is(await said(9, false), 'B\nkernel\n')
+  t.is(await said(0, false), '')
+  t.is(open(), 0)
+  t.is(await said(1_024, true), 'GRUB\nkernel\nlogin: ')
+  await keeper.hold('c1', bmc, {})
+  t.is(await said(1_024, false), 'GRUB\nkernel\nlogin: ')
+  t.is(keeper.tail('c1'), 'login: ', 'what failed now is told by what is said now')
+  await keeper.close()
 })
 
 test('a BMC without a console holds nothing up, and is told', async (t) => {

@@ -1,7 +1,8 @@
 import { join } from 'node:path'
-import type { Bmc, Console, ConsoleEvent } from '@purlin/bmc'
+import { type Bmc, type Console, type ConsoleEvent, endOfRecording } from '@purlin/bmc'
 
 const RECORDING_BYTES_MAX = 8 * 1_048_576
+const RECORDED_BYTES_SHOWN = 65_536
 const TAIL_CHARACTERS = 16_384
 
 /** The consoles that are being recorded: from power-on until a life rests, and while somebody
@@ -12,7 +13,7 @@ export class ConsoleKeeper {
   readonly #consoles = new Map<string, Promise<Console | undefined>>()
   /** Who wants a console to stay: the life, and each reader. */
   readonly #holders = new Map<string, Set<object>>()
-  readonly #live = new Map<string, Console>()
+  readonly #live = new Map<string, Live>()
 
   constructor(folder: string, onTrouble: (chassis: string, thrown: unknown) => void) {
     this.#folder = folder
@@ -42,26 +43,36 @@ export class ConsoleKeeper {
 
   /** What the console said last, as printable text; empty where nothing is recorded. */
   tail(chassis: string): string {
-    const console = this.#live.get(chassis)
+    const console = this.#live.get(chassis)?.console
     return console === undefined ? '' : printable(console.tail())
   }
 
-  /** What was said before, then what is said, until the signal. Errors: PUR_BMC_UNSUPPORTED. */
+  /** What was said before, also in sessions that are over, then what is said, until the signal. The
+   *  BMC is asked for a session only where somebody follows. Errors: PUR_BMC_UNSUPPORTED. */
   async *follow(
     chassis: string,
     bmc: Bmc,
     options: { readonly tailBytes: number; readonly follow: boolean; readonly nowMs: number },
     signal: AbortSignal,
   ): AsyncGenerator<ConsoleEvent, void, void> {
+    const { tailBytes, follow, nowMs } = options
+    const told = (bytes: Uint8Array): ConsoleEvent[] => {
+      const last = tailBytes === 0 ? new Uint8Array() : bytes.slice(-tailBytes)
+      return last.length === 0 ? [] : [{ kind: 'output', atMs: nowMs, bytes: last }]
+    }
+    if (!follow && !this.#consoles.has(chassis)) {
+      yield* told(await endOfRecording(this.#options(chassis).file, tailBytes))
+      return
+    }
     const holder = {}
     try {
       const console =
         (await this.hold(chassis, bmc, holder)) ?? (await bmc.console(this.#options(chassis)))
       const events = console.read(signal)
-      const bytes =
-        options.tailBytes === 0 ? new Uint8Array() : console.tail().slice(-options.tailBytes)
-      if (bytes.length > 0) yield { kind: 'output', atMs: options.nowMs, bytes }
-      if (options.follow) yield* events
+      const tail = console.tail()
+      const earlier = (await this.#live.get(chassis)?.earlier) ?? new Uint8Array()
+      yield* told(Buffer.concat([earlier, tail]))
+      if (follow) yield* events
     } finally {
       await this.release(chassis, holder)
     }
@@ -77,8 +88,12 @@ export class ConsoleKeeper {
 
   async #open(chassis: string, bmc: Bmc): Promise<Console | undefined> {
     try {
+      const { file } = this.#options(chassis)
+      // Read before the session says anything; nobody but a reader waits for it.
+      const earlier = endOfRecording(file, RECORDED_BYTES_SHOWN)
+      earlier.catch((thrown) => this.#onTrouble(chassis, thrown))
       const console = await bmc.console(this.#options(chassis))
-      this.#live.set(chassis, console)
+      this.#live.set(chassis, { console, earlier })
       return console
     } catch (thrown) {
       // Redfish has none; work goes on without.
@@ -90,6 +105,12 @@ export class ConsoleKeeper {
   #options(chassis: string): { readonly file: string; readonly bytesMax: number } {
     return { file: join(this.#folder, `${chassis}.log`), bytesMax: RECORDING_BYTES_MAX }
   }
+}
+
+/** A console that is recorded now, and what its recording ended with when that began. */
+interface Live {
+  readonly console: Console
+  readonly earlier: Promise<Uint8Array>
 }
 
 /** The end of a recording without the signs that move a terminal's cursor. Pure. */

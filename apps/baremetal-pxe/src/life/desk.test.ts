@@ -7,6 +7,7 @@ import type { Conductor } from './conductor.ts'
 
 const urls = { http: 'http://10.88.0.1:8088', https: 'https://10.88.0.1:8448' }
 const asking = {
+  network: 'deploy0',
   mac: MAC,
   address: '10.88.0.107',
   firmware: 'bios',
@@ -143,6 +144,46 @@ test('a disk that was changed since the plan is not written to by guess', async 
   await world.stop()
 })
 
+test('a report that is sent again, because its answer was lost, is answered and asks for nothing twice', async (t) => {
+  const world = await waiting('deploy', 'image-1')
+  const { desk } = world.conductor
+  const { grant, reached } = await boot(world.conductor)
+  for (const _ of [1, 2, 3]) t.like(await desk.onReport(grant, reportOf()), { ok: true })
+  t.deepEqual(
+    world.told.filter(({ type }) => type === 'chassis.hardware-changed'),
+    [],
+  )
+  for (const _ of [1, 2]) {
+    t.like(await desk.ordersOf(grant, AbortSignal.abort(), reached), { order: 'image' })
+  }
+  t.like(await desk.onEvent(grant, 'installing', undefined), { ok: true })
+  t.like(await desk.onReport(grant, reportOf()), { ok: false, status: 409 })
+  t.is(world.conductor.lifeOf('c1')?.state, 'installing')
+  await world.stop()
+})
+
+test('reports are kept, sixteen of a chassis, and what differs is told between any two', async (t) => {
+  const world = await waiting('discover')
+  const { conductor } = world
+  const { grant } = await boot(conductor)
+  const report = reportOf()
+  for (let sizeMiB = 1; sizeMiB <= 18; sizeMiB++) {
+    await conductor.desk.onReport(grant, { ...report, memory: { sizeMiB: sizeMiB * 1_024 } })
+  }
+  const kept = await conductor.reportsOf('c1')
+  t.deepEqual(
+    kept.map(({ id, memoryMiB }) => [id, memoryMiB / 1_024]),
+    Array.from({ length: 16 }, (_, index) => [18 - index, 18 - index]),
+  )
+  t.is((await conductor.reportOf('c1', 'latest')).report.memory.sizeMiB, 18 * 1_024)
+  const last = await conductor.reportChanges('c1')
+  t.like(last, { from: 17, to: 18, changes: [{ before: 17 * 1_024, after: 18 * 1_024 }] })
+  const whole = await conductor.reportChanges('c1', 3, 18)
+  t.like(whole, { from: 3, to: 18, changes: [{ before: 3 * 1_024, after: 18 * 1_024 }] })
+  await t.throwsAsync(conductor.reportChanges('c1', 2, 18), { message: /sixteen are kept/ })
+  await world.stop()
+})
+
 test('what is no report is refused with its problems, and repeats nothing of it', async (t) => {
   const world = await waiting('discover')
   const { grant } = await boot(world.conductor)
@@ -168,7 +209,9 @@ test('a stranger in the enrol window tells what it is and is switched off; nothi
   if (grant === undefined) return t.fail()
   t.deepEqual(grant.addresses, ['10.88.0.190'])
   t.deepEqual(await desk.onReport(grant, reportOf()), { ok: true })
-  t.like(world.conductor.strangers()[0], { mac: stranger.mac, product: 'Rack 1', serial: 'C7' })
+  const [listed] = world.conductor.strangers('deploy0')
+  t.like(listed, { mac: stranger.mac, product: 'Rack 1', serial: 'C7' })
+  t.deepEqual(world.conductor.strangers('deploy1'), [], 'another network has none of them')
   const reached = { token, url: '', urls }
   t.deepEqual(await desk.ordersOf(grant, AbortSignal.abort(), reached), { order: 'power-off' })
   t.deepEqual(await world.conductor.reportsOf('c1'), [])

@@ -242,20 +242,25 @@ export class LifeDesk implements Omit<NodeDesk, 'onMetrics'> {
       bootMac: life.bootMac,
       consoles: this.#grounds.means.grounds.consoles ?? DEFAULT_CONSOLES,
     }
-    if (!install) return { boot: 'discovery', arguments: discoveryArguments(reach) }
+    if (!install) {
+      const nowMs = this.#grounds.means.grounds.clock.nowMs()
+      return { boot: 'discovery', arguments: discoveryArguments(reach, nowMs) }
+    }
     const { kernel, initrds } = prepared
     return { boot: 'installer', kernel, initrds, arguments: installerArguments(prepared, reach) }
   }
 
-  #boardStranger({ mac, address, name, urls }: BootRequest): BootDecision {
+  #boardStranger(request: BootRequest): BootDecision {
+    const { mac, name, urls } = request
     if (name !== undefined) return { boot: 'refused', reason: `${name} is no chassis any more` }
     const reach: BootReach = {
-      nodeUrl: this.#grounds.strangers.meet(mac, address, urls),
+      nodeUrl: this.#grounds.strangers.meet(request),
       serverUrl: urls.http,
       bootMac: mac,
       consoles: this.#grounds.means.grounds.consoles ?? DEFAULT_CONSOLES,
     }
-    return { boot: 'discovery', arguments: discoveryArguments(reach) }
+    const nowMs = this.#grounds.means.grounds.clock.nowMs()
+    return { boot: 'discovery', arguments: discoveryArguments(reach, nowMs) }
   }
 }
 

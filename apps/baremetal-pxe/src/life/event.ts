@@ -101,7 +101,12 @@ export type LifeEvent =
   | { readonly type: 'spent'; readonly tokenSha256: string; readonly file: string }
   | { readonly type: 'time' }
   /** The resource of the chassis says other than the life. */
-  | { readonly type: 'amended'; readonly bootMac: string; readonly firmware: 'bios' | 'uefi' }
+  | {
+      readonly type: 'amended'
+      readonly bootMac: string
+      readonly firmware: 'bios' | 'uefi'
+      readonly trustsMac?: boolean
+    }
   /** The poll saw this, twice in a row. */
   | { readonly type: 'power-seen'; readonly power: 'on' | 'off' }
 

@@ -17,7 +17,7 @@ test('every family is told where answers and media are, and asks nobody', (t) =>
     return `${target}: ${installerArguments(prepared, reach).join(' ')}`
   })
   t.snapshot(lines)
-  t.snapshot(discoveryArguments(reach).join(' '))
+  t.snapshot(discoveryArguments(reach, 1_800_000_007_900).join(' '))
 })
 
 test('each argument is one word that no loader takes apart', (t) => {

@@ -1,6 +1,9 @@
 import type { Prepared } from './life.ts'
 
-type Installer = Extract<Prepared, { readonly path: 'install' }>
+type Installer = Pick<
+  Extract<Prepared, { readonly path: 'install' }>,
+  'target' | 'answer' | 'tree' | 'stage' | 'hostname'
+>
 
 /** Where one boot of a node reaches this server. */
 export interface BootReach {
@@ -26,10 +29,12 @@ export function installerArguments(installer: Installer, reach: BootReach): read
   ]
 }
 
-/** Arguments of the discovery system. Pure. */
-export function discoveryArguments(reach: BootReach): readonly string[] {
+/** Arguments of the discovery system, with the time: a machine whose clock is another could not
+ *  judge our certificate. Pure. */
+export function discoveryArguments(reach: BootReach, nowMs: number): readonly string[] {
   return [
     `purlin.url=${reach.nodeUrl}`,
+    `purlin.time=${Math.floor(nowMs / 1_000)}`,
     bootInterface(reach.bootMac),
     ...reach.consoles.map((each) => `console=${each}`),
     'quiet',

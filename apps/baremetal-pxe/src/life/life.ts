@@ -152,6 +152,10 @@ export interface Life {
   readonly identity?: KnownIdentity
   /** The newest report was of the machine of the BMC. */
   readonly proven?: boolean
+  /** By its boot MAC alone, as its resource allows. */
+  readonly provenByMac?: boolean
+  /** Where neither the machine nor its BMC has a name, its boot MAC decides which it is. */
+  readonly trustsMac?: boolean
   /** Of the newest discovery report. */
   readonly reportId?: number
   readonly deployment?: Deployment
@@ -194,16 +198,18 @@ export function newLife(
     readonly uid: string
     readonly bootMac: string
     readonly firmware: 'bios' | 'uefi'
+    readonly trustsMac?: boolean
   },
   nowMs: number,
 ): Life {
-  const { name, uid, bootMac, firmware } = chassis
+  const { name, uid, bootMac, firmware, trustsMac = false } = chassis
   return {
     version: 1,
     chassis: name,
     chassisUid: uid,
     bootMac: bootMac.toLowerCase(),
     firmware,
+    ...(trustsMac && { trustsMac }),
     state: 'enrolled',
     sinceMs: nowMs,
     pending: [],

@@ -1,5 +1,5 @@
 import type { Clock } from '@purlin/base'
-import { newToken, nodeUrl, type ServerUrls, tokenSha256 } from '@purlin/boot-service'
+import { type BootRequest, newToken, nodeUrl, tokenSha256 } from '@purlin/boot-service'
 import type { DeploymentNetworkStatus, DiscoveryReport } from '@purlin/schema'
 
 const STRANGERS_MAX = 256
@@ -8,7 +8,10 @@ const TOKEN_MS = 3_600_000
 /** A node that no chassis names. */
 export type Stranger = NonNullable<DeploymentNetworkStatus['unknown']>[number]
 
+type Asking = Pick<BootRequest, 'mac' | 'network' | 'address' | 'urls'>
+
 interface Known extends Stranger {
+  readonly network: string
   readonly address: string
   readonly tokenSha256: string
 }
@@ -23,20 +26,21 @@ export class Strangers {
     this.#clock = clock
   }
 
-  /** Their list, newest first. */
-  list(): readonly Stranger[] {
+  /** Those of a network, newest first. */
+  list(of: string): readonly Stranger[] {
     return [...this.#known.values()]
-      .map(({ address: _address, tokenSha256: _token, ...stranger }) => stranger)
+      .filter(({ network }) => network === of)
+      .map(({ network: _network, address: _address, tokenSha256: _token, ...stranger }) => stranger)
       .toSorted((one, other) => other.seenAtMs - one.seenAtMs)
   }
 
   /** Remembers one that asks, the oldest beyond 256 forgotten, and gives it its URL. */
-  meet(mac: string, address: string, urls: ServerUrls): string {
+  meet({ mac, network, address, urls }: Asking): string {
     const token = newToken()
     const former = this.#known.get(mac)
     this.#known.delete(mac)
-    const seenAtMs = this.#clock.nowMs()
-    this.#known.set(mac, { ...former, mac, seenAtMs, address, tokenSha256: tokenSha256(token) })
+    const seen = { mac, network, address, seenAtMs: this.#clock.nowMs() }
+    this.#known.set(mac, { ...former, ...seen, tokenSha256: tokenSha256(token) })
     const [oldest] = this.#known.keys()
     if (this.#known.size > STRANGERS_MAX && oldest !== undefined) this.#known.delete(oldest)
     return nodeUrl(urls.https ?? urls.http, token)

@@ -14,11 +14,16 @@ export function lifeView(life: Life): ChassisLife {
     ...(deadlineAtMs !== undefined && { deadlineAtMs }),
     ...(under && { attempt: boot.attempt }),
     ...(instance !== undefined && { instance }),
-    ...(life.proven !== undefined && { identity: life.proven ? 'same' : 'unknown' }),
+    ...(life.proven !== undefined && { identity: identityView(life) }),
     maintenance: life.maintenance,
     ...(life.maintenanceReason !== undefined && { maintenanceReason: life.maintenanceReason }),
     ...(failure !== undefined && { failure: failureView(failure) }),
   }
+}
+
+function identityView({ proven, provenByMac }: Life): NonNullable<ChassisLife['identity']> {
+  if (provenByMac === true) return 'mac'
+  return proven === true ? 'same' : 'unknown'
 }
 
 function failureView(failure: NonNullable<Life['failure']>): NonNullable<ChassisLife['failure']> {

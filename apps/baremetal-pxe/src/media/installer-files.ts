@@ -37,6 +37,12 @@ const places: Readonly<Record<Family, readonly BootPair[]>> = {
 const MIRRORED =
   /^dists\/[a-z]+\/main\/installer-amd64\/(current|\d+[^/]*)\/images\/netboot\/debian-installer\/amd64\/linux$/
 
+/** What the installer of a target fetches whole by itself, as a path in its tree. Pure. */
+export function stageOf(target: InstallerTarget): string | undefined {
+  if (target === 'sles-16') return AGAMA_ROOT
+  return familyOf(target) === 'ubuntu' ? WHOLE_ISO : undefined
+}
+
 /** Name of the whole ISO in a tree whose installer asks for it. */
 export const WHOLE_ISO = 'purlin-installation.iso'
 const AGAMA_ROOT = 'LiveOS/squashfs.img'
@@ -50,17 +56,18 @@ export function installerFilesOf(
   paths: ReadonlySet<string>,
 ): InstallerFiles {
   const family = familyOf(target)
+  const stage = stageOf(target)
   const pair = pairIn(family, paths)
   if (pair === undefined) throw layoutError(title, whyNot(family, paths))
   if (family === 'debian' && ![...paths].some((path) => path.startsWith('dists/'))) {
     const advice = 'bring dists/ and pool/ of a medium or mirror into the same tree'
     throw layoutError(title, `it has an installer and no packages (no dists/); ${advice}`)
   }
-  if (target === 'sles-16') {
-    if (paths.has(AGAMA_ROOT)) return { ...pair, stage: AGAMA_ROOT }
-    throw layoutError(title, `${AGAMA_ROOT} is missing, which the installer fetches`)
+  // The whole ISO is put into the tree by us; what else is fetched must be there.
+  if (stage !== undefined && stage !== WHOLE_ISO && !paths.has(stage)) {
+    throw layoutError(title, `${stage} is missing, which the installer fetches`)
   }
-  return family === 'ubuntu' ? { ...pair, stage: WHOLE_ISO } : pair
+  return { ...pair, ...(stage !== undefined && { stage }) }
 }
 
 function pairIn(family: Family, paths: ReadonlySet<string>): BootPair | undefined {

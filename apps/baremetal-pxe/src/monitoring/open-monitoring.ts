@@ -3,13 +3,13 @@ import { join } from 'node:path'
 import { type Clock, PurlinError, systemClock, toPurlinError } from '@purlin/base'
 import { newToken, tokenSha256 } from '@purlin/boot-service'
 import type { InstanceMetrics, InstanceMetricsHistory, MetricsRange } from '@purlin/schema'
+import { FrameHistory } from '@purlin/service'
 import { findPackages, sha256Of } from './agent/packages.ts'
 import { agentScript } from './agent/script.ts'
 import { silenceMs } from './condition.ts'
 import { type Enrolled, Enrolment } from './enrolment.ts'
 import { exportMetrics } from './export.ts'
 import { expositionLimits, labelsOf, metricOf, parseExposition } from './exposition/parse.ts'
-import { InstanceHistory } from './history/instance-history.ts'
 import { KeyPool } from './history/key-pool.ts'
 import { isWanted, jsonValue, rangeOf, seriesOf } from './history/range.ts'
 import type { InstanceReporting, MonitoredInstance, Monitoring, PushAnswer } from './monitoring.ts'
@@ -48,7 +48,7 @@ export async function openMonitoring(options: MonitoringOptions): Promise<Monito
 }
 
 async function openWatched(histories: string, instance: string): Promise<Watched> {
-  const { history, lastMs } = await InstanceHistory.open(join(histories, instance))
+  const { history, lastMs } = await FrameHistory.open(join(histories, instance))
   return new Watched(history, lastMs)
 }
 

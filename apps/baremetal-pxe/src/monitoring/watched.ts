@@ -1,18 +1,18 @@
+import type { FrameHistory } from '@purlin/service'
 import type { ExportedInstance } from './export.ts'
 import type { Sample } from './exposition/parse.ts'
-import type { InstanceHistory } from './history/instance-history.ts'
 import type { KeyPool } from './history/key-pool.ts'
 
 /** One instance that pushes: what it said last, and its history. */
 export class Watched {
-  readonly history: InstanceHistory
+  readonly history: FrameHistory
   lastPushMs: number | undefined
   /** While a push of it is taken in. */
   busy = false
   #keys: readonly string[] | undefined
   #values = new Float64Array(0)
 
-  constructor(history: InstanceHistory, lastPushMs: number | undefined) {
+  constructor(history: FrameHistory, lastPushMs: number | undefined) {
     this.history = history
     this.lastPushMs = lastPushMs
   }

@@ -28,6 +28,7 @@ function rig(refusals = 0) {
         setHosts: async (hosts: readonly BootHost[]) => void calls.push(`hosts ${hosts.length}`),
         setEnrol: async (open: boolean) => void calls.push(`enrol ${open}`),
         close: async () => void calls.push('close'),
+        status: () => ({ foreignServers: [] }),
       } as unknown as BootService
     },
     changed: () => {

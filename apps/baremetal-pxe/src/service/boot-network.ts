@@ -18,6 +18,8 @@ export interface NetworkStanding {
   /** The document that is served by. */
   readonly spec?: SpecOf<'DeploymentNetwork'>
   readonly hosts: readonly BootHost[]
+  /** Whether the last look found a DHCP server that is not ours; only while it is served. */
+  readonly foreignServers?: boolean
 }
 
 export interface BootNetworkGrounds {
@@ -62,7 +64,8 @@ export class BootNetwork {
     if (this.#service === undefined) {
       return { state: this.#wanted === undefined ? 'closed' : 'opening', hosts }
     }
-    return { state: 'serving', ...(this.#spec && { spec: this.#spec }), hosts }
+    const foreignServers = this.#service.status().foreignServers.length > 0
+    return { state: 'serving', ...(this.#spec && { spec: this.#spec }), hosts, foreignServers }
   }
 
   /** The service while it is open. */

@@ -57,7 +57,8 @@ export function tellNotice({
   if (what === 'dhcp-serves') alerts.clear(subject, 'PUR_BOOT_DHCP')
 }
 
-/** Raises an alert for a network that cannot be served, and clears it when it is. */
+/** Raises an alert for a network that cannot be served, and clears it when it is. That another
+ *  server answers on it is told once, so its alert stays for as long as that is so. */
 export function tellNetwork({
   network,
   standing,
@@ -70,7 +71,12 @@ export function tellNetwork({
   const subject = { kind: 'DeploymentNetwork', name: network }
   const { error } = standing
   if (error === undefined) {
-    if (standing.state === 'serving' || standing.state === 'closed') alerts.clear(subject)
+    if (standing.state !== 'serving' && standing.state !== 'closed') return
+    for (const { code, subject: of } of alerts.list()) {
+      if (of.kind !== subject.kind || of.name !== network) continue
+      const stays = code === FOREIGN && standing.foreignServers === true
+      if (!stays) alerts.clear(subject, code)
+    }
     return
   }
   alerts.raise({ code: error.code, severity: 'critical', subject, message: error.message })

@@ -118,7 +118,8 @@ async function enrolAll(grounds: PassGrounds, catalogue: Catalogue): Promise<voi
   for (const { manifest, uid } of records) {
     const { name, spec } = manifest
     try {
-      await lives.enrol({ name, uid, bootMac: spec.bootMac, firmware: spec.firmware })
+      const trustsMac = spec.identity?.trustMac === true
+      await lives.enrol({ name, uid, bootMac: spec.bootMac, firmware: spec.firmware, trustsMac })
       const life = lives.lifeOf(name)
       // One that was given up stays so; one that was never asked was cut off at its enrolment.
       if (life?.state !== 'enrolled' || life.transitions > 0) continue

@@ -7,7 +7,7 @@ const BUILT = join(import.meta.dirname, '../../../../.purlin/bare-metal')
 const SSH_TIMEOUT_MS = 60_000
 const DISK_TIMEOUT_MS = 60_000
 const COPY_TIMEOUT_MS = 5 * 60_000
-const SSH_OPTIONS = [
+export const SSH_OPTIONS = [
   ...['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'BatchMode=yes'],
   ...['ConnectTimeout=20', 'LogLevel=ERROR'],
 ].flatMap((option) => ['-o', option])
@@ -56,8 +56,8 @@ spec: { chassis: c1, template: server, source: { ${source}: debian } }`
 }
 
 /** A key pair as the files of a road: `key` and `key.pub`. */
-export async function sshKey(folder: string): Promise<void> {
-  const words = ['-q', '-t', 'ed25519', '-N', '', '-f', join(folder, 'key')]
+export async function sshKey(folder: string, name = 'key'): Promise<void> {
+  const words = ['-q', '-t', 'ed25519', '-N', '', '-f', join(folder, name)]
   await run('ssh-keygen', words, { timeoutMs: SSH_TIMEOUT_MS })
 }
 

@@ -26,6 +26,8 @@ export interface Faults {
   readonly restartsAt?: string
   /** Its loader tells nothing of the machine. */
   readonly dumbLoader?: boolean
+  /** Its maker wrote neither UUID nor serial number, into the board or into the BMC. */
+  readonly nameless?: boolean
 }
 
 /** A chassis: BMC, firmware, loader, and whatever runs on it, on the test's clock. */
@@ -71,7 +73,7 @@ export class Machine {
 
   async identity(): Promise<Identity> {
     await this.#listen()
-    return { uuids: [UUID], serials: ['C7'] }
+    return this.#faults.nameless ? { uuids: [], serials: [] } : { uuids: [UUID], serials: ['C7'] }
   }
 
   async switch(wanted: PowerState): Promise<void> {
@@ -144,14 +146,15 @@ export class Machine {
   }
 
   async #ask(): Promise<BootDecision> {
-    const { dumbLoader } = this.#faults
+    const { dumbLoader, nameless } = this.#faults
     const asked = {
+      network: 'deploy0',
       mac: this.mac,
       address: this.address,
       firmware: 'bios' as const,
       loader: 'ipxe' as const,
       name: 'c1',
-      ...(dumbLoader !== true && { uuid: this.uuid, serial: 'C7' }),
+      ...(dumbLoader !== true && nameless !== true && { uuid: this.uuid, serial: 'C7' }),
       urls: { http: SERVER },
     }
     try {
@@ -185,7 +188,10 @@ export class Machine {
 
   async #discovery(token: string, signal: AbortSignal): Promise<void> {
     const report = reportOf()
-    const sent = { ...report, system: { ...report.system, uuid: this.uuid } }
+    const system = this.#faults.nameless
+      ? { product: 'Rack 1' }
+      : { ...report.system, uuid: this.uuid }
+    const sent = { ...report, system }
     for (let reported = false; !reported; ) {
       const grant = this.#desk()?.grantOf(tokenSha256(token))
       const answer =

@@ -55,12 +55,13 @@ export class World {
     return this.#session.alive
   }
 
-  async enrol(): Promise<void> {
+  async enrol(trustsMac = false): Promise<void> {
     await this.conductor.enrol({
       name: 'c1',
       uid: 'c1-uid',
       bootMac: this.machine.mac,
       firmware: 'bios',
+      trustsMac,
     })
   }
 

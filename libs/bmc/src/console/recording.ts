@@ -1,5 +1,29 @@
 import { type FileHandle, open, rename, stat } from 'node:fs/promises'
 
+/** What a recording ends with, at most `bytes` of both its halves; nothing where there is none.
+ *  Also while it is written to. */
+export async function endOfRecording(path: string, bytes: number): Promise<Uint8Array> {
+  const newer = await endOfFile(path, bytes)
+  const older = await endOfFile(`${path}.1`, bytes - newer.length)
+  return Buffer.concat([older, newer])
+}
+
+async function endOfFile(path: string, bytes: number): Promise<Uint8Array> {
+  if (bytes <= 0) return new Uint8Array()
+  try {
+    await using file = await open(path, 'r')
+    const { size } = await file.stat()
+    const length = Math.min(size, bytes)
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(length), 0, length, size - length)
+    return buffer.subarray(0, bytesRead)
+  } catch (thrown) {
+    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') {
+      return new Uint8Array()
+    }
+    throw thrown
+  }
+}
+
 /** A file that grows to half of `bytesMax`, then becomes `PATH.1` in place of the one before. */
 export class Recording {
   readonly #path: string

@@ -12,6 +12,8 @@ import { BufferPool, openServed, type Sent, sendFile, sendText } from './send-fi
 const METRICS_LIMIT_BYTES = 1024 * 1024
 
 export interface SiteOptions {
+  /** Name of the deployment network. */
+  readonly network: string
   readonly desk: NodeDesk
   readonly guard: Guard
   readonly urls: ServerUrls
@@ -126,7 +128,7 @@ export class Site {
     { mac, says }: Extract<Asked, { ask: 'boot' }>,
     { response, address }: Visit,
   ): Promise<Sent> {
-    const { desk, guard, urls, systemFile } = this.#options
+    const { network, desk, guard, urls, systemFile } = this.#options
     const known = await guard.recognise(mac, address)
     if (!known.ok) {
       this.#options.onHostile(address, `asked what ${mac} boots: ${known.reason}`)
@@ -134,6 +136,7 @@ export class Site {
     }
     const { platform, uuid, serial } = says
     const question: BootRequest = {
+      network,
       mac,
       address,
       firmware: platform === 'efi' ? 'uefi' : 'bios',

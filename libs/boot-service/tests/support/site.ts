@@ -56,6 +56,7 @@ export async function openSite(
     ...(more.tls !== undefined && { https: 'https://10.88.0.1:8448' }),
   }
   const site = new Site({
+    network: 'deploy0',
     ...{ desk, guard, urls, tftpFolder: folder, clock: systemClock },
     systemFile: (name) => opened.system.get(name),
     onHostile: (address, why) => opened.hostile.push(`${address} ${why}`),

@@ -46,7 +46,7 @@ export interface Hardware {
 
 /** Room for what grows, and for what partition tables, groups and rounding take. */
 const GROWTH_GIB = 6
-const SERIAL_CHARACTERS_MAX = 20
+const SERIAL_CHARACTERS_MAX = 36
 const GIB = 1024 ** 3
 
 /** Hardware that a template fits on, with its boot card. A disk each rule, of the rule's own serial

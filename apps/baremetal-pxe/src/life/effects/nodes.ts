@@ -1,6 +1,7 @@
 import { optionalCommands } from '../command.ts'
 import type { Deadlines } from '../deadlines.ts'
 import type { DeployingState, Life } from '../life.ts'
+import { isProven } from '../words/proof.ts'
 import { ATTEMPTS_MAX } from '../words/time.ts'
 import {
   atRest,
@@ -55,8 +56,13 @@ const again: Effect = (life, circumstances) => {
 
 const report: Effect = (life, { event, nowMs, deadlines }) => {
   if (event.type !== 'reported') return life
-  const proven = event.judgement.identity === 'same'
-  const known: Life = { ...life, reportId: event.reportId, proven }
+  const { judgement, reportId } = event
+  const proven = isProven(life, judgement)
+  const known: Life = {
+    ...without(life, 'provenByMac'),
+    ...{ reportId, proven },
+    ...(proven && judgement.identity !== 'same' && { provenByMac: true }),
+  }
   if (life.boot === undefined || life.state === 'rescue') return known
   const first = !life.boot.trusted
   const discovering = life.boot.purpose === 'discover'

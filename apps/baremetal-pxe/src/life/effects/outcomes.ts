@@ -92,11 +92,14 @@ const done: Effect = (life, { event, nowMs }) => {
 const drift: Effect = (life, { event }) =>
   event.type === 'power-seen' ? { ...life, power: event.power } : life
 
-/** What was proved of the machine with the former MAC is proved no more. */
+/** What was proved of the machine with the former MAC, or by a MAC that is believed no more, is
+ *  proved no more. */
 const amend: Effect = (life, { event }) => {
   if (event.type !== 'amended') return life
-  const { bootMac, firmware } = event
-  return { ...(bootMac === life.bootMac ? life : without(life, 'proven')), bootMac, firmware }
+  const { bootMac, firmware, trustsMac = false } = event
+  const stands = bootMac === life.bootMac && (trustsMac || life.provenByMac !== true)
+  const kept = stands ? life : without(life, 'proven', 'provenByMac')
+  return { ...without(kept, 'trustsMac'), bootMac, firmware, ...(trustsMac && { trustsMac }) }
 }
 
 /** Everything stops: no token is good, nothing is pending but the look at what was to be seen. A

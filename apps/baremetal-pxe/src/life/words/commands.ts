@@ -55,21 +55,26 @@ function wordOfRest(life: Life): RestWord {
     return before?.state === 'manageable' ? 'thenManageable' : 'thenAvailable'
   }
   if (state !== 'cancelling') return 'thenAvailable'
-  if (deployment?.touched === true) return 'thenErasing'
-  // An erasure that was given up is still owed.
+  // An erasure that was given up is still owed, and is not begun anew by itself.
   if (life.eraseOwed === true) return 'thenFailed'
+  if (deployment?.touched === true) return 'thenErasing'
   return reportId === undefined ? 'thenManageable' : 'thenAvailable'
 }
 
 function wordOfPrepared(life: Life, found: KnownIdentity): Verdict {
   if (!isDeploying(life.state)) return ignored('its state is over')
   if (life.proven !== true) {
-    const cause = 'its discovery did not prove it to be the machine of its BMC; nothing is wiped'
+    const cause =
+      'its discovery did not prove it to be the machine of its BMC; nothing is wiped. Where the ' +
+      'machine names itself by nothing, identity.trustMac of its Chassis lets its MAC decide; ' +
+      'discover it again after that'
     return fails('PUR_LIFE_UNPROVEN', cause, false)
   }
   const known = [...(life.identity?.uuids ?? []), ...(life.identity?.serials ?? [])]
   const now = new Set([...found.uuids, ...found.serials])
-  if (!known.some((each) => now.has(each))) {
+  // A BMC without a name then and now is all that there is to compare.
+  const nameless = life.provenByMac === true && known.length === 0 && now.size === 0
+  if (!nameless && !known.some((each) => now.has(each))) {
     const told = `${[...now].join(', ') || 'nothing'}, at discovery ${known.join(', ')}`
     const cause = `wrong machine, nothing was written: its BMC tells ${told}; discover it again`
     return fails('PUR_LIFE_WRONG_MACHINE', cause, false)

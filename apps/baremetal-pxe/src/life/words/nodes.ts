@@ -1,5 +1,6 @@
 import type { Judgement, LifeEvent, NodeStep } from '../event.ts'
 import { deployingStates, isDeploying, type Life } from '../life.ts'
+import { isProven } from './proof.ts'
 import { fails, ignored, refused, type Verdict } from './verdict.ts'
 
 /** A machine that starts over and over before it has begun is not served for ever. */
@@ -41,7 +42,7 @@ export function wordOfReport(life: Life, judgement: Judgement): Verdict {
   }
   if (judgement.identity === 'other' || !judgement.bootMacSeen) return wrongMachine(judgement.words)
   const wipes = state === 'booting' || state === 'erasing'
-  if (wipes && judgement.identity !== 'same') {
+  if (wipes && !isProven(life, judgement)) {
     const cause = `nothing proves that this machine is the one of its BMC: ${judgement.words}`
     return fails('PUR_LIFE_UNPROVEN', cause, false)
   }

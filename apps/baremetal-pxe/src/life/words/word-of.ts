@@ -27,7 +27,9 @@ export function wordOf(life: Life, event: LifeEvent, nowMs: number): Verdict {
     case 'time':
       return wordOfTime(life, nowMs)
     case 'amended': {
-      const same = event.bootMac === life.bootMac && event.firmware === life.firmware
+      const { bootMac, firmware, trustsMac = false } = event
+      const trusts = trustsMac === (life.trustsMac ?? false)
+      const same = bootMac === life.bootMac && firmware === life.firmware && trusts
       return same ? ignored('it is as known') : { word: 'amend' }
     }
     case 'power-seen':

@@ -1,6 +1,6 @@
+import type { Frame } from '@purlin/service'
 import test from 'ava'
 import { rangeOf, seriesOf } from './range.ts'
-import type { Frame } from './segment.ts'
 
 async function* framesOf(count: number, series = 2): AsyncGenerator<Frame> {
   const keys = Array.from({ length: series }, (_, index) => `node_x${index}{device="d"}`)

@@ -1,7 +1,7 @@
 import { PurlinError } from '@purlin/base'
 import type { InstanceMetricsHistory, MetricsRange } from '@purlin/schema'
+import type { Frame } from '@purlin/service'
 import { labelsOf, metricOf } from '../exposition/parse.ts'
-import type { Frame } from './segment.ts'
 
 const POINT_LIMIT = 100_000
 const DEFAULT_SPAN_MS = 60 * 60_000

@@ -6,6 +6,7 @@
 //! calls Debian's programs with argument arrays.
 
 pub mod clean;
+pub mod clock;
 pub mod console;
 pub mod disks;
 pub mod dmi;

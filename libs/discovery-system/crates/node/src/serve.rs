@@ -6,6 +6,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use crate::clock;
 use crate::console::say;
 use crate::erase;
 use crate::failure::Failure;
@@ -30,6 +31,9 @@ pub fn serve() -> Result<(), Failure> {
     let Some(url) = line.url else {
         return Err(Failure::new("the kernel's command line holds no purlin.url=http(s)://…"));
     };
+    if let Some(time) = line.time {
+        clock::adjust(time);
+    }
     let bmc = report::ask_bmc();
     network::links_up();
     let listener = Listener::start();
