@@ -8,8 +8,11 @@ const environment = { PATH: `${process.env.PATH}:/usr/sbin:/sbin` }
 
 /** Before the guest says that it is ready: what the network and the agent's channel need. */
 const FIRST_MODULES = ['virtio_pci', 'virtio_net', 'virtio_console']
-/** After it: balloon, entropy, disks, the power button. */
-const LATER_MODULES = ['virtio_balloon', 'virtio_rng', 'virtio_blk', 'button', 'evdev']
+/** After it: balloon, memory that comes later, entropy, disks, the power button. */
+const LATER_MODULES = [
+  ...['virtio_balloon', 'virtio_mem', 'virtio_rng', 'virtio_blk'],
+  ...['button', 'evdev'],
+]
 
 const XZ_MAGIC = Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00])
 

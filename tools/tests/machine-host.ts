@@ -7,12 +7,13 @@ import { repository } from '../repository.ts'
 import { agentConfiguration, agentSocket } from '../sandbox/agent.ts'
 import { PrivateHost } from '../sandbox/host.ts'
 import { startLibvirtd } from '../sandbox/libvirtd.ts'
+import { startSwitch } from '../sandbox/switch.ts'
 import { eventually } from './volume-host.ts'
 
 const NODE = ['--conditions=purlin-source', '--disable-warning=ExperimentalWarning']
 const TASK_LIMIT_MS = 120_000
 
-/** A host with libvirt and an agent, without a switch: machines on it have no NICs. */
+/** A host with libvirt and an agent. Without a switch, machines on it have no NICs. */
 export interface MachineHost extends AsyncDisposable {
   readonly host: PrivateHost
   readonly client: Client
@@ -25,9 +26,9 @@ export interface MachineHost extends AsyncDisposable {
 }
 
 /** Starts the host; nothing is on it yet. */
-export async function startMachineHost(): Promise<MachineHost> {
+export async function startMachineHost({ hasSwitch = false } = {}): Promise<MachineHost> {
   const host = await PrivateHost.start({ name: 'machines' })
-  await startLibvirtd(host)
+  await Promise.all([startLibvirtd(host), ...(hasSwitch ? [startSwitch(host)] : [])])
   const configuration = join(host.paths.agent, 'host-agent.toml')
   const toml = agentConfiguration(host, { drift: 'repair' }).replace('"auto"', '"tcg"')
   await writeFile(configuration, toml, { mode: 0o600 })

@@ -64,7 +64,7 @@ export async function daemonAnswers(
 }
 
 /** `agent.sh` installs the package that the server serves, by dpkg and by rpm, and the agent, as
- *  nobody in particular, pushes from there. */
+ *  the user that its package makes, pushes from there. */
 export async function instanceIsWatched(
   t: ExecutionContext,
   root: string,
@@ -102,16 +102,17 @@ export async function instanceIsWatched(
       'utf8',
     )
     const [, start = ''] = /^ExecStart=(.*)$/m.exec(unit) ?? []
-    // As systemd hands root's files to the user that exists while the service runs.
+    const [, user = ''] = /^User=(.*)$/m.exec(unit) ?? []
+    // As systemd hands root's files to the service's own user.
     const credentials = '/run/bm-agent'
-    await inRoot('install', '--directory', '--owner=nobody', '--mode=0500', credentials)
+    await inRoot('install', '--directory', `--owner=${user}`, '--mode=0500', credentials)
     for (const file of files.slice(0, 2)) {
       const from = `/etc/purlin/${file}`
-      await inRoot('install', '--owner=nobody', '--mode=0400', from, `${credentials}/${file}`)
+      await inRoot('install', `--owner=${user}`, '--mode=0400', from, `${credentials}/${file}`)
     }
     const words = start.replaceAll(/\$\{CREDENTIALS_DIRECTORY\}/g, credentials).split(' ')
-    const user = ['setpriv', '--reuid=nobody', '--regid=nogroup', '--clear-groups']
-    const agent = host.spawn(['chroot', root, ...user, ...words], 'packaged-bm-agent')
+    const become = ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups']
+    const agent = host.spawn(['chroot', root, ...become, ...words], 'packaged-bm-agent')
     const count = ['curl', '-gsS', '--insecure', 'https://127.0.0.1:8448/count']
     await until(t, 'a push', async () => Number((await inRoot(...count)).stdout) > 50)
     counted = (await inRoot(...count)).stdout.trim()
@@ -124,6 +125,8 @@ export async function instanceIsWatched(
     await inRoot(...remove)
     await rm(join(root, credentials), { recursive: true })
   }
+  // Users of a family whose packages leave theirs.
+  await inRoot('userdel', 'purlin-bm-agent')
   t.log(`${counted} series pushed`)
   await host.run('pkill', ['--signal', 'TERM', '--full', METRICS_SERVER])
   for (const made of [folder, join(root, 'rpm-family'), join(root, 'root/.rpmdb')]) {
@@ -150,9 +153,10 @@ async function rpmFamily(root: string): Promise<void> {
     'rm',
     'uname',
   ]
-  for (const name of [...programs, 'sha256sum', 'systemctl']) {
+  for (const name of [...programs, 'getent', 'sha256sum', 'systemctl']) {
     await symlink(`/usr/bin/${name}`, join(folder, name))
   }
+  await symlink('/usr/sbin/useradd', join(folder, 'useradd'))
   const rpm = join(folder, 'rpm')
   await writeFile(rpm, '#!/bin/sh\nexec /usr/bin/rpm --nodeps "$@"\n')
   await chmod(rpm, 0o755)

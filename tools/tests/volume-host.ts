@@ -24,11 +24,15 @@ export interface VolumeHostOptions {
   readonly attach?: 'nbd' | 'vhost-user'
   /** Whether an SSD stands before the pool's disks, in writethrough at first. */
   readonly cached?: boolean
+  /** Whether the machine has a second disk, on the volume `vol-b`. */
+  readonly twoDisks?: boolean
 }
 
 /** A host whose one machine has a volume for its disk. */
 export interface VolumeHost extends AsyncDisposable {
   readonly client: Client
+  /** Where the block daemon serves volumes. */
+  readonly sockets: string
   /** Applies the pool, the volume and the machine on it. */
   make(): Promise<void>
   startDaemon(): Promise<void>
@@ -36,6 +40,8 @@ export interface VolumeHost extends AsyncDisposable {
   failingDaemon(): Promise<string>
   /** kill -9, until it is gone. */
   killDaemon(): Promise<void>
+  /** kill -9 of the agent, and another one in its place. */
+  killAgent(): Promise<void>
   /** kill -9 of the machine's process, until it is gone. */
   killMachine(): Promise<void>
   /** Starts a machine that has stopped; the guest answers when it is over. */
@@ -58,6 +64,7 @@ interface DaemonSight {
   readonly process: number
   readonly pools: readonly {
     readonly engine?: {
+      readonly volumes: readonly { readonly name: string }[]
       readonly shortStripes: number
       readonly repairedChunks: number
       readonly disks: readonly { readonly state: string }[]
@@ -93,11 +100,16 @@ folder = "${folder}"
   const configuration = join(host.paths.agent, 'host-agent.toml')
   await writeFile(configuration, toml, { mode: 0o600 })
   const main = join(repository, 'apps/host-agent/src/main.ts')
-  host.spawn([process.execPath, ...NODE, main, '--config', configuration], 'agent')
   const client = createClient({ socketPath: agentSocket(host) })
-  await eventually('the agent answers', async () => {
-    return (await client.health({ deadlineMs: 1_000 })).status !== undefined
-  })
+  const startAgent = async (): Promise<ChildProcess> => {
+    const words = [process.execPath, ...NODE, main, '--config', configuration]
+    const started = host.spawn(words, 'agent')
+    await eventually('the agent answers', async () => {
+      return (await client.health({ deadlineMs: 1_000 })).status !== undefined
+    })
+    return started
+  }
+  let agent = await startAgent()
   const guest = async (script: string): Promise<string> => {
     const command = ['/bin/busybox', 'sh', '-c', script]
     const { exitCode, stdout, stderr } = await client.virtualMachines.exec(MACHINE, command)
@@ -106,6 +118,7 @@ folder = "${folder}"
   }
   return {
     client,
+    sockets,
     make: async () => {
       const made = await client.apply(documentsOf(options, disks, join(folder, 'ssd')))
       const { state } = await made.wait({ deadlineMs: 120_000 })
@@ -127,6 +140,12 @@ folder = "${folder}"
           () => true,
         )
       })
+    },
+    killAgent: async () => {
+      const ended = once(agent, 'exit')
+      await host.run('pkill', ['--signal', 'KILL', '--full', 'apps/host-agent/src/main.ts'])
+      await ended
+      agent = await startAgent()
     },
     killMachine: async () => {
       const identifier = await machineProcess(folder)
@@ -209,7 +228,7 @@ async function agentLog(host: PrivateHost): Promise<string> {
 }
 
 function documentsOf(
-  { redundancy, attach, cached }: VolumeHostOptions,
+  { redundancy, attach, cached, twoDisks }: VolumeHostOptions,
   disks: readonly string[],
   ssd: string,
 ): object[] {
@@ -234,6 +253,9 @@ function documentsOf(
       },
     },
     { kind: 'Volume', name: 'vol-a', spec: { pool: 'fast', sizeGiB: 1 / 16 } },
+    ...(twoDisks
+      ? [{ kind: 'Volume', name: 'vol-b', spec: { pool: 'fast', sizeGiB: 1 / 16 } }]
+      : []),
     {
       kind: 'VirtualMachine',
       name: MACHINE,
@@ -241,7 +263,10 @@ function documentsOf(
         cpus: 1,
         memoryMiB: 128,
         image: 'probe',
-        disks: [{ name: 'root', volume: 'vol-a', ...(attach && { attach }) }],
+        disks: [
+          { name: 'root', volume: 'vol-a', ...(attach && { attach }) },
+          ...(twoDisks ? [{ name: 'log', volume: 'vol-b' }] : []),
+        ],
       },
     },
   ]

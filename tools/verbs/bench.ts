@@ -12,6 +12,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Benchmark>>> = {
   netfilter: async () => (await import('../bench/netfilter/verb.ts')).runNetfilterBench,
   switch: async () => (await import('../bench/switch/verb.ts')).runSwitchBench,
   services: async () => (await import('../bench/services/verb.ts')).runServicesBench,
+  virt: async () => (await import('../bench/virt/verb.ts')).runVirtBench,
 }
 
 /** `./purlin bench NAME …`. Errors: PUR_INVALID for a name that is none. */

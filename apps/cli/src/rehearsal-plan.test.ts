@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PurlinError } from '@purlin/base'
-import { checkDocument, type Manifest } from '@purlin/schema'
+import { checkDocument, discoveryReport, type Manifest } from '@purlin/schema'
 import { readManifest } from '@purlin/sdk'
 import test from 'ava'
 import { planRehearsal, REHEARSAL_SECRET } from './rehearsal-plan.ts'
@@ -49,6 +49,36 @@ test('a template that no instance uses gets a chassis, and its source must be sa
   const plan = planRehearsal(manifests, { ...wish, source: { media: 'debian-13' } }, '/p')
   t.is(plan.chassis, 'rehearsal')
   t.is(plan.bootMac, '52:54:00:88:00:07', 'a card that the template names')
+})
+
+test('the hardware of a report is that of the chassis where the manifest has none for the template', async (t) => {
+  const manifests = (await example()).filter(({ kind }) => kind !== 'BareMetalInstance')
+  const wish = { template: 'db-server', source: { media: 'debian-13' } }
+  const like = discoveryReport.parse({
+    version: 1,
+    system: {},
+    firmware: { mode: 'uefi' },
+    cpu: { architecture: 'x86_64', sockets: [{ model: 'CPU', cores: 4, threads: 8 }] },
+    memory: { sizeMiB: 4_096 },
+    disks: [],
+    nics: [{ name: 'eth0', mac: '52:54:00:88:00:31', link: true }],
+  })
+  const plan = planRehearsal(manifests, wish, '/p', like)
+  t.like(plan, { chassis: 'rehearsal', bootMac: '52:54:00:88:00:31', firmware: 'uefi' })
+})
+
+test('an installer has the memory that its maker asks for', async (t) => {
+  const manifests = await example()
+  const memoryOf = (family: string, version: string): number => {
+    const media = { kind: 'InstallMedia', name: 'os', spec: { family, version, iso: './os.iso' } }
+    const { manifest } = checkDocument(media)
+    const wish = { template: 'db-server', source: { media: 'os' } }
+    return planRehearsal([...manifests, ...(manifest ? [manifest] : [])], wish, '/p').memoryMiB
+  }
+  t.is(memoryOf('debian', '13'), 1_536)
+  t.is(memoryOf('rocky', '9'), 3_072)
+  t.is(memoryOf('ubuntu', '24.04'), 8_192)
+  t.is(memoryOf('sles', '16'), 4_096)
 })
 
 test('what the manifest lacks is told by its kind and name', async (t) => {

@@ -1,5 +1,5 @@
 import { PurlinError, parseCidr } from '@purlin/base'
-import type { DiscoveryReport, Manifest, SpecOf } from '@purlin/schema'
+import { type DiscoveryReport, installerOf, type Manifest, type SpecOf } from '@purlin/schema'
 
 /** What a person wants rehearsed. */
 export interface RehearsalWish {
@@ -19,6 +19,8 @@ export interface RehearsalPlan {
   /** The server's own address with its prefix. */
   readonly address: string
   readonly installs: 'image' | 'media'
+  /** What the discovery system, or this installer, takes to run. */
+  readonly memoryMiB: number
 }
 
 type Of<K extends Manifest['kind']> = Extract<Manifest, { kind: K }>
@@ -97,7 +99,20 @@ export function planRehearsal(
     ...{ chassis, bootMac, firmware, bridge: network.spec.interface },
     address: serverAddress(network.spec.subnet.cidr),
     installs: medium.kind === 'Image' ? 'image' : 'media',
+    memoryMiB: medium.kind === 'Image' ? IMAGE_MEMORY_MIB : memoryOf(medium.spec),
   }
+}
+
+const IMAGE_MEMORY_MIB = 1_024
+/** Of installers: what their makers ask for. Ubuntu's holds its whole ISO in memory, Agama is a
+ *  live system. */
+const MEMORY_MIB: Readonly<Record<string, number>> = {
+  ...{ 'debian-12': 1_536, 'debian-13': 1_536, 'rhel-9': 3_072, 'rhel-10': 3_072 },
+  ...{ 'ubuntu-22.04': 8_192, 'ubuntu-24.04': 8_192, 'sles-15': 2_048, 'sles-16': 4_096 },
+}
+
+function memoryOf({ family, version }: SpecOf<'InstallMedia'>): number {
+  return MEMORY_MIB[installerOf(family, version) ?? ''] ?? 2_048
 }
 
 function named<K extends Manifest['kind']>(

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
+import type { Readable, Writable } from 'node:stream'
 import { type Clock, systemClock } from '@purlin/base'
 
 /** Where text goes. */
@@ -19,10 +20,22 @@ export interface Streams {
   readStdin(): Promise<string>
   /** The lines of a file as they are read; `-` is standard input. */
   readLines(file: string): AsyncIterable<string>
+  /** Standard input and output as bytes, for what is neither read whole nor text. */
+  readonly terminal: Terminal
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly clock: Clock
   /** Aborted when the user interrupts. */
   readonly signal: AbortSignal
+}
+
+/** Standard input and output as bytes. */
+export interface Terminal {
+  readonly input: Readable
+  readonly output: Writable
+  /** Both are a terminal. */
+  readonly isTerminal: boolean
+  /** Whether each key comes as it is pressed, Ctrl-C too; nothing where there is no terminal. */
+  setRaw(raw: boolean): void
 }
 
 /** The streams of this process. */
@@ -40,6 +53,12 @@ export function processStreams(signal: AbortSignal): Streams {
         input: file === '-' ? process.stdin : createReadStream(file),
         crlfDelay: Number.POSITIVE_INFINITY,
       }),
+    terminal: {
+      input: process.stdin,
+      output: process.stdout,
+      isTerminal: process.stdin.isTTY === true && process.stdout.isTTY === true,
+      setRaw: (raw) => void (process.stdin.isTTY && process.stdin.setRawMode(raw)),
+    },
     environment: process.env,
     clock: systemClock,
     signal,

@@ -1,3 +1,8 @@
 export type { KvmVerdict, TakenName } from './doctor/check.ts'
 export * from './doctor/examine.ts'
 export * from './host-reader.ts'
+export { type HardwareClaims, HardwareReader, type HardwareReading } from './inventory/hardware.ts'
+export { type HostTree, hostTree } from './inventory/host-tree.ts'
+export { obstacleOf } from './inventory/obstacle.ts'
+export * from './use/counters.ts'
+export { hostUseOf } from './use/host-use.ts'

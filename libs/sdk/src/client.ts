@@ -7,6 +7,7 @@ import { type ClientOptions, type DaemonClient, daemonOf, transportTo } from './
 import { type Enforcement, enforcementOf } from './enforcement.ts'
 import { type Fleet, fleetOf } from './fleet.ts'
 import { type Network, networkOf } from './network.ts'
+import { type Pool, poolOf } from './pool.ts'
 import {
   type CollectionOf,
   type Collections,
@@ -26,6 +27,7 @@ export interface Client extends DaemonClient, Collections {
   explainPacketLive(question: PacketQuestion, options?: CallOptions): Promise<PacketExplanation>
   readonly enforcement: Enforcement
   readonly network: Network
+  readonly pool: Pool
 }
 
 /** Makes a client; nothing is sent until the first call. Without a target it speaks to the agent of
@@ -47,5 +49,6 @@ export function createClient(
       carryOut(transport, 'explainPacketLive', { body, options: callOptions }),
     enforcement: enforcementOf(transport),
     network: networkOf(transport),
+    pool: poolOf(transport),
   }
 }

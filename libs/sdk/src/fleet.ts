@@ -2,6 +2,7 @@ import type {
   AuthorityAnswer,
   CertificateAnswer,
   CertificateRequest,
+  FenceAnswer,
   FleetAnswer,
   FleetRequest,
   HostTokenAnswer,
@@ -32,6 +33,9 @@ export interface Fleet {
   join(request: JoinRequest, options?: CallOptions): Promise<FleetAnswer>
   /** Forgets a host that is away. Errors: PUR_RESOURCE_IN_USE while it is there. */
   removeHost(name: string, options?: MutationOptions): Promise<void>
+  /** Says that a host is off for certain; answers the machines whose leases it had, which may be
+   *  started elsewhere from then on. Errors: PUR_RESOURCE_IN_USE while its agent is there. */
+  fenceHost(name: string, options?: MutationOptions): Promise<FenceAnswer>
   /** Moves the state of the agent’s host into etcd. Errors: PUR_STORE_OCCUPIED. */
   moveStore(request: StoreMoveRequest, options?: CallOptions): Promise<StoreMoveAnswer>
 }
@@ -50,6 +54,7 @@ export function fleetOf(transport: Transport): Fleet {
     removeHost: async (name, options) => {
       await carryOut(transport, 'removeHost', { parts: { name }, options })
     },
+    fenceHost: (name, options) => carryOut(transport, 'fenceHost', { parts: { name }, options }),
     moveStore: (body, options) =>
       carryOut(transport, 'moveStore', { body, options: once(options) }),
   }

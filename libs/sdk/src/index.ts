@@ -24,8 +24,15 @@ export * from './manifest/locate.ts'
 export * from './manifest/problems.ts'
 export * from './manifest/read.ts'
 export type { Network } from './network.ts'
+export type { Pool } from './pool.ts'
 export * from './resources/collection.ts'
 export * from './resources/collections.ts'
+export type {
+  ConsoleCalls,
+  ConsoleEnd,
+  MachineConsole,
+  SerialOptions,
+} from './resources/consoles.ts'
 export type { Guests } from './resources/guests.ts'
 export type {
   GraceOptions,
@@ -33,7 +40,9 @@ export type {
   MachineCalls,
   MachineIn,
 } from './resources/machine-handle.ts'
+export type { MachineSnapshots, TakeOptions } from './resources/machine-snapshots.ts'
 export * from './resources/security-groups.ts'
+export type { Trash } from './resources/trash.ts'
 export * from './resources/virtual-machines.ts'
 export * from './resources/volumes.ts'
 export * from './state.ts'

@@ -21,6 +21,8 @@ export interface VolumeDesired {
 export interface SnapshotDesired {
   readonly name: string
   readonly volume: string
+  /** It is kept where it stands, and not made: somebody else says when. */
+  readonly kept?: true
 }
 
 /** What the block daemon of a host should serve. Volumes stand before their clones and snapshots

@@ -35,6 +35,9 @@ export interface StorageDriver {
   /** Whether `later` makes sense although `failed` of the same plan has failed. Pure. */
   independent(failed: StorageStep, later: StorageStep): boolean
   watch(onChange: (reason: string) => void, signal: AbortSignal): void
+  /** Notes that volumes and snapshots of these names are resources', before somebody else than the
+   *  lane makes them: those that no resource names are deleted. */
+  own(names: readonly string[]): Promise<void>
 }
 
 const STATUS_DEADLINE_MS = 8_000
@@ -64,6 +67,9 @@ export function createStorageDriver(options?: StorageDriverOptions): StorageDriv
     },
     watch: (onChange, signal) => {
       if (grounds !== undefined) void watchProcess(grounds, onChange, signal)
+    },
+    own: async (names) => {
+      await grounds?.owned.add(names)
     },
   }
 }

@@ -30,7 +30,6 @@ interface Flags {
 const INSIDE = 'PURLIN_REHEARSAL_FOLDER'
 const REPORT = 'like.json'
 const DEFAULT_TIMEOUT_SECONDS = 3_600
-const MEMORY_MIB = { image: 1_024, media: 1_536 } as const
 const CONSOLE_SHOWN_CHARACTERS = 4_000
 const NAMESPACES = ['--net', '--mount', '--uts', '--ipc', '--pid', '--propagation', 'private']
 
@@ -127,9 +126,9 @@ async function carryOut(cli: Cli, flags: Flags, folder: string): Promise<void> {
       chassis: {
         ...{ name: plan.chassis, ipmiPort: REHEARSAL_PORT, bmcAddress: '127.0.0.1' },
         ...{ username: 'admin', password, disks, firmware: plan.firmware, loader: 'ipxe' },
-        ...{ memoryMiB: flags.memory ?? MEMORY_MIB[plan.installs] },
+        ...{ memoryMiB: flags.memory ?? plan.memoryMiB },
         uuid: like?.system.uuid ?? randomUUID(),
-        serial: like?.system.serial ?? plan.chassis,
+        serial: serialOf(like?.system.serial) ?? plan.chassis,
       },
       macs,
       connect: async (socketPath) => {
@@ -164,6 +163,11 @@ async function carryOut(cli: Cli, flags: Flags, folder: string): Promise<void> {
     if (tail !== '') cli.say(`the console of the chassis said last:\n${printable(tail)}`)
     throw thrown
   }
+}
+
+/** A serial number that a simulated BMC can hold; others are words of a maker who gave none. */
+function serialOf(reported: string | undefined): string | undefined {
+  return /^[\w.:/ -]{1,32}$/.test(reported ?? '') ? reported : undefined
 }
 
 /** The daemon that is rehearsed with: of this clone, or of the installed package. */

@@ -27,9 +27,11 @@ const hostB = {
   },
 }
 
-test('host list shows who is there and who is away, and when it was seen', async (t) => {
+test('host list shows who is there and who is away, and when it was seen; get host where it is', async (t) => {
   await using agent = await fixedAgent({ 'GET /v1/hosts': [200, { items: [hostB] }] })
-  const { exitCode, stdout } = await run(['--socket', agent.socketPath, 'host', 'list'])
+  const listed = await run(['--socket', agent.socketPath, 'host', 'list'])
+  t.regex(listed.stdout, /host-b .* 2023-11-14T22:14:20Z +Away/)
+  const { exitCode, stdout } = await run(['--socket', agent.socketPath, 'get', 'host'])
   t.is(exitCode, 0)
   t.regex(stdout, /NAME +ADDRESSES +LISTEN +VERSION +SEEN +READY/)
   t.regex(stdout, /host-b +192\.0\.2\.2 +192\.0\.2\.2:7443 +0\.1\.0 +2023-11-14T22:14:20Z +Away/)

@@ -4,8 +4,9 @@ import type { Cli } from '../cli.ts'
 import { CommandFailure } from '../exit-codes.ts'
 import { positiveNumber } from '../options.ts'
 import { timeText } from '../output/words.ts'
-import { printDescription } from './describe.ts'
-import { printResources } from './get.ts'
+import { hostTable } from '../views/host-table.ts'
+import { addHostAbsence } from './host-absence.ts'
+import { showHost } from './host-show.ts'
 
 const JOIN_EXAMPLE = `
 Example:
@@ -18,13 +19,16 @@ export function addHost(program: Command, cli: Cli): void {
   const host = program.command('host').description('the hosts of the fleet')
   host
     .command('list')
-    .description('every host, there or away')
-    .action(() => printResources(cli, 'Host', undefined))
+    .description('every host, there or away, with what is used and promised of it')
+    .action(async () => {
+      const hosts = await cli.client.resources('Host').list()
+      cli.print(hosts, () => hostTable(hosts, cli.streams.clock.nowMs()))
+    })
   host
     .command('show')
-    .description('everything about one host')
+    .description('one host: its NUMA nodes, disks, NICs, GPUs, PCI devices, and who has them')
     .argument('<name>')
-    .action((name: string) => printDescription(cli, 'Host', name))
+    .action((name: string) => showHost(cli, name))
   host
     .command('token')
     .description('make a token by which one host may join, once, and print it')
@@ -57,6 +61,7 @@ export function addHost(program: Command, cli: Cli): void {
       await cli.client.fleet.removeHost(name)
       cli.say(`host ${name}: removed`)
     })
+  addHostAbsence(host, cli)
 }
 
 interface JoinOptions {

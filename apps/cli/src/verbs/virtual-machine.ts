@@ -2,11 +2,15 @@ import { LONGEST_GRACE_SECONDS, type MachineVerb } from '@purlin/schema'
 import { type Command, InvalidArgumentError } from 'commander'
 import type { Cli, WaitOptions } from '../cli.ts'
 import { positiveNumber, withWaitOptions } from '../options.ts'
+import { addAdoption } from './adopt-machine.ts'
 import { printTask } from './apply.ts'
+import { addConsoles } from './console.ts'
 import { printDescription } from './describe.ts'
 import { printResources } from './get.ts'
 import { addGuestAgent } from './guest-agent.ts'
 import { listAllMachines } from './list-machines.ts'
+import { addMachineSnapshot } from './machine-snapshot.ts'
+import { addMachineTrash } from './machine-trash.ts'
 
 const DEFAULT_EXEC_SECONDS = 60
 const LONGEST_EXEC_SECONDS = 600
@@ -48,6 +52,10 @@ export function addVirtualMachine(program: Command, cli: Cli): void {
     })
   }
   addGuestAgent(vm, cli)
+  addConsoles(vm, cli)
+  addMachineSnapshot(vm, cli)
+  addMachineTrash(vm, cli)
+  addAdoption(vm, cli)
   vm.command('exec')
     .description('run a command in the guest; ends with the exit code of that command')
     .usage('[options] <name> -- <command...>')

@@ -71,8 +71,21 @@ function ownCells(resource: Resource, around: Surroundings): Readonly<Record<str
       }
     case 'Snapshot':
       return { VOLUME: resource.spec.volume, SIZE: seenSize(resource), TAKEN: takenText(resource) }
+    case 'MachineSnapshot':
+      return snapshotCells(resource)
     default:
       return bareMetalCells(resource)
+  }
+}
+
+function snapshotCells({ spec }: Resource<'MachineSnapshot'>): Readonly<Record<string, Cell>> {
+  const { virtualMachine, takenAtMs, memoryBytes, frozen, disks } = spec
+  return {
+    MACHINE: virtualMachine,
+    TAKEN: takenAtMs === undefined ? spec.phase : timeText(takenAtMs),
+    DISKS: disks.map(({ name }) => name).join(', '),
+    MEMORY: memoryBytes === undefined ? '' : sizeText(memoryBytes),
+    FROZEN: frozen === true ? 'yes' : '',
   }
 }
 

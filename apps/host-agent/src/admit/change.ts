@@ -24,8 +24,10 @@ import {
   type StoredRecord,
   unusedRecord,
 } from '@purlin/service'
+import { misusedUuids, withUuid } from '../adopt/machine-uuids.ts'
 import { unenforceableNics } from './enforceable.ts'
 import { type PoolSizes, refuseOvercommit } from './provisioned.ts'
+import { type HostRooms, refuseBeyondHosts } from './refuse-beyond.ts'
 import { servedElsewhere } from './served-elsewhere.ts'
 import { sharedVolumes } from './shared-volumes.ts'
 
@@ -46,6 +48,9 @@ export interface AdmitOptions {
   readonly storage?: boolean
   /** How large pools and volumes are here; absent: no limit of what they promise is judged. */
   readonly sizes?: PoolSizes
+  /** What hosts may promise machines, and which host takes those that name none; absent: no limit
+   *  is judged. */
+  readonly room?: { readonly rooms: HostRooms; readonly home: string } | undefined
   readonly random?: RandomBytes
   /** The host that takes machines which name none; absent on a host that is alone. */
   readonly home?: string | undefined
@@ -55,13 +60,14 @@ export interface AdmitOptions {
 
 /** Checks documents against the schema and all that exists, and says what they change. Rules of
  *  security groups that came without an id are given one. Pure but for `random`.
- *  Errors: PUR_INVALID with every problem, PUR_KIND_NOT_SERVED, and those of the port allotment. */
+ *  Errors: PUR_INVALID with every problem, PUR_KIND_NOT_SERVED, PUR_BLOCK_OVERCOMMIT,
+ *  PUR_HOST_CAPACITY, and those of the port allotment. */
 export function admitApply(
   catalogue: Catalogue,
   documents: readonly unknown[],
   images: readonly string[],
   nowMs: number,
-  { random = randomBytes, home, hosts, storage = false, sizes }: AdmitOptions = {},
+  { random = randomBytes, home, hosts, storage = false, sizes, room }: AdmitOptions = {},
 ): AdmittedChange {
   const checked = checkManifest(documents, knownNamesOf(catalogue))
   if (checked.manifests === undefined) throw invalidManifest(checked.problems)
@@ -81,6 +87,8 @@ export function admitApply(
   })
   if (unknownHosts.length > 0) throw invalidManifest(unknownHosts)
   if (unknownImages.length > 0) throw invalidManifest(unknownImages)
+  const misused = misusedUuids(catalogue, checked.manifests)
+  if (misused.length > 0) throw invalidManifest(misused)
   const served = storage ? [...SERVED_KINDS, ...STORAGE_KINDS] : SERVED_KINDS
   for (const { kind, name, spec } of checked.manifests) {
     const isForeign = kind === 'StoragePool' && spec.engine !== 'local'
@@ -98,13 +106,14 @@ export function admitApply(
   const records = checked.manifests
     .map((manifest) => identified(catalogue, manifest, random))
     .map((manifest) => placed(catalogue, manifest, home))
+    .map((manifest) => withUuid(catalogue, manifest))
     .map((manifest) => nextRecord(catalogue, manifest, nowMs))
-  if (sizes !== undefined) {
-    const before = catalogue.all().map(({ manifest }) => manifest)
-    const changed = new Set(checked.manifests.map(({ kind, name }) => resourceKey(kind, name)))
-    const kept = before.filter(({ kind, name }) => !changed.has(resourceKey(kind, name)))
-    refuseOvercommit(before, [...kept, ...checked.manifests], sizes)
-  }
+  const before = catalogue.all().map(({ manifest }) => manifest)
+  const changed = new Set(checked.manifests.map(({ kind, name }) => resourceKey(kind, name)))
+  const kept = before.filter(({ kind, name }) => !changed.has(resourceKey(kind, name)))
+  const after = [...kept, ...records.map(({ manifest }) => manifest)]
+  if (sizes !== undefined) refuseOvercommit(before, after, sizes)
+  if (room !== undefined) refuseBeyondHosts(before, after, room.rooms, room.home)
   return closeChange(catalogue, records, [], nowMs)
 }
 
@@ -127,12 +136,14 @@ export function imagesNamedBy(documents: readonly unknown[]): string[] {
   })
 }
 
-/** Adds what follows from a change: the ports its machines gain and lose. */
-function closeChange(
+/** Adds what follows from a change: the ports its machines gain and lose. Those that are
+ *  `returning` are given out again as they were. Pure. */
+export function closeChange(
   catalogue: Catalogue,
   records: readonly ResourceRecord[],
   deleted: readonly StoredRecord[],
   nowMs: number,
+  returning: ReadonlyMap<string, PortSpec> = new Map(),
 ): AdmittedChange {
   const gone = new Set(deleted.map(({ manifest }) => resourceKey(manifest.kind, manifest.name)))
   const changed = new Map(
@@ -158,7 +169,10 @@ function closeChange(
   const ports = allotPorts({
     machines,
     portGroups,
-    existing: new Map(catalogue.list('Port').map(({ manifest }) => [manifest.name, manifest.spec])),
+    existing: new Map([
+      ...returning,
+      ...catalogue.list('Port').map(({ manifest: { name, spec } }) => [name, spec] as const),
+    ]),
   })
   const misrouted = checkRouters(networkAfter(after, portGroups, ports))
   if (misrouted.length > 0) throw invalidManifest(misrouted)

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:https'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { PurlinError } from '@purlin/base'
-import { noteNetworkSockets } from '@purlin/service'
+import { noteNetworkSockets, type UpgradeHandler, webSocketServerOptions } from '@purlin/service'
 import type { FastifyInstance } from 'fastify'
 
 /** Where other hosts reach this one, and how it proves itself to them. All PEM. */
@@ -12,13 +12,15 @@ export interface FleetListener {
   readonly ca: string
   readonly certificate: string
   readonly key: string
+  /** Takes connections that ask to be WebSockets. */
+  readonly upgrade?: UpgradeHandler
 }
 
 /** Listens for other hosts. Who has no certificate is let through to the calls that ask for none,
  *  and to those that a token opens. Errors: PUR_AGENT_BUSY. */
 export async function listenForHosts(
   app: FastifyInstance,
-  { listen, ca, certificate, key }: FleetListener,
+  { listen, ca, certificate, key, upgrade }: FleetListener,
 ): Promise<Server> {
   const at = listen.lastIndexOf(':')
   const host = listen.slice(0, at).replace(/^\[|\]$/g, '')
@@ -30,9 +32,11 @@ export async function listenForHosts(
       requestCert: true,
       rejectUnauthorized: false,
       minVersion: 'TLSv1.3',
+      ...(upgrade && webSocketServerOptions),
     },
     (request, response) => app.routing(request, response),
   )
+  if (upgrade) server.on('upgrade', upgrade)
   noteNetworkSockets(server)
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => {

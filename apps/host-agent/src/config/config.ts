@@ -77,9 +77,26 @@ const configuration = z.strictObject({
   machines: z
     .strictObject({
       logFolder: absolutePath.default('/var/log/purlin'),
+      runFolder: absolutePath
+        .max(63, 'must leave room for the names of sockets: 63 bytes')
+        .default('/run/purlin/machines')
+        .meta({ description: 'Sockets of the serial ports of machines; the agent’s alone.' }),
       accelerator: z.enum(['auto', 'kvm', 'tcg']).default('auto'),
     })
     .prefault({}),
+  capacity: z
+    .strictObject({
+      cpuRatio: z.number().min(0.01).max(1_000).default(4),
+      memoryRatio: z.number().min(0.01).max(1_000).default(1),
+      reservedCpus: z.number().min(0).max(65_536).default(0),
+      reservedMemoryMiB: z.number().int().min(0).default(512),
+    })
+    .prefault({})
+    .meta({ description: 'How much of this host may be promised to machines.' }),
+  trash: z
+    .strictObject({ keepHours: z.number().min(0).max(8_760).default(72) })
+    .prefault({})
+    .meta({ description: 'How long a deleted machine may come back; 0: not at all.' }),
   reconcile: z
     .strictObject({
       drift: z.enum(['repair', 'report']).default('repair'),

@@ -50,6 +50,13 @@ export function storageDesired(
       limits: limitsOf(spec.qos),
     }))
   const here = new Set(volumes.map(({ name }) => name))
+  const ofMachines = catalogue
+    .list('MachineSnapshot')
+    // What is asked for is made by whoever takes it, of all disks at one instant.
+    .filter(({ manifest }) => manifest.spec.phase !== 'removing')
+    .flatMap(({ manifest }) => manifest.spec.disks)
+    .filter(({ volume }) => here.has(volume))
+    .map(({ snapshot, volume }) => ({ name: snapshot, volume, kept: true as const }))
   return {
     topologies:
       pools.length === 0
@@ -57,10 +64,13 @@ export function storageDesired(
         : catalogue.list('Topology').map(({ manifest: { name, spec } }) => ({ name, spec })),
     pools,
     volumes,
-    snapshots: catalogue
-      .list('Snapshot')
-      .filter(({ manifest }) => here.has(manifest.spec.volume))
-      .map(({ manifest: { name, spec } }) => ({ name, volume: spec.volume })),
+    snapshots: [
+      ...catalogue
+        .list('Snapshot')
+        .filter(({ manifest }) => here.has(manifest.spec.volume))
+        .map(({ manifest: { name, spec } }) => ({ name, volume: spec.volume })),
+      ...ofMachines,
+    ],
   }
 }
 

@@ -33,6 +33,7 @@ const catalogue = (...disks: readonly object[]) => {
 const image = { kernel: '/k', initrd: '/i', commandLine: '' }
 const grounds = {
   ...{ images: new Map([['probe', image]]), accelerator: 'tcg' as const, logFolder: '/log' },
+  runFolder: '/run/m',
   volumeSockets: '/run/b',
 }
 const storage = {
@@ -58,6 +59,13 @@ test('disks on volumes are attached as the machine says, each by its own socket'
       ...{ socket: '/run/b/vol-b.vhost.sock', sizeBytes: 256 * MIB },
     },
   ])
+})
+
+test('a machine whose image is away is left as it is, and not one that leaves', (t) => {
+  const found = virtDesired(catalogue(), { ...grounds, images: new Map() })
+  t.deepEqual(found.machines, [])
+  t.is(found.untold?.length, 1)
+  t.deepEqual(virtDesired(catalogue(), grounds).untold, [])
 })
 
 test('only who has a volume over NBD connects anew when it grows', (t) => {

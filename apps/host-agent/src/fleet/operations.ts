@@ -13,6 +13,7 @@ import {
 } from '@purlin/store'
 import type { OperationHandlers } from '../api/handlers.ts'
 import type { Configuration, EtcdConfiguration } from '../config/config.ts'
+import { fenceHost } from '../lease/fence.ts'
 import { fingerprintOf, leftName, openEtcd } from '../service/open-store.ts'
 import { noteCertificate } from './certificates.ts'
 import { joinFleet } from './join.ts'
@@ -49,6 +50,7 @@ type FleetHandlers = Pick<
   | 'admitHost'
   | 'joinFleet'
   | 'removeHost'
+  | 'fenceHost'
   | 'moveStore'
 >
 
@@ -79,6 +81,11 @@ export function fleetHandlers(grounds: FleetGrounds): FleetHandlers {
       if (presence === undefined) throw alone()
       await presence.remove(params.name ?? '')
       return {}
+    },
+    fenceHost: async ({ params: { name = '' } }) => {
+      if (presence === undefined) throw alone()
+      const aliveKey = knownHostKeys(name).alive
+      return { machines: [...(await fenceHost({ store, clock, aliveKey }, name))] }
     },
     moveStore: async ({ body }) => await moveStore(grounds, body),
   }

@@ -28,6 +28,10 @@ async function fleetOf(t: ExecutionContext): Promise<Fleet> {
     for (const stop of stops) stop.abort()
     await store.close()
   })
+  const capacity = {
+    ...{ cpus: 8, memoryMiB: 16_384, reservedCpus: 0, reservedMemoryMiB: 512 },
+    ...{ cpuRatio: 4, memoryRatio: 1 },
+  }
   return {
     store,
     clock,
@@ -36,7 +40,7 @@ async function fleetOf(t: ExecutionContext): Promise<Fleet> {
       stops.push(stop)
       const state = new HostState(() => ({ laneRevision: 0, revision: 0 }))
       const presence = Presence.begin({
-        ...{ store, clock, signal: stop.signal, host, version: '1', fingerprint, state },
+        ...{ store, clock, signal: stop.signal, host, version: '1', fingerprint, state, capacity },
         onChange: (others) => {
           begun.seen = others
         },
@@ -117,4 +121,21 @@ test('a host is removed once it is away; its certificate is believed no more', a
   await fleet.pass(2_000)
   t.is(again.presence.refused?.code, 'PUR_HOST_REMOVED')
   t.deepEqual([...a.seen.keys()], [])
+})
+
+test('what a host tells of its pool goes with it, its capacity stays', async (t) => {
+  const fleet = await fleetOf(t)
+  const [a, b] = [fleet.begin('a'), fleet.begin('b')]
+  b.presence.tell('pool', { use: 1 })
+  await fleet.pass(1_000)
+  t.deepEqual(a.presence.heard('pool').get('b'), { use: 1 })
+  b.presence.tell('pool', { use: 2 })
+  b.presence.tell('hardware', { memoryMiB: 3 })
+  await fleet.pass(500)
+  t.deepEqual(a.presence.heard('pool').get('b'), { use: 2 })
+  t.deepEqual(a.presence.heard('hardware').get('b'), { memoryMiB: 3 })
+  b.die()
+  await fleet.pass(20_000)
+  t.false(a.presence.heard('pool').has('b'))
+  t.like(a.presence.list()[1], { name: 'b', spec: { capacity: { cpus: 8, cpuRatio: 4 } } })
 })

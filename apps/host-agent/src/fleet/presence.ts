@@ -1,5 +1,5 @@
 import { type Clock, PurlinError, toPurlinError } from '@purlin/base'
-import type { HostSpec, Resource } from '@purlin/schema'
+import type { HostCapacity, HostSpec, Resource } from '@purlin/schema'
 import { type Mirror, mirrorPrefix } from '@purlin/service'
 import type { Store, StoreEntry, Write } from '@purlin/store'
 import type { HostState } from '../status/host-state.ts'
@@ -13,6 +13,8 @@ const KNOWN = '/host/'
 const ALIVE = '/host-alive/'
 const LANES = '/host-lanes/'
 const SIGHT = '/host-sight/'
+/** What a host tells beside what its lanes see, each under a key of its own. */
+const BESIDE = { pool: '/host-pool/', hardware: '/host-hardware/' } as const
 /** Certificates that are no longer believed, by the name they were given to. */
 const REMOVED = '/host-removed/'
 
@@ -23,8 +25,14 @@ const RETRY_MS = 1_000
 const GATHER_MS = 20
 
 /** Where the store has what it knows of a host, and what it does not believe any more. */
-export function knownHostKeys(host: string): { readonly known: string; readonly removed: string } {
-  return { known: `${KNOWN}${host}`, removed: `${REMOVED}${host}` }
+export function knownHostKeys(
+  host: string,
+): Readonly<Record<'known' | 'removed' | 'alive', string>> {
+  return {
+    known: `${KNOWN}${host}`,
+    removed: `${REMOVED}${host}`,
+    alive: `${ALIVE}${host}`,
+  }
 }
 
 /** A host as the store knows it, whether it is there or away. */
@@ -51,6 +59,8 @@ export interface PresenceOptions {
   /** SHA-256 of the certificate by which this host proves itself. */
   readonly fingerprint?: string | undefined
   readonly state: HostState
+  /** What its machines may be promised. */
+  readonly capacity: HostCapacity
   /** Told when the hosts, or what they see, change. */
   readonly onChange: (others: ReadonlyMap<string, HostView>) => void
   readonly onTrouble: (thrown: unknown) => void
@@ -62,7 +72,9 @@ export class Presence {
   readonly #options: PresenceOptions
   #mirror: Mirror | undefined
   #lease: string | undefined
-  #told = { lanes: '', sight: '' }
+  #told: ReadonlyMap<string, string> = new Map()
+  /** What is told beside what lanes see, as JSON by its prefix. */
+  readonly #beside = new Map<string, string>()
   #telling = false
   #refused: PurlinError | undefined
   #again = false
@@ -131,6 +143,18 @@ export class Presence {
       const known = value as KnownHost
       return [known.fingerprint, known.nextFingerprint].includes(fingerprint)
     })?.[0]
+  }
+
+  /** Tells the others something of this host, for as long as it is there. */
+  tell(what: keyof typeof BESIDE, value: unknown): void {
+    this.#beside.set(BESIDE[what], JSON.stringify(value))
+    this.#tellSoon()
+  }
+
+  /** What the hosts that are there have told, by their names. */
+  heard(what: keyof typeof BESIDE): ReadonlyMap<string, unknown> {
+    const entries = this.#entries(BESIDE[what])
+    return new Map([...entries].map(([name, { value }]) => [name, value]))
   }
 
   /** Hosts as resources. */
@@ -268,7 +292,7 @@ export class Presence {
       writes: [{ put: key, value, lease }],
     })
     this.#lease = lease
-    this.#told = { lanes: '', sight: '' }
+    this.#told = new Map()
     this.#tellSoon()
   }
 
@@ -286,15 +310,16 @@ export class Presence {
       const lease = this.#lease
       if (lease === undefined) break
       const view = state.view()
-      const told = {
-        lanes: JSON.stringify(tellLanes(view)),
-        sight: JSON.stringify(tellSight(view)),
-      }
-      const writes: Write[] = []
-      const tell = (put: string, text: string): void =>
-        void writes.push({ put, value: JSON.parse(text), lease })
-      if (told.lanes !== this.#told.lanes) tell(`${LANES}${host}`, told.lanes)
-      if (told.sight !== this.#told.sight) tell(`${SIGHT}${host}`, told.sight)
+      const told = new Map([
+        [LANES, JSON.stringify(tellLanes(view))],
+        [SIGHT, JSON.stringify(tellSight(view))],
+        ...this.#beside,
+      ])
+      const writes = [...told].flatMap(([prefix, text]): Write[] =>
+        this.#told.get(prefix) === text
+          ? []
+          : [{ put: `${prefix}${host}`, value: JSON.parse(text), lease }],
+      )
       if (writes.length === 0) continue
       // What could not be told is told again with the next change, or with the next lease.
       const sent = await store.transact({ writes }).then(
@@ -319,12 +344,13 @@ export class Presence {
   }
 
   #spec(): HostSpec {
-    const { listen, fingerprint, version } = this.#options
+    const { listen, fingerprint, version, capacity } = this.#options
     return {
       addresses: ownAddresses(),
       ...(listen !== undefined && { listen }),
       ...(fingerprint !== undefined && { fingerprint }),
       version,
+      capacity,
     }
   }
 
@@ -344,8 +370,12 @@ export class Presence {
 }
 
 /** The resource of a host that is in no fleet. */
-export function aloneHost(name: string, version: string, sinceMs: number): Resource<'Host'> {
-  const spec: HostSpec = { addresses: ownAddresses(), version }
+export function aloneHost(
+  name: string,
+  { version, capacity }: Pick<HostSpec, 'version' | 'capacity'>,
+  sinceMs: number,
+): Resource<'Host'> {
+  const spec: HostSpec = { addresses: ownAddresses(), version, capacity }
   const seen = { present: true, sinceMs, lastSeenMs: sinceMs }
   return hostResource({ name, spec, revision: 0, joinedAtMs: sinceMs }, seen)
 }

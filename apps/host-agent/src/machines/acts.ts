@@ -1,4 +1,4 @@
-import { type Clock, newIdentifier, PurlinError, toPurlinError, uuidOf } from '@purlin/base'
+import { type Clock, newIdentifier, PurlinError, toPurlinError } from '@purlin/base'
 import type { Task } from '@purlin/schema'
 import {
   type CatalogueFollower,
@@ -8,6 +8,7 @@ import {
 } from '@purlin/service'
 import type { Store, StoreEntry, TaskLog } from '@purlin/store'
 import type { GuestAgent, MachineControl, VirtDriver } from '@purlin/virt'
+import { machineUuid } from './machine-uuid.ts'
 
 /** What is done to a machine once. `start-again`: the lane lets it rest, since it went off by
  *  itself, and somebody wants it all the same. `destroy` has no task of its own and only hurries
@@ -23,6 +24,8 @@ interface Act {
   readonly machine: string
   /** Identity of the resource: a machine made anew under the name is another one. */
   readonly uid: string
+  /** UUID of its domain. */
+  readonly uuid: string
   /** The host whose agent does it. */
   readonly host: string
   readonly graceMs: number
@@ -109,7 +112,7 @@ export class MachineActs {
   async thawLater(machine: string, afterMs: number): Promise<number> {
     const { store, clock, host } = this.#grounds
     const untilMs = clock.nowMs() + afterMs
-    const value: Act = { verb: 'thaw', machine, uid: '', host, graceMs: 0, untilMs }
+    const value: Act = { verb: 'thaw', machine, uid: '', uuid: '', host, graceMs: 0, untilMs }
     const { entries } = await store.list(PREFIX)
     const earlier = entries.filter((entry) => {
       const act = entry.value as Act
@@ -122,10 +125,12 @@ export class MachineActs {
     return untilMs
   }
 
-  #actOf(verb: ActVerb, { manifest, uid }: StoredRecord<'VirtualMachine'>, graceMs: number): Act {
+  #actOf(verb: ActVerb, record: StoredRecord<'VirtualMachine'>, graceMs: number): Act {
+    const { manifest, uid } = record
     const { name: machine, spec } = manifest
     const untilMs = this.#grounds.clock.nowMs() + BEGIN_WITHIN_MS
-    return { verb, machine, uid, host: spec.host ?? this.#grounds.host, graceMs, untilMs }
+    const host = spec.host ?? this.#grounds.host
+    return { verb, machine, uid, uuid: machineUuid(record), host, graceMs, untilMs }
   }
 
   async #follow(): Promise<void> {
@@ -149,7 +154,7 @@ export class MachineActs {
   async #carryOut(entry: StoreEntry): Promise<void> {
     const { clock, control, startAnew, signal } = this.#grounds
     const act = entry.value as Act
-    const machine = { name: act.machine, uuid: uuidOf(`machine ${act.uid}`) }
+    const machine = { name: act.machine, uuid: act.uuid }
     if (act.verb === 'thaw') {
       await this.#thaw(entry.key)
       return

@@ -1,4 +1,4 @@
-import { type Clock, PurlinError } from '@purlin/base'
+import { type Clock, toPurlinError } from '@purlin/base'
 import type { PortMove } from '@purlin/schema'
 import {
   type Catalogue,
@@ -7,7 +7,7 @@ import {
   resourceKey,
   type StoredRecord,
 } from '@purlin/service'
-import type { Store, Write } from '@purlin/store'
+import type { Guard, Store, Write } from '@purlin/store'
 
 /** What records of moves are written with. */
 export interface RecordGrounds {
@@ -49,22 +49,24 @@ export function placeWrite(machine: StoredRecord<'VirtualMachine'>, host: string
   return { put: resourceKey('VirtualMachine', manifest.name), value }
 }
 
-/** Writes resources as they follow from this very catalogue. Answers false where a resource was
- *  changed since. Errors: PUR_STORE_*. */
+/** Writes resources as they follow from this very catalogue, where the further guards hold. Answers
+ *  false where a resource was changed since. Errors: PUR_STORE_*. */
 export async function writeOnto(
   { store, catalogue, host }: RecordGrounds,
   from: Catalogue,
   writes: readonly Write[],
+  guards: readonly Guard[] = [],
 ): Promise<boolean> {
   try {
     const { revision } = await store.transact({
-      guards: [{ key: RESOURCE_HEAD, revision: from.headRevision }],
+      guards: [{ key: RESOURCE_HEAD, revision: from.headRevision }, ...guards],
       writes: [...writes, { put: RESOURCE_HEAD, value: { host } }],
     })
     await catalogue.reached(revision)
     return true
   } catch (thrown) {
-    if (thrown instanceof PurlinError && thrown.code === 'PUR_STORE_CONFLICT') return false
+    const { code, context } = toPurlinError(thrown)
+    if (code === 'PUR_STORE_CONFLICT' && context.key === RESOURCE_HEAD) return false
     throw thrown
   }
 }

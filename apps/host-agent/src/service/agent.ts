@@ -1,9 +1,11 @@
 import { mkdir } from 'node:fs/promises'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { type Fact, run, systemClock, toPurlinError } from '@purlin/base'
+import { hostTree } from '@purlin/hardware'
 import { createNetfilterDriver } from '@purlin/netfilter'
 import { startReconciler } from '@purlin/reconcile'
-import { hostKinds, type NewEvent, operations, type Task, taskEnded } from '@purlin/schema'
+import { hostKinds, type NewEvent, operations, type Task } from '@purlin/schema'
 import {
   Alerts,
   buildApi,
@@ -18,6 +20,7 @@ import {
   openTokens,
   type StoredRecord,
   TaskFollower,
+  type UpgradeHandler,
 } from '@purlin/service'
 import { CONTROL_SOCKET, createControlClient, createStorageDriver } from '@purlin/storage'
 import { createEventLog, createTaskLog, MOVING } from '@purlin/store'
@@ -25,7 +28,10 @@ import {
   createGuestAgent,
   createMachineControl,
   createNativeLibvirt,
+  createStillness,
   createVirtDriver,
+  kernelBootId,
+  MachineHolds,
 } from '@purlin/virt'
 import { createVswitchDriver, openProbe, recordTraffic } from '@purlin/vswitch'
 import type { Logger } from 'pino'
@@ -35,22 +41,32 @@ import { servedElsewhere } from '../admit/served-elsewhere.ts'
 import { refuseUnprovenCaches } from '../admit/unproven-caches.ts'
 import { listenForHosts, provenFingerprint } from '../api/fleet-listener.ts'
 import type { Configuration } from '../config/config.ts'
+import { openConsoles } from '../consoles/open-consoles.ts'
 import type { FleetMembership } from '../fleet/membership.ts'
 import { Presence } from '../fleet/presence.ts'
 import { reachablePeers } from '../fleet/reachable.ts'
 import { keepCertificate } from '../fleet/renewal.ts'
 import { keepRevocations } from '../fleet/revocations.ts'
+import { trimLeases } from '../lease/fence.ts'
+import { leasedDriver } from '../lease/leased-driver.ts'
+import { MachineLeases } from '../lease/machine-leases.ts'
+import { isSnapshotTask } from '../machine-snapshots/keeper.ts'
+import { keepSnapshots } from '../machine-snapshots/start.ts'
 import { isActTask, MachineActs } from '../machines/acts.ts'
 import { Arrivals } from '../move/arrivals.ts'
 import { Fabric } from '../move/fabric.ts'
 import { Mover } from '../move/mover.ts'
+import { openPool } from '../pool/open-pool.ts'
+import { ownCapacity } from '../pool/own-capacity.ts'
 import { ResourceCache } from '../resources/cache.ts'
 import { ConditionHistory } from '../status/conditions.ts'
 import { FleetState } from '../status/fleet-state.ts'
 import { HostState } from '../status/host-state.ts'
 import { listCacheLocks } from '../storage/cache-locks.ts'
 import { poolSizes, watchPools } from '../storage/watch-pools.ts'
+import { trimTrash, withTrash } from '../trash/entry.ts'
 import { standingOf } from '../work/target.ts'
+import { endedEvent, taskEvent } from './agent-events.ts'
 import { DesiredState } from './desired-state.ts'
 import { flowEvents } from './flow-events.ts'
 import { lanesOf } from './lanes.ts'
@@ -62,6 +78,7 @@ import { restoreFileOf } from './restore.ts'
 import { VERSION } from './version.ts'
 
 const TASK_DEADLINE_MS = 120_000
+const HOUR_MS = 3_600_000
 const MAX_BACKOFF_MS = 30_000
 const KEPT_EVENTS = 10_000
 const KEPT_TASKS = 1_000
@@ -112,6 +129,8 @@ async function startAgent(
   // dnsmasq walks through it as a user of its own.
   await mkdir(configuration.network.runFolder, { recursive: true, mode: 0o711 })
   await mkdir(configuration.machines.logFolder, { recursive: true, mode: 0o750 })
+  // Who reaches the socket of a serial port is at the machine's keyboard.
+  await mkdir(configuration.machines.runFolder, { recursive: true, mode: 0o700 })
   const opened = await openStore(configuration, clock)
   const { store, engine, membership } = opened
   const host = configuration.host.name
@@ -148,6 +167,8 @@ async function startAgent(
     revision: desired.revision(),
   }))
   const fleet = new FleetState(state, host, (record) => hostOf(record, catalogue.current()))
+  const tree = hostTree()
+  const capacity = await ownCapacity(tree, configuration)
   const presence =
     engine === 'sqlite'
       ? undefined
@@ -159,7 +180,7 @@ async function startAgent(
           version: VERSION,
           listen: listenAddress(configuration, membership),
           fingerprint: opened.fingerprint,
-          state,
+          ...{ state, capacity },
           onChange: (others) => fleet.see(others),
           onTrouble: (thrown) => log.error({ err: thrown }, 'this host is not known to the others'),
         })
@@ -168,10 +189,19 @@ async function startAgent(
     const serves = {
       storage: configuration.storage !== undefined,
       sizes: poolSizes(state.view()),
+      room: { rooms: pool.rooms(), home: host },
     }
     return presence === undefined ? serves : { ...serves, home: host, hosts: presence.names() }
   }
   const libvirt = createNativeLibvirt({ uri: configuration.libvirt.uri, clock })
+  const pool = await openPool({
+    ...{ clock, host, capacity, tree, libvirt, presence, signal },
+    stateFolder: configuration.state.folder,
+    storageFolder: configuration.storage?.folder,
+    catalogue: () => catalogue.current(),
+    view: () => fleet.viewOf(),
+    onTrouble: (thrown) => log.warn({ err: thrown }, 'what this host uses was not noted'),
+  })
   const vswitch = createVswitchDriver({
     run,
     clock,
@@ -204,16 +234,25 @@ async function startAgent(
       onChange: () => reconciler.wake('a scrub began or ended', 'storage'),
       onTrouble: (thrown) => log.warn({ err: thrown }, 'times of scrubs are not kept'),
     }))
+  const holds = new MachineHolds()
+  const machines = createVirtDriver({
+    ...{ libvirt, clock, holds },
+    runsFile: `${configuration.state.folder}/machine-runs.json`,
+    generationOf: (uuid) =>
+      desired.of('virt').value.machines.find((one) => one.uuid === uuid)?.generation,
+  })
+  const exists = (machine: string): boolean =>
+    catalogue.current().get('VirtualMachine', machine) !== undefined
+  const leases = await MachineLeases.open({
+    ...{ store, clock, signal, host, exists, isAlone: engine === 'sqlite' },
+    bootId: await kernelBootId(),
+    file: `${configuration.state.folder}/machine-leases.json`,
+  })
   const drivers = {
     host,
     netfilter,
     vswitch,
-    virt: createVirtDriver({
-      ...{ libvirt, clock },
-      runsFile: `${configuration.state.folder}/machine-runs.json`,
-      generationOf: (uuid) =>
-        desired.of('virt').value.machines.find((one) => one.uuid === uuid)?.generation,
-    }),
+    virt: leasedDriver({ driver: machines, leases, tell }),
     storage: createStorageDriver(
       storage && { ...storage, ownedFile: `${configuration.state.folder}/volumes.json`, clock },
     ),
@@ -230,6 +269,12 @@ async function startAgent(
     maxBackoffMs: MAX_BACKOFF_MS,
     log: ({ level, message, ...rest }) => log[level === 'warning' ? 'warn' : level](rest, message),
   })
+  leases
+    .follow((machine) => {
+      const { machines: wanted } = desired.of('virt').value
+      if (wanted.some(({ name }) => name === machine)) reconciler.wake('a lease changed', 'virt')
+    })
+    .catch(storeTrouble)
   catalogue.onChange((current) => {
     countResources(metrics, current)
     const changed = desired.advance(current)
@@ -259,7 +304,7 @@ async function startAgent(
     isPresent: (name) => presence?.isPresent(name) ?? name === host,
     clock,
     deadlineMs: TASK_DEADLINE_MS,
-    endsByItself: isActTask,
+    endsByItself: (task) => isActTask(task) || isSnapshotTask(task),
     onEnd,
   })
   const idempotency = new IdempotencyLog(store, clock)
@@ -274,7 +319,11 @@ async function startAgent(
         const images = await desired.imageNames(imagesNamedBy(documents))
         return admitApply(current, documents, images, clock.nowMs(), places())
       },
-      remove: (current, kind, name) => admitDelete(current, kind, name, clock.nowMs()),
+      remove: (current, kind, name) => {
+        const keptMs = configuration.trash.keepHours * HOUR_MS
+        const change = admitDelete(current, kind, name, clock.nowMs())
+        return withTrash(change, current, { nowMs: clock.nowMs(), keptMs })
+      },
     },
     vet: async (change) => {
       if (storage === undefined) return
@@ -330,6 +379,30 @@ async function startAgent(
     onTrouble: (thrown) => log.warn({ err: thrown }, 'a step of a port’s move failed'),
   })
   const guests = createGuestAgent({ libvirt, clock })
+  const provenRole = (socket: Socket): 'admin' | undefined => {
+    const fingerprint = provenFingerprint(socket)
+    const proven = fingerprint !== undefined && presence?.hostOfFingerprint(fingerprint)
+    return proven ? 'admin' : undefined
+  }
+  const consoles = openConsoles({ libvirt, clock, tokens, provenRole, tell })
+  const upgrade: UpgradeHandler = (request, socket, head) =>
+    void consoles.upgrade({ request, socket, head })
+  const acts = new MachineActs({
+    ...{ store, tasks, catalogue, clock, signal, host, onEnd },
+    control: createMachineControl({ libvirt, clock }),
+    startAnew: drivers.virt.startAnew,
+    thaw: guests.thaw,
+    onTrouble: (thrown) => log.warn({ err: thrown }, 'an act on a machine failed'),
+  })
+  const snapshots = keepSnapshots(configuration, {
+    ...{ store, tasks, catalogue, clock, signal, host, onEnd, tell, guests, daemon: blockDaemon },
+    stillness: createStillness({ libvirt, clock, holds }),
+    thawLater: (machine, afterMs) => acts.thawLater(machine, afterMs),
+    own: drivers.storage.own,
+    view: () => state.view(),
+    onView: (listener) => void state.subscribe(listener),
+    onTrouble: (thrown) => log.warn({ err: thrown }, 'a snapshot of a machine was not kept'),
+  })
   const grounds: OperationGrounds = {
     configuration,
     version: VERSION,
@@ -343,6 +416,7 @@ async function startAgent(
     state,
     fleet,
     presence,
+    pool,
     places,
     storeEngine: engine,
     membership,
@@ -363,13 +437,9 @@ async function startAgent(
     reconciler,
     desired,
     guests,
-    acts: new MachineActs({
-      ...{ store, tasks, catalogue, clock, signal, host, onEnd },
-      control: createMachineControl({ libvirt, clock }),
-      startAnew: drivers.virt.startAnew,
-      thaw: guests.thaw,
-      onTrouble: (thrown) => log.warn({ err: thrown }, 'an act on a machine failed'),
-    }),
+    foreignDomain: libvirt.domain,
+    consoles,
+    acts,
     netfilter,
     network: {
       traffic: recordTraffic({
@@ -397,11 +467,7 @@ async function startAgent(
     title: 'Purlin host agent',
     version: VERSION,
     tokens,
-    provenRole: (socket) => {
-      const fingerprint = provenFingerprint(socket)
-      const proven = fingerprint !== undefined && presence?.hostOfFingerprint(fingerprint)
-      return proven ? 'admin' : undefined
-    },
+    ...{ provenRole, upgrade },
     operations,
     handlers: operationHandlers(grounds),
     kinds: hostKinds,
@@ -414,9 +480,10 @@ async function startAgent(
     socket: configuration.api.socket,
     group: 'purlin',
     tcpPort: configuration.api.tcpPort,
+    upgrade,
     ...(membership !== undefined &&
       listenAt !== undefined && {
-        further: (app) => listenForHosts(app, { ...membership, listen: listenAt }),
+        further: (app) => listenForHosts(app, { ...membership, listen: listenAt, upgrade }),
       }),
   })
   const notifier = openNotifier(run, process.env)
@@ -432,7 +499,9 @@ async function startAgent(
     close: async () => {
       await notifier.stopping()
       follower.leaveAll()
+      await consoles.close()
       await listener.close()
+      await snapshots.stopped()
       await reconciler.stop()
       await presence?.leave()
       libvirt.close()
@@ -486,6 +555,8 @@ async function startAgent(
       tasks.trim(KEPT_TASKS),
       follower.trim(),
       idempotency.trim(),
+      trimLeases(store, exists),
+      trimTrash(store, clock.nowMs()),
     ])
     const { revision } = catalogue.current()
     const oldest = revision - opened.keptRevisions
@@ -510,23 +581,6 @@ function listenAddress(
 function countResources(metrics: AgentMetrics, catalogue: Catalogue): void {
   metrics.storeRevision.set(catalogue.revision)
   for (const kind of hostKinds) metrics.resources.set({ kind }, catalogue.list(kind).length)
-}
-
-function endedEvent(count: number): NewEvent {
-  const message = `${count} tracked connections ended that the new rules refuse`
-  const subject = { kind: 'Lane', name: 'netfilter' }
-  return { type: 'connections.ended', severity: 'notice', subject, message }
-}
-
-function taskEvent(task: Task): NewEvent {
-  const what = `${task.verb} ${task.targets.map(({ kind, name }) => `${kind} ${name}`).join(', ')}`
-  const failed = task.state === 'failed'
-  return {
-    type: `task.${task.state}`,
-    severity: failed ? 'warning' : 'notice',
-    subject: { kind: 'Task', name: task.id },
-    message: `${what}: ${failed ? task.problem?.detail : taskEnded(task) ? task.state : 'running'}`,
-  }
 }
 
 async function untilStopped(log: Logger): Promise<Ending> {

@@ -10,6 +10,7 @@ import { netfilterDesired } from '../desired/netfilter.ts'
 import { storageDesired } from '../desired/storage.ts'
 import { virtDesired } from '../desired/virt.ts'
 import { vswitchDesired } from '../desired/vswitch.ts'
+import { memoryFolderOf } from '../machine-snapshots/memory-files.ts'
 import type { LaneName } from '../status/host-view.ts'
 import { findAccelerator } from './accelerator.ts'
 import { type Image, readImages } from './images.ts'
@@ -121,6 +122,8 @@ export class DesiredState {
       images: this.#images,
       accelerator: this.#accelerator.kind,
       logFolder: this.#configuration.machines.logFolder,
+      runFolder: this.#configuration.machines.runFolder,
+      memoryFolder: memoryFolderOf(this.#configuration),
       volumeSockets: this.#configuration.storage?.sockets,
       host,
     }

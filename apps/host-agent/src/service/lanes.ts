@@ -2,8 +2,9 @@ import { fact, type LaneStep } from '@purlin/base'
 import { type NetfilterDriver, nicFilter } from '@purlin/netfilter'
 import { type AnyLane, type LanePass, laneOf } from '@purlin/reconcile'
 import { type ScrubRecord, type StorageDriver, storageHealth } from '@purlin/storage'
-import { machineStatus, restOf, type VirtDriver } from '@purlin/virt'
+import { ADOPTED, machineStatus, restOf } from '@purlin/virt'
 import { switchHealth, type VswitchDriver } from '@purlin/vswitch'
+import type { LeasedVirtDriver } from '../lease/leased-driver.ts'
 import type { PassSight } from '../status/host-state.ts'
 import type { MachineView } from '../status/host-view.ts'
 import type { DesiredState } from './desired-state.ts'
@@ -11,7 +12,7 @@ import type { DesiredState } from './desired-state.ts'
 export interface LaneDrivers {
   readonly netfilter: NetfilterDriver
   readonly vswitch: VswitchDriver
-  readonly virt: VirtDriver
+  readonly virt: LeasedVirtDriver
   readonly storage: StorageDriver
   /** The host of all these. */
   readonly host: string
@@ -75,6 +76,7 @@ export function lanesOf(
           )
           const found = observed.machines.find((one) => one.name === machine.name)
           const ioError = found?.ioError ?? false
+          const leasedTo = observed.leases?.get(machine.name)?.host
           const rest = restOf(machine, found?.endedRun)
           const rests = found?.state === 'stopped' && machine.powerState !== 'stopped'
           return [
@@ -82,7 +84,13 @@ export function lanesOf(
             {
               state: status.powerState,
               pendingRestart,
+              conditions: status.conditions.filter(({ type }) => type !== 'Ready'),
+              ...(found?.live && {
+                live: { cpus: found.live.cpus, memoryMiB: found.live.currentMemoryMiB },
+              }),
               ioError,
+              ...(leasedTo !== undefined && { leasedTo }),
+              ...(found?.live?.mark?.specHash === ADOPTED && { adopted: true }),
               ...(rests && rest !== 'none' && rest !== 'pausing' && { rest }),
             },
           ]

@@ -22,24 +22,32 @@ import {
   type Tokens,
 } from '@purlin/service'
 import type { EventLog, Store, TaskLog } from '@purlin/store'
-import type { GuestAgent } from '@purlin/virt'
+import type { GuestAgent, LibvirtPort } from '@purlin/virt'
 import type { AdmitOptions } from '../admit/change.ts'
+import { adoptionHandlers } from '../adopt/handlers.ts'
 import type { OperationHandlers } from '../api/handlers.ts'
 import type { Configuration } from '../config/config.ts'
+import type { Consoles } from '../consoles/consoles.ts'
+import { consoleHandlers } from '../consoles/handlers.ts'
 import { netfilterDesired } from '../desired/netfilter.ts'
 import { routedNetwork } from '../desired/routers.ts'
 import type { FleetMembership } from '../fleet/membership.ts'
 import { fleetHandlers } from '../fleet/operations.ts'
 import { aloneHost, type Presence } from '../fleet/presence.ts'
+import { machineSnapshotHandlers } from '../machine-snapshots/handlers.ts'
 import type { MachineActs } from '../machines/acts.ts'
 import { guestHandlers } from '../machines/guest-handlers.ts'
 import { machineHandlers } from '../machines/handlers.ts'
 import type { Fabric } from '../move/fabric.ts'
 import { portMoveHandlers } from '../move/handlers.ts'
+import { poolExposition } from '../pool/exposition.ts'
+import { poolHandlers } from '../pool/handlers.ts'
+import type { ResourcePool } from '../pool/resource-pool.ts'
 import type { ConditionHistory } from '../status/conditions.ts'
 import type { FleetState } from '../status/fleet-state.ts'
 import type { HostState } from '../status/host-state.ts'
 import { takenNames } from '../status/taken-names.ts'
+import { trashHandlers } from '../trash/handlers.ts'
 import { cacheLockHandlers } from './cache-locks.ts'
 import type { DesiredState } from './desired-state.ts'
 import { enforcementHandlers } from './enforcement.ts'
@@ -80,6 +88,8 @@ export interface OperationGrounds {
   readonly reconciler: Reconciler
   readonly desired: DesiredState
   readonly guests: GuestAgent
+  readonly consoles: Consoles
+  readonly foreignDomain: LibvirtPort['domain']
   readonly acts: MachineActs
   /** What can be asked of the kernel's rules beside the lane. */
   readonly netfilter: Pick<NetfilterDriver, 'hits' | 'verify'>
@@ -87,6 +97,7 @@ export interface OperationGrounds {
   readonly volumes: VolumeGrounds
   readonly metrics: AgentMetrics
   readonly fabric: Fabric
+  readonly pool: ResourcePool
   readonly startedAtMs: number
 }
 
@@ -153,6 +164,9 @@ export function operationHandlers(grounds: OperationGrounds): OperationHandlers 
       )
     },
     ...machineHandlers(grounds, once),
+    ...machineSnapshotHandlers({ ...grounds, host: grounds.configuration.host.name }, once),
+    ...trashHandlers(grounds, once),
+    ...adoptionHandlers(grounds, once),
     ...securityGroupHandlers(grounds, once),
     ...enforcementHandlers(grounds),
     ...networkHandlers(grounds.network),
@@ -168,6 +182,8 @@ export function operationHandlers(grounds: OperationGrounds): OperationHandlers 
     ...fleetHandlers(grounds),
     ...portMoveHandlers({ ...grounds, host: grounds.configuration.host.name }),
     ...guestHandlers({ ...grounds, host: grounds.configuration.host.name }),
+    ...consoleHandlers({ ...grounds, host: grounds.configuration.host.name }),
+    ...poolHandlers(grounds.pool),
     doctor: () => examine(grounds),
     health: async ({ reply }) => {
       const answer = healthOf(grounds)
@@ -180,7 +196,9 @@ export function operationHandlers(grounds: OperationGrounds): OperationHandlers 
         grounds.metrics.laneStuckSeconds.set({ lane: lane.lane }, stuckSeconds)
       }
       await showTraffic(grounds.network, grounds.metrics.traffic)
-      return await grounds.metrics.registry.metrics()
+      const { pool } = grounds
+      const text = await grounds.metrics.registry.metrics()
+      return text + poolExposition(await pool.measured(), pool.hosts())
     },
   }
 }
@@ -211,10 +229,15 @@ function storeHealthOf({ store, catalogue, storeEngine: engine }: OperationGroun
 }
 
 /** A host that is alone knows itself. */
-function hostsOf({ presence, configuration, version, clock, startedAtMs }: OperationGrounds) {
-  if (presence !== undefined) return presence.list()
-  const { name } = configuration.host
-  return [aloneHost(name, version, clock.nowMs() - (clock.monotonicMs() - startedAtMs))]
+function hostsOf(grounds: OperationGrounds): readonly Resource<'Host'>[] {
+  const { presence, configuration, version, clock, startedAtMs, pool } = grounds
+  const pools = new Map(pool.hosts().map((one) => [one.host, one]))
+  const about = { version, capacity: pool.capacity }
+  const sinceMs = clock.nowMs() - (clock.monotonicMs() - startedAtMs)
+  const hosts = presence?.list() ?? [aloneHost(configuration.host.name, about, sinceMs)]
+  return hosts.map((host) => {
+    return { ...host, status: { ...host.status, pool: pools.get(host.name) } }
+  })
 }
 
 function resourceOf(grounds: OperationGrounds, record: StoredRecord): Resource {

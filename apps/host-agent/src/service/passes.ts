@@ -1,6 +1,7 @@
 import type { Clock, Fact } from '@purlin/base'
 import type { NewEvent } from '@purlin/schema'
 import { type Alerts, severityOf } from '@purlin/service'
+import { tellAdopted } from '../adopt/tell-adopted.ts'
 import type { HostState } from '../status/host-state.ts'
 import type { LaneName, MachineView } from '../status/host-view.ts'
 import type { PassListener } from './lanes.ts'
@@ -88,6 +89,7 @@ export function watchPasses(grounds: PassGrounds): PassListener {
     if (machines) {
       for (const event of machineEvents(before, machines)) tell(event)
       tellCrashes(alerts, before, machines)
+      tellAdopted(alerts, before, machines)
     }
   }
 }

@@ -31,6 +31,7 @@ function furtherConditions(
   view: HostView,
   nowMs: number,
 ): readonly Omit<Condition, 'sinceMs'>[] {
+  if (manifest.kind === 'VirtualMachine') return view.machines.get(manifest.name)?.conditions ?? []
   if (manifest.kind !== 'StoragePool') return []
   return poolConditions(manifest.spec, view.storage?.pools.get(manifest.name), nowMs)
 }
@@ -46,6 +47,7 @@ function observedFields(record: StoredRecord, view: HostView): Record<string, un
   return {
     powerState: seen?.state ?? 'absent',
     pendingRestart: seen?.pendingRestart ?? false,
+    ...(seen?.live && { live: seen.live }),
     nics: manifest.spec.nics.map(({ name }) => ({
       name,
       ...view.nics?.get(`${manifest.name}.${name}`),

@@ -1,7 +1,7 @@
 import type { Fact, PurlinError } from '@purlin/base'
 import type { NicFilter } from '@purlin/netfilter'
 import type { StorageHealth } from '@purlin/storage'
-import type { ForeignDomain, PowerState, Rest } from '@purlin/virt'
+import type { ForeignDomain, MachineCondition, PowerState, Rest } from '@purlin/virt'
 import type { SwitchHealth } from '@purlin/vswitch'
 
 /** What a lane has come to: how far, and what stands in its way. */
@@ -25,8 +25,16 @@ export type LaneName = 'netfilter' | 'vswitch' | 'virt' | 'storage'
 export interface MachineView {
   readonly state: PowerState
   readonly pendingRestart: boolean
+  /** What of its spec waits for its guest or its next start; absent until that was looked at. */
+  readonly conditions?: readonly MachineCondition[]
+  /** What its guest has while it is active. */
+  readonly live?: { readonly cpus: number; readonly memoryMiB: number }
   /** Why it is off and not started though it should run; absent: it is not so. */
   readonly rest?: Exclude<Rest, 'none' | 'pausing'>
+  /** It was taken in while it ran, and is as somebody else made it until its next start. */
+  readonly adopted?: boolean
+  /** Another host has its lease: it is not started here before that lets it go. */
+  readonly leasedTo?: string
   /** It stands still because a disk did not answer. */
   readonly ioError?: boolean
 }

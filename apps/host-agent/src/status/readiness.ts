@@ -2,6 +2,7 @@ import { fact, PurlinError } from '@purlin/base'
 import type { StoredRecord } from '@purlin/service'
 import { asWantedReason, isAsWanted } from '@purlin/virt'
 import type { HostView, LaneName, LaneView, MachineView } from './host-view.ts'
+import { snapshotFinding } from './snapshot-finding.ts'
 import { isStorage, storageFinding } from './storage-finding.ts'
 
 /** Whether a resource is as it should be; `error` where a lane has failed over it. */
@@ -32,6 +33,8 @@ export function readinessOf(record: StoredRecord, view: HostView): Readiness {
     case 'Volume':
     case 'Snapshot':
       return storageReadiness(record, view)
+    case 'MachineSnapshot':
+      return snapshotFinding(manifest, view)
     default:
       return {
         status: 'unknown',
@@ -73,9 +76,11 @@ function machineReadiness(record: StoredRecord<'VirtualMachine'>, view: HostView
   if (lane.passedRevision < record.revision) return notYet('virt', lane)
   const seen = view.machines.get(name)
   if (seen !== undefined && isAsWanted(spec.powerState, seen.state)) {
+    if (seen.adopted === true) return ready('Adopted', UNFILTERED)
     return ready(asWantedReason(seen.state), `the machine is ${seen.state}`)
   }
   if (seen?.rest !== undefined) return resting(name, seen.rest)
+  if (seen?.leasedTo !== undefined) return leased(name, seen.leasedTo)
   if (seen?.ioError === true) {
     const volumes = spec.disks.map(({ volume }) => volume).join(', ')
     const message = `a disk did not answer, so it stands still and goes on when it does: ${volumes}`
@@ -97,6 +102,16 @@ function machineReadiness(record: StoredRecord<'VirtualMachine'>, view: HostView
     reason: 'Changing',
     message: `the machine is ${state}, wanted ${spec.powerState}`,
   }
+}
+
+/** Its rules stand, by devices that it has only from its next start on. */
+const UNFILTERED =
+  'the machine was taken in while it ran: its NICs stay where they are, without rules, until it is stopped and started'
+
+/** A machine that its former host may still run. */
+function leased(name: string, host: string): Readiness {
+  const message = `machine ${name} waits until host ${host}, which has its lease, has stopped it; if ${host} is off for certain: purlin host fenced ${host}`
+  return { status: 'false', reason: 'LeasedElsewhere', message }
 }
 
 /** A machine that is off as its policy of restarts says. */

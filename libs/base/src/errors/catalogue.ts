@@ -3,10 +3,12 @@ import { blockErrors } from './block.ts'
 import { bmcErrors } from './bmc.ts'
 import { bootErrors } from './boot.ts'
 import { cacheErrors } from './cache.ts'
+import { consoleErrors } from './console.ts'
 import { ecErrors } from './ec.ts'
 import { fleetErrors } from './fleet.ts'
 import { generalErrors } from './general.ts'
 import { lifeErrors } from './life.ts'
+import { machineSnapshotErrors } from './machine-snapshot.ts'
 import { mediaErrors } from './media.ts'
 import { monitoringErrors } from './monitoring.ts'
 import { nativeErrors } from './native.ts'
@@ -52,6 +54,8 @@ export const errorCatalogue = {
   ...netfilterErrors,
   ...vswitchErrors,
   ...virtErrors,
+  ...consoleErrors,
+  ...machineSnapshotErrors,
   ...nativeErrors,
   ...cacheErrors,
   ...ecErrors,

@@ -15,6 +15,11 @@ export const fleetErrors = {
     retry: 'after-change',
     meaning: 'The host has resources of its own, which would be lost by joining.',
   },
+  PUR_HOST_CAPACITY: {
+    kind: 'capacity',
+    retry: 'after-change',
+    meaning: 'Machines would be promised more of a host than its limit.',
+  },
   PUR_FLEET_CERTIFICATE: {
     kind: 'state',
     retry: 'after-change',

@@ -56,5 +56,20 @@ export const virtErrors = {
     retry: 'after-change',
     meaning: 'Something that is done once was begun, and it is not known whether it was done.',
   },
+  PUR_VIRT_LEASED: {
+    kind: 'state',
+    retry: 'later',
+    meaning: 'Another host has the lease of the machine, and may run it.',
+  },
+  PUR_VIRT_NOT_ADOPTABLE: {
+    kind: 'state',
+    retry: 'after-change',
+    meaning: 'A domain of somebody else has what a machine of Purlin cannot have.',
+  },
+  PUR_VIRT_ADOPTED: {
+    kind: 'state',
+    retry: 'after-change',
+    meaning: 'A machine was taken in while it ran, and its NICs are not filtered yet.',
+  },
   PUR_VIRT_FAILED: { kind: 'failed', retry: 'after-change', meaning: 'libvirt reported an error.' },
 } as const

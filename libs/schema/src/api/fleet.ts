@@ -123,6 +123,13 @@ export const storeMoveAnswer = z
   .meta({ id: 'StoreMoveAnswer' })
 export type StoreMoveAnswer = z.infer<typeof storeMoveAnswer>
 
+export const fenceAnswer = z
+  .strictObject({
+    machines: z.array(z.string()).meta({ description: 'Machines whose leases it had.' }),
+  })
+  .meta({ id: 'FenceAnswer' })
+export type FenceAnswer = z.infer<typeof fenceAnswer>
+
 /** The calls that make a fleet of hosts. */
 export const fleetOperations = {
   initFleet: {
@@ -185,6 +192,14 @@ export const fleetOperations = {
     role: 'admin',
     status: 200,
     answer: z.strictObject({}),
+  },
+  fenceHost: {
+    method: 'POST',
+    path: '/v1/fleet/hosts/:name/fenced',
+    summary: 'Say that a host is off for certain, so that its machines may be started elsewhere.',
+    role: 'admin',
+    status: 200,
+    answer: fenceAnswer,
   },
   moveStore: {
     method: 'POST',

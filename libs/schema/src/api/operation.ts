@@ -9,7 +9,8 @@ export interface Operation {
   readonly summary: string
   /** The least role that may call it; null: no token is asked for. */
   readonly role: Role | null
-  readonly status: 200 | 202
+  /** 101: the connection is a WebSocket from then on. */
+  readonly status: 101 | 200 | 202
   /** Another status that comes with the same answer. */
   readonly otherStatus?: 503
   readonly query?: z.ZodObject

@@ -68,6 +68,17 @@ export function referencesOf(manifest: Manifest): readonly Reference[] {
       ]
     case 'Snapshot':
       return [{ kind: 'Volume', name: manifest.spec.volume, path: 'spec.volume' }]
+    case 'MachineSnapshot':
+      return [
+        { kind: 'VirtualMachine', name: manifest.spec.virtualMachine, path: 'spec.virtualMachine' },
+        ...manifest.spec.disks.map(
+          ({ volume }, index): Reference => ({
+            kind: 'Volume',
+            name: volume,
+            path: `spec.disks[${index}].volume`,
+          }),
+        ),
+      ]
     case 'Chassis':
       return [
         { kind: 'Secret', name: manifest.spec.bmc.secret, path: 'spec.bmc.secret' },

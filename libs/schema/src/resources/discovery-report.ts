@@ -2,22 +2,23 @@ import { z } from 'zod'
 import { macAddress } from '../fields/names.ts'
 
 /** A word of the hardware’s own: printable, bounded, never trusted. */
-const word = z
+export const hardwareWord = z
   .string()
   .max(256)
   .regex(/^[^\p{Cc}\p{Cs}\u2028\u2029]*$/u, 'must be one line without control characters')
 const kernelName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._!:-]{0,31}$/, 'must be a device name')
-const pciAddress = z
+export const pciAddress = z
   .string()
   .regex(/^[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/, 'must be as 0000:00:1f.2')
 const count = z.number().int().min(0).max(65_536)
 
-const reportedDisk = z.strictObject({
+/** A disk as the kernel shows it. */
+export const reportedDisk = z.strictObject({
   name: kernelName.meta({ description: 'The kernel’s name at discovery; it changes by boot.' }),
-  serial: word.optional(),
-  wwn: word.optional(),
-  vendor: word.optional(),
-  model: word.optional(),
+  serial: hardwareWord.optional(),
+  wwn: hardwareWord.optional(),
+  vendor: hardwareWord.optional(),
+  model: hardwareWord.optional(),
   sizeBytes: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
   logicalBlockBytes: z.union([z.literal(512), z.literal(4_096)]).default(512),
   media: z.enum(['ssd', 'hdd']),
@@ -31,19 +32,20 @@ const reportedDisk = z.strictObject({
     .meta({ description: 'Names under /dev/disk/by-id.' }),
 })
 
-const reportedNic = z.strictObject({
+/** A network device as the kernel shows it. */
+export const reportedNic = z.strictObject({
   name: kernelName,
   mac: macAddress,
-  driver: word.optional(),
+  driver: hardwareWord.optional(),
   pciAddress: pciAddress.optional(),
   link: z.boolean(),
   speedMbps: z.number().int().min(0).max(10_000_000).optional(),
   neighbour: z
     .strictObject({
-      chassisId: word,
-      portId: word,
-      systemName: word.optional(),
-      portDescription: word.optional(),
+      chassisId: hardwareWord,
+      portId: hardwareWord,
+      systemName: hardwareWord.optional(),
+      portDescription: hardwareWord.optional(),
       vlan: z.number().int().min(0).max(4_095).optional(),
     })
     .optional()
@@ -61,29 +63,29 @@ export const discoveryReport = z
         .regex(/^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/, 'must be a UUID')
         .overwrite((uuid) => uuid.toLowerCase())
         .optional(),
-      serial: word.optional(),
-      manufacturer: word.optional(),
-      product: word.optional(),
+      serial: hardwareWord.optional(),
+      manufacturer: hardwareWord.optional(),
+      product: hardwareWord.optional(),
     }),
     firmware: z.strictObject({
       mode: z.enum(['bios', 'uefi']),
-      vendor: word.optional(),
-      version: word.optional(),
-      releaseDate: word.optional(),
+      vendor: hardwareWord.optional(),
+      version: hardwareWord.optional(),
+      releaseDate: hardwareWord.optional(),
       secureBoot: z.boolean().optional(),
     }),
     bmc: z
       .strictObject({
         manufacturerId: z.number().int().min(0).max(0xff_ff_ff).optional(),
-        firmwareVersion: word.optional(),
-        address: word.optional(),
+        firmwareVersion: hardwareWord.optional(),
+        address: hardwareWord.optional(),
         mac: macAddress.optional(),
       })
       .optional(),
     cpu: z.strictObject({
       architecture: z.enum(['x86_64', 'aarch64']),
       sockets: z
-        .array(z.strictObject({ model: word, cores: count, threads: count }))
+        .array(z.strictObject({ model: hardwareWord, cores: count, threads: count }))
         .min(1)
         .max(64),
     }),
@@ -92,13 +94,13 @@ export const discoveryReport = z
       modules: z
         .array(
           z.strictObject({
-            slot: word,
+            slot: hardwareWord,
             sizeMiB: z.number().int().min(0).max(16_777_216),
-            type: word.optional(),
+            type: hardwareWord.optional(),
             speedMts: count.optional(),
-            manufacturer: word.optional(),
-            partNumber: word.optional(),
-            serial: word.optional(),
+            manufacturer: hardwareWord.optional(),
+            partNumber: hardwareWord.optional(),
+            serial: hardwareWord.optional(),
           }),
         )
         .max(256)
@@ -110,8 +112,8 @@ export const discoveryReport = z
       .array(
         z.strictObject({
           pciAddress,
-          vendor: word,
-          model: word,
+          vendor: hardwareWord,
+          model: hardwareWord,
           memoryMiB: z.number().int().min(0).max(16_777_216).optional(),
         }),
       )
@@ -124,8 +126,8 @@ export const discoveryReport = z
           class: z.string().regex(/^[0-9a-f]{4,6}$/, 'must be a hexadecimal class'),
           vendorId: z.string().regex(/^[0-9a-f]{4}$/, 'must be four hexadecimal digits'),
           deviceId: z.string().regex(/^[0-9a-f]{4}$/, 'must be four hexadecimal digits'),
-          description: word.optional(),
-          driver: word.optional(),
+          description: hardwareWord.optional(),
+          driver: hardwareWord.optional(),
         }),
       )
       .max(2_048)

@@ -13,6 +13,7 @@ import { deploymentTemplate } from './deployment-template.ts'
 import { distributedSwitch } from './distributed-switch.ts'
 import { type ResourceStatus, storedFields } from './envelope.ts'
 import { host } from './host.ts'
+import { machineSnapshot } from './machine-snapshot.ts'
 import { port } from './port.ts'
 import { portGroup } from './port-group.ts'
 import { router } from './router.ts'
@@ -49,6 +50,12 @@ export const kinds = {
   StoragePool: { manifest: storagePool, plural: 'storage-pools', aliases: ['pool'] },
   Volume: { manifest: volume, plural: 'volumes', aliases: ['vol'] },
   Snapshot: { manifest: snapshot, plural: 'snapshots', aliases: ['snap'] },
+  MachineSnapshot: {
+    manifest: machineSnapshot,
+    plural: 'machine-snapshots',
+    aliases: ['vmsnap'],
+    observed: true,
+  },
   DeploymentNetwork: {
     manifest: deploymentNetwork,
     plural: 'deployment-networks',

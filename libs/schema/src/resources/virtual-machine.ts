@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { cidr, ipAddress } from '../fields/addresses.ts'
 import { macAddress, resourceName } from '../fields/names.ts'
 import { manifestOf } from './envelope.ts'
+import { deviceQueues, machineDiskLimits, sizeIssues } from './machine-devices.ts'
 import { DEFAULT_GRACE_SECONDS, LONGEST_GRACE_SECONDS, wantedPowers } from './machine-power.ts'
 import { portPath } from './port-traffic.ts'
 
@@ -80,6 +81,10 @@ const nic = z
     allowUnfiltered: z.boolean().default(false).meta({
       description: 'Take a path on which its groups cannot be enforced; shown as notEnforced.',
     }),
+    queues: deviceQueues.optional().meta({
+      description:
+        'How many processors of the guest work on it at a time, from the next start on; absent: one.',
+    }),
     mac: macAddress.optional().meta({ description: 'Given out when absent.' }),
     addresses: z
       .array(ipAddress)
@@ -101,13 +106,33 @@ const disk = z
       description:
         'How QEMU has it: over NBD, or by handing the memory of the guest to the block daemon, which is quicker and keeps the machine from being migrated while it runs.',
     }),
+    limits: machineDiskLimits.optional().meta({
+      description:
+        'What the machine may use of it, changed while it runs; absent: what the volume gives.',
+    }),
+    queues: deviceQueues.optional().meta({
+      description:
+        'How many processors of the guest work on it at a time; absent: as many as it has.',
+    }),
   })
   .meta({ id: 'VirtualMachineDisk' })
 
 export const virtualMachineSpec = z
   .strictObject({
     cpus: z.number().int().min(1).max(512),
+    maximumCpus: z.number().int().min(1).max(512).optional().meta({
+      description:
+        'Up to how many it may be given while it runs, without a restart; absent: a change of cpus waits for one.',
+    }),
     memoryMiB: z.number().int().min(64).max(16_777_216),
+    maximumMemoryMiB: z.number().int().min(64).max(16_777_216).optional().meta({
+      description:
+        'Up to how much memory it may be given while it runs, in pieces of 2 MiB; less than it started with is taken by its balloon; absent: a change of memoryMiB waits for a restart.',
+    }),
+    ioThreads: z.number().int().min(1).max(16).optional().meta({
+      description:
+        'Threads of its own for its disks, which are dealt out to them in turn; absent: none.',
+    }),
     image: resourceName,
     host: resourceName.optional().meta({
       description: 'The host it runs on; absent: the one whose agent took it first.',
@@ -126,6 +151,18 @@ export const virtualMachineSpec = z
       description:
         'Whether it is started after its host’s boot, once its rules stand; absent: true. What was running when its agent or libvirtd ended runs on in any case.',
     }),
+    uuid: z
+      .string()
+      .regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'must be a UUID in lower case')
+      .optional()
+      .meta({
+        description:
+          'UUID of its domain, of a machine that libvirt had before it was taken in; absent: one of its own. It cannot be changed.',
+      }),
+    display: z.enum(['vnc', 'none']).optional().meta({
+      description:
+        'Its screen, from the next start on; absent: vnc, which listens nowhere and is reached through the API alone.',
+    }),
     restart: z.enum(['never', 'onCrash', 'always']).optional().meta({
       description:
         'Whether it is started again when it went off by itself; absent: always. Five times in ten minutes at most, each time after a longer pause.',
@@ -141,6 +178,7 @@ export const virtualMachineSpec = z
         context.addIssue({ code: 'custom', path: ['nics', index, 'name'], message })
       }
     })
+    for (const issue of sizeIssues(spec)) context.addIssue({ code: 'custom', ...issue })
     spec.disks.forEach((one, index) => {
       for (const field of ['name', 'volume'] as const) {
         if (spec.disks.findIndex((other) => other[field] === one[field]) === index) continue

@@ -13,6 +13,8 @@ export interface Connection {
   readonly dispatcher: Dispatcher
   readonly origin: string
   readonly headers: Readonly<Record<string, string>>
+  /** The unix socket, where it is one. */
+  readonly socketPath?: string
   /** The way as people know it, for messages. */
   readonly title: string
 }
@@ -27,6 +29,7 @@ export function connect(target: ClientTarget): Connection {
         connect: { socketPath: target.socketPath, timeout: CONNECT_TIMEOUT_MS },
       }),
       origin: 'http://localhost',
+      socketPath: target.socketPath,
       headers: {},
       title: target.socketPath,
     }

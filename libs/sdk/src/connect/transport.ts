@@ -11,6 +11,7 @@ import type { Call } from './call.ts'
 import { errorOfAnswer } from './problem.ts'
 import type { Connection } from './target.ts'
 import { errorOfConnection } from './unreachable.ts'
+import { type ByteStream, openWebSocket } from './web-socket.ts'
 
 export interface TransportOptions {
   readonly clock: Clock
@@ -71,6 +72,16 @@ export class Transport {
     const outer = this.#outerSignal(call)
     return this.#withinDeadline(call, (signal) =>
       this.#send(call, outer === undefined ? signal : AbortSignal.any([signal, outer])),
+    )
+  }
+
+  /** Opens a WebSocket; the deadline ends when it is open. It is tried once. Errors: as `json`. */
+  webSocket(call: Call): Promise<ByteStream> {
+    return withDeadline(
+      titleOf(call),
+      call.options?.deadlineMs ?? this.options.deadlineMs,
+      (signal) => openWebSocket(this.#connection, call, signal),
+      this.#outerSignal(call),
     )
   }
 

@@ -1,6 +1,7 @@
 import { type HostKind, hostKinds, type Kind, kinds } from '@purlin/schema'
 import type { Transport } from '../connect/transport.ts'
 import { type Collection, collectionOf, type ReadCollection } from './collection.ts'
+import { type MachineSnapshots, machineSnapshotsOf } from './machine-snapshots.ts'
 import { type SecurityGroups, securityGroupsOf } from './security-groups.ts'
 import { type StoragePools, storagePoolsOf } from './storage-pools.ts'
 import { type VirtualMachines, virtualMachinesOf } from './virtual-machines.ts'
@@ -21,9 +22,11 @@ export type CollectionOf<K extends Kind> = K extends 'SecurityGroup'
         ? Snapshots
         : K extends 'StoragePool'
           ? StoragePools
-          : (typeof kinds)[K] extends { observed: true }
-            ? ReadCollection<K>
-            : Collection<K>
+          : K extends 'MachineSnapshot'
+            ? MachineSnapshots
+            : (typeof kinds)[K] extends { observed: true }
+              ? ReadCollection<K>
+              : Collection<K>
 
 /** One collection for each kind of the host agent, by its plural: `securityGroups`, `ports`. */
 export type Collections = {
@@ -47,6 +50,7 @@ function ofKind(transport: Transport, kind: Kind): CollectionOf<Kind> {
   if (kind === 'Volume') return volumesOf(transport)
   if (kind === 'Snapshot') return snapshotsOf(transport)
   if (kind === 'StoragePool') return storagePoolsOf(transport)
+  if (kind === 'MachineSnapshot') return machineSnapshotsOf(transport)
   const { get, list, put, delete: remove } = collectionOf(transport, kind)
   return (
     'observed' in kinds[kind] ? { get, list } : { get, list, put, delete: remove }

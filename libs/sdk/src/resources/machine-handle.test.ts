@@ -23,7 +23,7 @@ for (const power of machineVerbs.states) {
     })
     await using client = hastyClient(server)
     const machine = await client.virtualMachines.open('web-1')
-    const own = ['name', 'power', 'resource', 'refresh']
+    const own = ['name', 'power', 'resource', 'refresh', 'console', 'screen']
     const calls = Object.entries(machine).filter(([name]) => !own.includes(name))
     t.deepEqual(calls.map(([name]) => name).toSorted(), wanted.toSorted())
     for (const [, call] of calls) await (call as () => Promise<unknown>)()
@@ -33,6 +33,21 @@ for (const power of machineVerbs.states) {
     )
   })
 }
+
+test('while it has power, a machine has a console and a screen', async (t) => {
+  const states = [...machineVerbs.states]
+  const powers = [...states]
+  await using server = await serve((_request, response) =>
+    answer(response, 200, machineIn(powers.shift() ?? '')),
+  )
+  await using client = hastyClient(server)
+  const having: string[] = []
+  for (const power of states) {
+    const machine = await client.virtualMachines.open('web-1')
+    if ('console' in machine && 'screen' in machine) having.push(power)
+  }
+  t.deepEqual(having, ['running', 'paused', 'stopping', 'sleeping', 'crashed'])
+})
 
 test('a state that the client does not know offers nothing; another look may tell more', async (t) => {
   const states = ['levitating', 'stopped']

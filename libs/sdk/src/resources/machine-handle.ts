@@ -9,6 +9,7 @@ import type { CallOptions, MutationOptions } from '../connect/call.ts'
 import { type OperationInput, startTask, type TaskOperation } from '../connect/operation.ts'
 import type { Transport } from '../connect/transport.ts'
 import type { TaskHandle } from '../tasks/task-handle.ts'
+import { type ConsoleCalls, openConsole, openSerial } from './consoles.ts'
 
 /** How long a guest may take before its power is taken, or it is reset: 0 to 3600; 0: it is not
  *  asked. */
@@ -35,8 +36,14 @@ export interface MachineCalls {
   suspend(options?: MutationOptions): Promise<TaskHandle>
 }
 
+/** While it has power there is something to look at. */
+const POWERS_WITH_CONSOLE = ['running', 'paused', 'stopping', 'sleeping', 'crashed'] as const
+type PowerWithConsole = (typeof POWERS_WITH_CONSOLE)[number]
+
 /** A machine that was seen in one state: it has the calls that are possible there, and no other. */
-export type MachineIn<Power extends MachinePower> = {
+export type MachineIn<Power extends MachinePower> = (Power extends PowerWithConsole
+  ? ConsoleCalls
+  : unknown) & {
   readonly name: string
   /** What was seen when the handle was made. */
   readonly power: Power
@@ -86,7 +93,13 @@ export function machineHandle(
     verb,
     (options?: GraceOptions) => askMachine(transport, verb as MachineVerb, name, options),
   ])
-  return { name, power, resource, refresh, ...Object.fromEntries(calls) } as Machine
+  const consoles: ConsoleCalls = {
+    console: (options) => openSerial(transport, name, options),
+    screen: (options) => openConsole(transport, name, { kind: 'vnc' }, options),
+  }
+  const hasConsole = POWERS_WITH_CONSOLE.some((one) => one === power)
+  const offered = { ...Object.fromEntries(calls), ...(hasConsole && consoles) }
+  return { name, power, resource, refresh, ...offered } as Machine
 }
 
 /** A state that this client does not know offers nothing, as a machine that is not there does. */

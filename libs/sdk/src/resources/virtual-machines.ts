@@ -1,9 +1,17 @@
-import type { ExecAnswer, ExecRequest, ForeignMachines, MachineVerb } from '@purlin/schema'
+import type {
+  AdoptionPlan,
+  AdoptionRequest,
+  ExecAnswer,
+  ExecRequest,
+  ForeignMachines,
+  MachineVerb,
+} from '@purlin/schema'
 import type { CallOptions, MutationOptions, RevisionOptions } from '../connect/call.ts'
 import { carryOut, startTask } from '../connect/operation.ts'
 import type { Transport } from '../connect/transport.ts'
 import type { TaskHandle } from '../tasks/task-handle.ts'
 import { type Collection, collectionOf } from './collection.ts'
+import { type MachineConsole, openConsole, openSerial, type SerialOptions } from './consoles.ts'
 import { type Guests, guestsOf } from './guests.ts'
 import {
   askMachine,
@@ -12,6 +20,7 @@ import {
   type MachineCalls,
   machineHandle,
 } from './machine-handle.ts'
+import { type Trash, trashOf } from './trash.ts'
 
 /** What a command in a guest may be given beside its arguments. */
 export type ExecOptions = Omit<ExecRequest, 'command'> & MutationOptions
@@ -54,6 +63,22 @@ export interface VirtualMachines extends Collection<'VirtualMachine'>, MachinesB
   ): Promise<TaskHandle>
   /** Domains of libvirt that are not Purlin's: shown, and never touched. */
   foreign(options?: CallOptions): Promise<ForeignMachines['items']>
+  /** The machine that such a domain would be, and what stands against it. Errors:
+   *  PUR_VIRT_NO_DOMAIN. */
+  planAdoption(
+    name: string,
+    request?: AdoptionRequest,
+    options?: CallOptions,
+  ): Promise<AdoptionPlan>
+  /** Takes such a domain in as a machine; it runs on as it is. Errors: PUR_VIRT_NOT_ADOPTABLE with
+   *  every obstacle, PUR_VIRT_NO_DOMAIN, and those of `apply`. */
+  adopt(name: string, request?: AdoptionRequest, options?: MutationOptions): Promise<TaskHandle>
+  /** As `console` of a machine. */
+  console(name: string, options?: SerialOptions): Promise<MachineConsole>
+  /** As `screen` of a machine. */
+  screen(name: string, options?: MutationOptions): Promise<MachineConsole>
+  /** Machines that were deleted and may come back. */
+  readonly trash: Trash
   /** What the agents in the machines' guests do beside running commands. */
   readonly guest: Guests
   /** Runs `command` (an argument array, no shell) in the guest through its agent. A command that
@@ -87,9 +112,16 @@ export function virtualMachinesOf(transport: Transport): VirtualMachines {
     pause: ask('pause'),
     resume: ask('resume'),
     suspend: ask('suspend'),
+    console: (name, options) => openSerial(transport, name, options),
+    screen: (name, options) => openConsole(transport, name, { kind: 'vnc' }, options),
+    trash: trashOf(transport),
     guest: guestsOf(transport),
     foreign: async (options) =>
       (await carryOut(transport, 'listForeignMachines', { options })).items,
+    planAdoption: (name, body = {}, options) =>
+      carryOut(transport, 'planAdoption', { parts: { name }, body, options }),
+    adopt: (name, body = {}, options) =>
+      startTask(transport, 'adoptMachine', { parts: { name }, body, options }),
     attachGroup: (name, nic, group, { priority, ...options } = {}) =>
       startTask(transport, 'attachGroup', {
         parts: { name, nic },

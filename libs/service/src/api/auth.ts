@@ -20,8 +20,8 @@ export interface Tokens {
   create(name: string, role: Role): Promise<TokenAnswer>
   remove(name: string): Promise<void>
   list(): TokenList
-  /** The role of a bearer text, or undefined for one that was never given out. */
-  roleOf(text: string): Role | undefined
+  /** Whose a bearer text is; undefined for one that was never given out. */
+  holderOf(text: string): Pick<TokenRecord, 'name' | 'role'> | undefined
 }
 
 /** Follows the tokens there are; changes go to the store first. While none could be read yet, no
@@ -79,9 +79,9 @@ export function openTokens(
         createdAtMs,
       })),
     }),
-    roleOf: (text) => {
+    holderOf: (text) => {
       const wanted = hashOf(text)
-      return [...byName.values()].find(({ sha256 }) => sha256 === wanted)?.role
+      return [...byName.values()].find(({ sha256 }) => sha256 === wanted)
     },
   }
 }

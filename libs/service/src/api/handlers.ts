@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import type { Kind, Operation, Resource, Task } from '@purlin/schema'
 import type { FastifyReply } from 'fastify'
 import type { z } from 'zod'
+import type { Caller } from './caller.ts'
 
 /** The calls that a daemon answers, by name. */
 export type OperationTable = Readonly<Record<string, Operation>>
@@ -14,6 +15,8 @@ export interface Call<Query = unknown, Body = unknown> {
   /** Aborted when the caller goes away. */
   readonly signal: AbortSignal
   readonly reply: FastifyReply
+  /** Who calls; absent where anybody may. */
+  readonly caller?: Caller
   readonly idempotencyKey?: string
   readonly ifRevision?: number
   readonly lastEventId?: number

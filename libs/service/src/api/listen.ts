@@ -5,6 +5,7 @@ import { dirname } from 'node:path'
 import { PurlinError } from '@purlin/base'
 import type { FastifyInstance } from 'fastify'
 import { noteNetworkSockets } from './network-sockets.ts'
+import { type UpgradeHandler, webSocketServerOptions } from './upgrade.ts'
 
 /** Where the API listens beside its unix socket. */
 export interface ListenOptions {
@@ -13,6 +14,8 @@ export interface ListenOptions {
   readonly group: string
   /** On loopback; 0: not. */
   readonly tcpPort: number
+  /** As that of `buildApi`. */
+  readonly upgrade?: UpgradeHandler
   /** Listens elsewhere too, before the unix socket answers; what it has opened is closed with
    *  it. */
   readonly further?: ((app: FastifyInstance) => Promise<Closable>) | undefined
@@ -28,10 +31,10 @@ export interface Closable {
  *  Errors: PUR_AGENT_BUSY. */
 export async function listen(
   app: FastifyInstance,
-  { socket, group, tcpPort, further }: ListenOptions,
+  { socket, group, tcpPort, upgrade, further }: ListenOptions,
 ): Promise<{ readonly close: () => Promise<void> }> {
   // The ports first: an agent that cannot have them must not have answered on its socket before.
-  const loopback = tcpPort === 0 ? undefined : await listenLoopback(app, tcpPort)
+  const loopback = tcpPort === 0 ? undefined : await listenLoopback(app, tcpPort, upgrade)
   const peers = await further?.(app)
   await mkdir(dirname(socket), { recursive: true })
   await removeStaleSocket(socket)
@@ -56,8 +59,15 @@ export async function listen(
   }
 }
 
-async function listenLoopback(app: FastifyInstance, port: number): Promise<Server> {
-  const server = createServer((request, response) => app.routing(request, response))
+async function listenLoopback(
+  app: FastifyInstance,
+  port: number,
+  upgrade: UpgradeHandler | undefined,
+): Promise<Server> {
+  const server = createServer(upgrade ? webSocketServerOptions : {}, (request, response) =>
+    app.routing(request, response),
+  )
+  if (upgrade) server.on('upgrade', upgrade)
   // An API that takes streams sets deadlines of its own.
   if (app.server.requestTimeout === 0) server.requestTimeout = 0
   noteNetworkSockets(server)

@@ -38,7 +38,7 @@ async function api(t: ExecutionContext, role: Role | undefined = undefined): Pro
   const app = await buildApi({
     title: 'Things',
     version: '1.0.0',
-    tokens: { roleOf: () => undefined } as never,
+    tokens: { holderOf: () => undefined } as never,
     provenRole: () => role,
     operations: calls,
     handlers: {

@@ -5,6 +5,7 @@ import { type Kind, kinds, type Operation, type Role, storedSchemaOf, task } fro
 import {
   type FastifyBaseLogger,
   type FastifyInstance,
+  type FastifyReply,
   type FastifyRequest,
   fastify,
   LogController,
@@ -12,10 +13,11 @@ import {
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { authorise, type Tokens } from './auth.ts'
+import { type Caller, callerOf } from './caller.ts'
 import type { Call, HandlersOf, OperationTable, ResourceHandlers } from './handlers.ts'
-import { cameByNetwork } from './network-sockets.ts'
 import { problemResponses, swaggerOptions } from './openapi.ts'
 import { answerProblem, unknownCall } from './problem.ts'
+import { type UpgradeHandler, webSocketServerOptions } from './upgrade.ts'
 
 export interface ApiOptions<Table extends OperationTable> {
   /** Of the OpenAPI document. */
@@ -33,6 +35,8 @@ export interface ApiOptions<Table extends OperationTable> {
   /** Says who serves a kind that is not served here. */
   readonly elsewhere?: (kind: Kind) => string
   readonly logger: FastifyBaseLogger
+  /** Takes connections that ask to be WebSockets; absent: they are answered as any other. */
+  readonly upgrade?: UpgradeHandler
 }
 
 /** What the registration of a call needs, whatever the table. */
@@ -62,7 +66,9 @@ export async function buildApi<const Table extends OperationTable>(
     // Node knows one deadline for all requests; where some are streams, each other one has its own.
     requestTimeout: streamed.length === 0 ? REQUEST_TIMEOUT_MS : 0,
     routerOptions: { maxParamLength: 200 },
+    ...(options.upgrade && { http: webSocketServerOptions }),
   })
+  if (options.upgrade) app.server.on('upgrade', options.upgrade)
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
   app.setErrorHandler(answerProblem)
@@ -77,7 +83,7 @@ export async function buildApi<const Table extends OperationTable>(
     for (const kind of served) registerKind(scope, kind, grounds)
     for (const name of names) if (!streamed.includes(name)) registerOperation(scope, name, grounds)
     scope.get('/v1/openapi.json', { schema: { hide: true } }, async (request) => {
-      authorise('viewer', roleOf(request, grounds), 'GET /v1/openapi.json')
+      authorise('viewer', callerOf(request.raw, grounds)?.role, 'GET /v1/openapi.json')
       return app.swagger()
     })
   })
@@ -124,8 +130,9 @@ function registerOperation(app: FastifyInstance, name: string, grounds: Grounds)
       },
     },
     handler: async (request, reply) => {
-      authorise(operation.role, roleOf(request, grounds), `${operation.method} ${operation.path}`)
-      const answer = await grounds.handlers[name]?.(callOf(request, reply))
+      const caller = callerOf(request.raw, grounds)
+      authorise(operation.role, caller?.role, `${operation.method} ${operation.path}`)
+      const answer = await grounds.handlers[name]?.(callOf(request, reply, caller))
       if (reply.sent || reply.raw.headersSent) return reply
       if (operation.answerType !== undefined) {
         return await reply.status(operation.status).type(operation.answerType).send(answer)
@@ -153,8 +160,9 @@ function registerKind(app: FastifyInstance, kind: Kind, grounds: Grounds): void 
         response: { [route.status]: route.answer, ...problemResponses },
       },
       handler: async (request, reply) => {
-        authorise(route.role, roleOf(request, grounds), `${route.method} ${url}`)
-        const call = callOf(request, reply)
+        const caller = callerOf(request.raw, grounds)
+        authorise(route.role, caller?.role, `${route.method} ${url}`)
+        const call = callOf(request, reply, caller)
         const answer = await route.work(call.params.name ?? '', call)
         if ('revision' in answer) reply.header('etag', `"${answer.revision}"`)
         return await reply.status(route.status).send(answer)
@@ -214,20 +222,7 @@ function paramsOf(path: string): z.ZodObject {
   return z.strictObject(Object.fromEntries(names.map((name) => [name, z.string()])))
 }
 
-/** A unix socket has no peer address: its mode and group decided already who may call. */
-function roleOf(
-  request: FastifyRequest,
-  { tokens, provenRole }: Pick<Grounds, 'tokens' | 'provenRole'>,
-): Role | undefined {
-  const { socket } = request.raw
-  const proven = provenRole?.(socket)
-  if (proven !== undefined) return proven
-  if (!cameByNetwork(socket)) return 'admin'
-  const bearer = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1]
-  return bearer === undefined ? undefined : tokens.roleOf(bearer)
-}
-
-function callOf(request: FastifyRequest, reply: import('fastify').FastifyReply): Call {
+function callOf(request: FastifyRequest, reply: FastifyReply, caller: Caller | undefined): Call {
   const gone = new AbortController()
   reply.raw.once('close', () => gone.abort())
   const key = request.headers['idempotency-key']
@@ -239,6 +234,7 @@ function callOf(request: FastifyRequest, reply: import('fastify').FastifyReply):
     body: request.body,
     signal: gone.signal,
     reply,
+    ...(caller && { caller }),
     ...(typeof key === 'string' && { idempotencyKey: key.slice(0, 200) }),
     ...(match !== undefined && { ifRevision: Number(match) }),
     ...(lastEvent !== undefined && { lastEventId: Number(lastEvent) }),

@@ -150,6 +150,16 @@ export class Changes<Beside = undefined> {
     )
   }
 
+  /** Makes a change that follows from the resources as they stand when it is its turn. Errors:
+   *  those of `admit` and of the store. */
+  async carry(
+    verb: string,
+    admit: (catalogue: Catalogue) => AdmittedChange,
+    once?: OnceRequest,
+  ): Promise<Task> {
+    return await this.#write({ verb, documents: () => [], once }, admit)
+  }
+
   /** Writes a task for work that was begun and changes no resource: `verb` on one that there is.
    *  Errors: those of the store. */
   async begun(verb: string, { kind, name }: Subject, once?: OnceRequest): Promise<Task> {

@@ -25,12 +25,20 @@ export function ownedNames(file: string): OwnedNames {
   }
   const write = (names: ReadonlySet<string>): Promise<void> =>
     writeDurably(file, `${JSON.stringify({ format: 1, names: [...names].toSorted() })}\n`)
+  let last: Promise<void> = Promise.resolve()
+  /** One change after the other: each begins with what the one before has left. */
+  const inTurn = async (change: () => Promise<void>): Promise<void> => {
+    const turn = last.then(change)
+    last = turn.catch(() => undefined)
+    await turn
+  }
   return {
     read,
-    add: async (names) => await write(new Set([...(await read()), ...names])),
-    remove: async (name) => {
-      const left = new Set(await read())
-      if (left.delete(name)) await write(left)
-    },
+    add: (names) => inTurn(async () => await write(new Set([...(await read()), ...names]))),
+    remove: (name) =>
+      inTurn(async () => {
+        const left = new Set(await read())
+        if (left.delete(name)) await write(left)
+      }),
   }
 }

@@ -211,3 +211,18 @@ test('from any storage to any other: it settles, and the daemon refuses nothing 
     { numRuns: 60 },
   )
 })
+
+test('a snapshot that somebody else takes is not made, kept where it stands, and goes when nobody names it', (t) => {
+  const daemon = new ModelDaemon()
+  const base = { pools: [pool('fast')], volumes: [volume('a')] }
+  const kept = { name: 'ms-1', volume: 'a', kept: true as const }
+  settle(daemon, storage(base))
+  t.deepEqual(settle(daemon, storage({ ...base, snapshots: [kept] })), [])
+  const made = planStorage(
+    storage({ ...base, snapshots: [{ name: 'ms-1', volume: 'a' }] }),
+    daemon.observe(),
+  )
+  for (const step of made) daemon.execute(step)
+  t.deepEqual(settle(daemon, storage({ ...base, snapshots: [kept] })), [])
+  t.deepEqual(settle(daemon, storage(base)), ['delete snapshot ms-1'])
+})

@@ -66,8 +66,8 @@ function made(
       there.add(volume.name)
       if (volume.source?.linked === false) copied.add(volume.name)
     }
-    for (const { name, volume } of snapshots) {
-      if (there.has(name) || !there.has(volume) || copied.has(volume)) continue
+    for (const { name, volume, kept } of snapshots) {
+      if (kept || there.has(name) || !there.has(volume) || copied.has(volume)) continue
       if (!answering.has(poolOf.get(volume) ?? '')) continue
       const summary = `take snapshot ${name} of volume ${volume}`
       steps.push(callStep('snapshot-create', name, summary, { volume, name }))

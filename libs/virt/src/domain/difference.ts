@@ -1,6 +1,8 @@
+import { limitsText, limitWords } from './disk-limits.ts'
 import type { DiskSpec, DomainSpec } from './domain-spec.ts'
-import { specHash } from './mark.ts'
-import type { DiskReading, DomainReading } from './read.ts'
+import { specHash, XML_FORM } from './mark.ts'
+import type { DomainReading } from './read.ts'
+import type { DiskReading } from './read-devices.ts'
 
 /** The names of what differs between a spec and a domain, in the spec's words; empty: they agree.
  *  The mark alone would miss an edit by hand, the fields alone a change of form, so both count. */
@@ -11,32 +13,49 @@ export function differences(spec: DomainSpec, found: DomainReading): readonly st
   const pairs: readonly (readonly [string, unknown, unknown])[] = [
     ['uuid', spec.uuid, found.uuid],
     ['cpus', spec.cpus, found.cpus],
+    ['maximumCpus', spec.maximumCpus ?? found.cpus, found.maximumCpus],
     ['memoryMiB', spec.memoryMiB, found.memoryMiB],
+    ['maximumMemoryMiB', spec.maximumMemoryMiB ?? 0, found.maximumMemoryMiB],
+    ['ioThreads', spec.ioThreads, found.ioThreads],
     ['accelerator', spec.accelerator, found.accelerator],
     ['kernel', boot.kernel, found.kernel],
     ['initrd', boot.initrd, found.initrd],
     ['commandLine', boot.commandLine, found.commandLine],
     ['serialLogFile', spec.serialLogFile, found.serialLogFile],
+    ['serialSocket', spec.serialSocket, found.serialSocket],
+    ['display', spec.display, found.display],
     ['disks', flat(disks, DISK_FIELDS), flat(found.disks, DISK_FIELDS)],
     ['nics', flat(nics, NIC_FIELDS), flat(found.nics, NIC_FIELDS)],
   ]
   const names = pairs.filter(([, wanted, is]) => wanted !== is).map(([name]) => name)
-  if (names.length === 0 && found.mark?.specHash !== specHash(spec)) return ['form']
-  return names
+  const { mark } = found
+  const isOld = mark?.specHash !== specHash(spec) || mark.form < XML_FORM
+  return names.length === 0 && isOld ? ['form'] : names
 }
 
-const NO_VOLUME = { attach: '', name: '', volume: '', socket: '' } as const
-const DISK_FIELDS = ['target', 'file', 'attach', 'name', 'volume', 'socket'] as const
-const NIC_FIELDS = ['port', 'mac', 'bridgeDevice', 'tapDevice', 'mtu'] as const
+const NO_VOLUME = { attach: '', name: '', volume: '', socket: '', format: '' } as const
+/** What makes a disk that very one. */
+export const DISK_IDENTITY = ['file', 'attach', 'volume', 'socket'] as const
+/** What of a disk cannot be changed while a guest has it. */
+export const DISK_FORM = ['name', 'format', 'readonly', 'queues'] as const
+const DISK_FIELDS = ['target', ...DISK_IDENTITY, ...DISK_FORM, 'limits', 'ioThread'] as const
+export const NIC_FIELDS = ['port', 'mac', 'bridgeDevice', 'tapDevice', 'mtu', 'queues'] as const
 
 /** A disk of a spec as it would be read out of a domain. */
-function asRead(disk: DiskSpec): DiskReading {
-  if (!('volume' in disk)) return { ...NO_VOLUME, target: disk.target, file: disk.file }
-  const { target, attach, socket } = disk
-  if (attach === 'vhost-user') return { ...NO_VOLUME, target, file: '', attach, socket }
-  return { ...disk, file: '' }
+export function asRead(disk: DiskSpec): DiskReading {
+  const { target, queues, ioThread } = disk
+  const limits = limitsText(limitWords(disk.limits))
+  const base = { target, queues, ioThread, limits, readonly: false, alias: '' }
+  if (!('volume' in disk)) {
+    const { file, format, readonly = false } = disk
+    return { ...base, ...NO_VOLUME, file, format, readonly }
+  }
+  const { attach, socket, name, volume } = disk
+  const vhost = { ...base, ...NO_VOLUME, file: '', attach, socket }
+  return attach === 'vhost-user' ? { ...vhost, queues: undefined } : { ...vhost, name, volume }
 }
 
-function flat<Row>(rows: readonly Row[], fields: readonly (keyof Row)[]): string {
-  return JSON.stringify(rows.map((row) => fields.map((field) => row[field])))
+/** Rows by some of their fields, to be compared. */
+export function flat<Row>(rows: readonly Row[], fields: readonly (keyof Row)[]): string {
+  return JSON.stringify(rows.map((row) => fields.map((field) => row[field] ?? null)))
 }

@@ -1,3 +1,5 @@
+import type { DiskLimits } from './disk-limits.ts'
+
 /** How the guest's processor is made: by the host's own, or by QEMU's translator (slow, works
  *  everywhere). */
 export type Accelerator = 'kvm' | 'tcg'
@@ -13,10 +15,22 @@ export interface NicSpec {
    *  characters. */
   readonly tapDevice: string
   readonly mtu: number
+  /** How many processors of the guest work on it at a time; absent: one. */
+  readonly queues?: number
+}
+
+/** What every disk may have. */
+interface DiskTuning {
+  /** What it may use; absent: all there is. */
+  readonly limits?: DiskLimits
+  /** How many processors of the guest work on it at a time; absent: as many as there are. */
+  readonly queues?: number
+  /** Which of the machine's I/O threads does its work, from 1 on; absent: QEMU's main loop. */
+  readonly ioThread?: number
 }
 
 /** A disk in a file of the host. */
-export interface FileDiskSpec {
+export interface FileDiskSpec extends DiskTuning {
   /** Device in the guest, such as `vda`. */
   readonly target: string
   readonly file: string
@@ -29,7 +43,7 @@ export interface FileDiskSpec {
 export type VolumeAttachment = 'nbd' | 'vhost-user'
 
 /** A disk on a volume. */
-export interface VolumeDiskSpec {
+export interface VolumeDiskSpec extends DiskTuning {
   readonly target: string
   readonly attach: VolumeAttachment
   /** Over NBD the disk's serial number, by which the guest finds it:
@@ -60,7 +74,14 @@ export interface DomainSpec {
   readonly name: string
   readonly uuid: string
   readonly cpus: number
+  /** Up to how many it may have while it runs; absent: `cpus` are all. */
+  readonly maximumCpus?: number
   readonly memoryMiB: number
+  /** Up to how much it may have while it runs; absent: `memoryMiB` is all. A multiple of 2, as
+   *  `memoryMiB` is then. */
+  readonly maximumMemoryMiB?: number
+  /** Threads of QEMU for its disks; absent: none. */
+  readonly ioThreads?: number
   readonly accelerator: Accelerator
   /** Absent: the firmware boots from the disks. */
   readonly boot?: BootSpec
@@ -68,4 +89,8 @@ export interface DomainSpec {
   readonly nics: readonly NicSpec[]
   /** What the guest writes to its first serial port goes into this file of the host. */
   readonly serialLogFile: string
+  /** The unix socket of that port: who connects to it reads and writes. At most 107 bytes. */
+  readonly serialSocket: string
+  /** Whether it has a screen. */
+  readonly display: boolean
 }

@@ -24,6 +24,12 @@ test('libvirt may choose another prefix and other quotes', (t) => {
   ])
 })
 
+test('a serial port that is only written down has a file and no socket', (t) => {
+  const serial = "<serial type='file'><source path='/log/a'/></serial>"
+  const domain = `<domain><name>a</name><devices>${serial}</devices></domain>`
+  t.like(readDomain(domain), { serialLogFile: '/log/a', serialSocket: '', display: false })
+})
+
 for (const [text, memoryMiB] of [
   ["<memory unit='KiB'>131072</memory>", 128],
   ["<memory unit='GiB'>2</memory>", 2048],

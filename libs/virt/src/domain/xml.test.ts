@@ -76,6 +76,15 @@ test('a NIC without a bridge has a tap that a switch takes by its name', (t) => 
 
 const HOSTILE = `"><script>&amp;'<!--]]>&#10;%s$(reboot)\`é😀`
 
+test('a machine with a screen: it listens nowhere, and its viewers share it', (t) => {
+  const spec = machineOf('web-1', { display: true })
+  const xml = domainXml(spec)
+  t.snapshot(xml)
+  const reading = readDomain(xml)
+  if (reading === undefined) throw new Error('nothing read')
+  t.deepEqual(differences({ ...spec, display: false }, reading), ['display'])
+})
+
 test('hostile texts arrive as they were, and no element comes of them', (t) => {
   const boot = { kernel: `/k${HOSTILE}`, initrd: `/i${HOSTILE}`, commandLine: `a ${HOSTILE}` }
   const spec = machineOf(`vm${HOSTILE}`, { boot, serialLogFile: `/log/${HOSTILE}` })
@@ -101,7 +110,7 @@ for (const [what, text] of [
     t.is(error?.code, 'PUR_INVALID')
     t.deepEqual(
       error?.problems.map((problem) => problem.path),
-      ['domain.devices.serial.source.@path'],
+      ['domain.devices.serial.log.@file'],
     )
   })
 }
@@ -131,6 +140,8 @@ const anySpec: fc.Arbitrary<DomainSpec> = fc.record({
     { maxLength: 4, selector: (nic) => nic.tapDevice },
   ),
   serialLogFile: printable,
+  serialSocket: printable,
+  display: fc.boolean(),
 })
 
 test('what is written is read back without a difference', (t) => {

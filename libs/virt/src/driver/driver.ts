@@ -1,12 +1,23 @@
 import { type Clock, type Fact, systemClock } from '@purlin/base'
+import { DomainReadings } from '../domain/readings.ts'
+import { DeviceAsks } from '../machine/device-asks.ts'
 import { PowerOffs } from '../machine/power-offs.ts'
 import { ResumePace } from '../machine/resume-pace.ts'
 import { MachineRuns } from '../machine/runs.ts'
 import type { LibvirtEvent } from '../port/event.ts'
 import type { LibvirtPort } from '../port/libvirt-port.ts'
+import { MachineHolds } from '../snapshot/holds.ts'
 import { readDiskSizes } from './disk-sizes.ts'
 import { executeVirtStep } from './execute.ts'
-import { readFacts, readObserved, withDiskSizes, withPowerOffs, withRuns } from './observe.ts'
+import {
+  readFacts,
+  readObserved,
+  withAsks,
+  withDiskSizes,
+  withHolds,
+  withPowerOffs,
+  withRuns,
+} from './observe.ts'
 import { DEFAULT_PLAN_OPTIONS, type PlanOptions, planVirt } from './plan.ts'
 import type { VirtDesired, VirtObserved, VirtStep } from './types.ts'
 
@@ -21,6 +32,8 @@ export interface VirtDriverOptions {
   readonly runsFile?: string
   /** Generation of the resource of the machine of that id, as it is wanted now. */
   readonly generationOf?: (uuid: string) => number | undefined
+  /** Machines that something else has stand still for a moment. */
+  readonly holds?: MachineHolds
   /** Time for one look at all domains. Default 10000. */
   readonly observeDeadlineMs?: number
 }
@@ -50,20 +63,25 @@ export function createVirtDriver(options: VirtDriverOptions): VirtDriver {
   const { libvirt } = options
   const clock = options.clock ?? systemClock
   const powerOffs = new PowerOffs(clock)
+  const readings = new DomainReadings()
+  const asks = new DeviceAsks(clock)
   const runs = new MachineRuns({
     clock,
     file: options.runsFile,
     generationOf: options.generationOf,
   })
-  const context = { libvirt, clock, pace: new ResumePace(clock), powerOffs, runs }
+  const holds = options.holds ?? new MachineHolds()
+  const context = { libvirt, clock, pace: new ResumePace(clock), powerOffs, asks, runs, holds }
   const planOptions: PlanOptions = { graceMs: options.graceMs ?? DEFAULT_PLAN_OPTIONS.graceMs }
   const deadlineMs = options.observeDeadlineMs ?? 10_000
   return {
     lane: 'virt',
     observe: async (signal) => {
       const call = { deadlineMs, signal }
-      const found = readObserved(await libvirt.listDomains(call))
-      const observed = await withRuns(withPowerOffs(found, powerOffs), runs)
+      const seen = readObserved(await libvirt.listDomains(call), readings.read)
+      readings.forgetOthers()
+      const found = withAsks(seen, asks)
+      const observed = withHolds(await withRuns(withPowerOffs(found, powerOffs), runs), holds)
       return withDiskSizes(observed, await readDiskSizes(libvirt, observed.machines, call))
     },
     plan: (desired, observed) => planVirt(desired, observed, planOptions),
@@ -74,11 +92,16 @@ export function createVirtDriver(options: VirtDriverOptions): VirtDriver {
     watch: (onChange, signal) => {
       if (signal.aborted) return
       const unsubscribe = libvirt.onEvent((event) => {
+        if (event.kind === 'device' && event.event === 'refused') {
+          asks.refuse(event.domain, event.device)
+        }
         const reason = changeReason(event)
         if (reason !== undefined) onChange(reason)
       })
       signal.addEventListener('abort', unsubscribe, { once: true })
+      holds.watch((machine) => onChange(`machine ${machine} was let go`), signal)
       runs.watch(onChange, signal)
+      asks.watch((machine) => onChange(`the guest of machine ${machine} was asked`), signal)
       powerOffs.watch((machine) => onChange(`the grace of machine ${machine} is over`), signal)
     },
   }
@@ -91,6 +114,8 @@ function changeReason(event: LibvirtEvent): string | undefined {
       return `domain ${event.domain} ${event.event}`
     case 'connection':
       return `libvirt ${event.state}: ${event.reason}`
+    case 'device':
+      return `device ${event.device} of domain ${event.domain} ${event.event}`
     case 'missed':
       return `${event.count} events of libvirt missed`
     default:

@@ -1,13 +1,17 @@
 import { type Clock, PurlinError, toPurlinError } from '@purlin/base'
+import { adoptDomain } from '../adopt/adopt-domain.ts'
 import { differences } from '../domain/difference.ts'
 import type { DomainSpec } from '../domain/domain-spec.ts'
 import { domainXml } from '../domain/xml.ts'
 import { awaitPower } from '../machine/await-power.ts'
+import type { DeviceAsks } from '../machine/device-asks.ts'
 import type { PowerOffs } from '../machine/power-offs.ts'
 import type { ResumePace } from '../machine/resume-pace.ts'
 import type { MachineRuns } from '../machine/runs.ts'
 import type { CallOptions, LibvirtPort } from '../port/libvirt-port.ts'
+import type { MachineHolds } from '../snapshot/holds.ts'
 import { growDisk } from './disk-sizes.ts'
+import { executeChange } from './execute-change.ts'
 import { findOwn } from './find-own.ts'
 import type { ObservedMachine, VirtStep, VirtVerb } from './types.ts'
 
@@ -16,7 +20,9 @@ export interface ExecuteContext {
   readonly clock: Clock
   readonly pace: ResumePace
   readonly powerOffs: PowerOffs
+  readonly asks: DeviceAsks
   readonly runs: MachineRuns
+  readonly holds: MachineHolds
 }
 
 /** How long a machine may need for the last of a change of power to show. */
@@ -39,6 +45,9 @@ export async function executeVirtStep(
   signal: AbortSignal,
 ): Promise<void> {
   const call: CallOptions = { deadlineMs: step.deadlineMs, signal }
+  if (step.verb === 'adopt' && step.spec !== undefined) {
+    return await adoptDomain(context.libvirt, step.spec, call)
+  }
   const found = await findOwn(context.libvirt, step.machine, call)
   if (step.spec !== undefined) return await define(context, step.spec, call)
   if (found === undefined) {
@@ -51,18 +60,21 @@ export async function executeVirtStep(
 }
 
 async function actOn(
-  { libvirt, clock, pace, powerOffs, runs }: ExecuteContext,
+  { libvirt, clock, pace, powerOffs, asks, runs, holds }: ExecuteContext,
   step: VirtStep,
   found: ObservedMachine,
   call: CallOptions,
 ): Promise<void> {
   const { machine, verb } = step
+  if (holds.has(machine)) return
   const settle = { deadlineMs: SETTLE_MS, ...(call.signal && { signal: call.signal }) }
   switch (verb) {
     case 'start':
     case 'restore': {
       const paused = step.paused ?? false
-      if (found.state === 'suspended') await restore(libvirt, machine, { ...call, paused })
+      if (step.memoryFile !== undefined && !found.active) {
+        await libvirt.restoreFile(step.memoryFile, { ...call, paused })
+      } else if (found.state === 'suspended') await restore(libvirt, machine, { ...call, paused })
       else if (!found.active) await libvirt.start(machine, { ...call, paused })
       if (!found.active) await runs.began(found.uuid, step.generation ?? 0)
       await awaitPower(libvirt, clock, machine, [paused ? 'paused' : 'running'], settle)
@@ -92,6 +104,14 @@ async function actOn(
       return
     case 'grow':
       if (found.active && step.disk !== undefined) await growDisk(libvirt, machine, step.disk, call)
+      return
+    case 'plug':
+    case 'unplug':
+    case 'tune':
+    case 'mark':
+      if (found.live !== undefined && step.change !== undefined) {
+        await executeChange({ libvirt, asks }, machine, found.live, step.change, call)
+      }
       return
     case 'shutdown':
       if (found.active && powerOffs.note(machine, step.graceMs ?? 0)) {

@@ -117,6 +117,11 @@ test('a machine that leaves loses its power, then its domain, before others come
   t.deepEqual(steps[1]?.forbids, [fact('vm', 'a', 'running')])
 })
 
+test('a machine of which nothing can be told now is left as it is', async (t) => {
+  const observed = await observedOf(machineOf('a'))
+  t.deepEqual(planVirt({ machines: [], untold: [machineOf('a').uuid] }, observed), [])
+})
+
 test('a machine made anew under an old name is another machine', async (t) => {
   const again = machineOf('a', { uuid: '00000000-0000-8000-8000-000000000001' })
   const steps = planVirt({ machines: [again] }, await observedOf(machineOf('a')))

@@ -1,8 +1,11 @@
 import { type Fact, fact, sizeFact } from '@purlin/base'
 import { differences } from '../domain/difference.ts'
+import { ASK_AGAIN_MS } from '../machine/device-asks.ts'
 import type { PowerState } from '../machine/power-state.ts'
 import { restOf } from '../machine/rest.ts'
 import { type PowerAct, powerActs } from '../machine/wanted-power.ts'
+import { askKeyOf, type LiveChange, liveDifference } from './live-changes.ts'
+import { holdsFact } from './observe.ts'
 import type {
   MachineDesired,
   ObservedMachine,
@@ -21,6 +24,7 @@ export const DEFAULT_PLAN_OPTIONS: PlanOptions = { graceMs: 20_000 }
 
 /** Deadlines of the steps. Saving and restoring have time for the memory on top. */
 const DEADLINE_MS: Readonly<Record<VirtVerb, number>> = {
+  adopt: 15_000,
   define: 15_000,
   redefine: 15_000,
   start: 60_000,
@@ -31,6 +35,10 @@ const DEADLINE_MS: Readonly<Record<VirtVerb, number>> = {
   save: 60_000,
   discard: 15_000,
   grow: 15_000,
+  plug: 30_000,
+  unplug: 15_000,
+  tune: 30_000,
+  mark: 15_000,
   shutdown: 15_000,
   destroy: 30_000,
   undefine: 15_000,
@@ -41,9 +49,9 @@ const SAVE_MS_PER_MIB = 20
 
 /** The steps from what is to what should be, in order: first what leaves, then what comes. Pure;
  *  empty when nothing differs. A running machine is never restarted for a change of its spec: it is
- *  redefined, and `status` says that a restart is pending. A machine whose name a foreign domain
- *  has gets its
- *  `define` step, which fails with PUR_VIRT_NAME_TAKEN and touches nothing. */
+ *  redefined, what can be changed while it runs is, and `status` says whether a restart is pending.
+ *  A machine whose name a foreign domain has gets its `define` step, which fails with
+ *  PUR_VIRT_NAME_TAKEN and touches nothing. */
 export function planVirt(
   desired: VirtDesired,
   observed: VirtObserved,
@@ -52,7 +60,7 @@ export function planVirt(
   const wanted = new Map(desired.machines.map((machine) => [machine.name, machine]))
   const found = new Map(observed.machines.map((machine) => [machine.name, machine]))
   const leaving = observed.machines.filter(
-    (machine) => wanted.get(machine.name)?.uuid !== machine.uuid,
+    ({ name, uuid }) => wanted.get(name)?.uuid !== uuid && desired.untold?.includes(uuid) !== true,
   )
   return [
     ...leaving.flatMap(removal),
@@ -87,16 +95,22 @@ function approach(
   options: PlanOptions,
 ): VirtStep[] {
   if (found === undefined) {
-    const taken = observed.foreign.some((domain) => domain.name === machine.name)
+    const foreign = observed.foreign.find((domain) => domain.name === machine.name)
+    if (foreign?.uuid === machine.uuid) return [define(machine, 'adopt', 'it keeps what it is')]
+    const taken = foreign !== undefined
     const steps = taken ? [] : actSteps(machine, powerActs[machine.powerState].stopped)
-    return [define(machine, 'define', 'new'), ...steps]
+    const others = observed.machines.filter(({ name }) => name !== machine.name)
+    const starts = steps.map((one) => waitForHolders(one, machine, others))
+    return [define(machine, 'define', 'new'), ...starts]
   }
   const steps: VirtStep[] = []
   const changed = differences(machine, found.defined)
   if (changed.length > 0) steps.push(define(machine, 'redefine', changed.join(', ')))
   else if (!found.persistent) steps.push(define(machine, 'redefine', 'its definition is gone'))
   const acts = found.state === 'absent' ? [] : powerSteps(machine, found, found.state, options)
-  return [...steps, ...acts, ...growth(machine, found)]
+  const others = observed.machines.filter(({ name }) => name !== machine.name)
+  const ordered = [...steps, ...acts, ...changeSteps(machine, found), ...growth(machine, found)]
+  return ordered.map((one) => waitForHolders(one, machine, others))
 }
 
 function powerSteps(
@@ -105,7 +119,12 @@ function powerSteps(
   state: Exclude<PowerState, 'absent'>,
   options: PlanOptions,
 ): VirtStep[] {
+  if (found.held) return []
   const act = powerActs[machine.powerState][state]
+  // Its disks are again what they were with this memory.
+  if (machine.memoryFile !== undefined && state === 'stopped') {
+    return actSteps(machine, 'restore-paused')
+  }
   if (act === 'start' || act === 'start-paused') return restarts(machine, act, found)
   // Memory whose disk requests are stuck cannot be saved.
   if (act === 'save' && found.ioError) return actSteps(machine, 'resume')
@@ -145,7 +164,14 @@ function actSteps(machine: MachineDesired, act: PowerAct): VirtStep[] {
     case 'restore-paused': {
       const restored = { ...start(machine, act === 'restore-paused'), verb: 'restore' as const }
       const summary = `start machine ${name} with its saved memory`
-      return [{ ...restored, summary, deadlineMs: DEADLINE_MS.restore + memoryMs }]
+      return [
+        {
+          ...restored,
+          summary,
+          deadlineMs: DEADLINE_MS.restore + memoryMs,
+          ...(machine.memoryFile !== undefined && { memoryFile: machine.memoryFile }),
+        },
+      ]
     }
     case 'resume':
       return [step('resume', name, `let machine ${name} go on`, ground)]
@@ -186,10 +212,12 @@ function growth(machine: MachineDesired, found: ObservedMachine): VirtStep[] {
     if (!('volume' in disk) || disk.sizeBytes === undefined) return []
     // By vhost-user the daemon tells QEMU, and QEMU the guest.
     if (disk.attach === 'vhost-user') return []
-    const { target, volume, sizeBytes } = disk
-    const live = found.live?.disks.find((one) => one.target === target)
+    const { volume, sizeBytes } = disk
+    const live = found.live?.disks.find((one) => one.volume === volume)
+    if (live === undefined) return []
+    const { target } = live
     const seen = found.diskBytes.get(target)
-    if (live?.volume !== volume || seen === undefined || seen >= sizeBytes) return []
+    if (seen === undefined || seen >= sizeBytes) return []
     const summary = `tell machine ${machine.name} that its disk ${target} has ${sizeBytes} bytes`
     const requires = [fact('volume', volume, sizeFact(sizeBytes))]
     const grown = step('grow', machine.name, summary, { requires })
@@ -197,7 +225,82 @@ function growth(machine: MachineDesired, found: ObservedMachine): VirtStep[] {
   })
 }
 
-function define(machine: MachineDesired, verb: 'define' | 'redefine', why: string): VirtStep {
+/** A running machine is changed as its spec is, as far as that can be done. What a guest was asked
+ *  a moment ago it is not asked again. */
+function changeSteps(machine: MachineDesired, found: ObservedMachine): VirtStep[] {
+  const { live, asks, state, held } = found
+  if (live === undefined || held || state !== 'running' || machine.powerState !== 'running') {
+    return []
+  }
+  return liveDifference(machine, live).now.flatMap((change) => {
+    const asked = asks.get(askKeyOf(change) ?? '')
+    if (asked !== undefined && asked.agoMs < ASK_AGAIN_MS) return []
+    return [changeStep(machine, change)]
+  })
+}
+
+function changeStep(machine: MachineDesired, change: LiveChange): VirtStep {
+  const { name } = machine
+  const make = (verb: VirtVerb, summary: string, requires: readonly Fact[] = []): VirtStep => ({
+    ...step(verb, name, summary, { requires }),
+    change,
+  })
+  switch (change.kind) {
+    case 'plug-disk': {
+      const { disk } = change
+      const what = 'volume' in disk ? disk.name : disk.target
+      return make('plug', `give disk ${what} to machine ${name}`, served({ disks: [disk] }))
+    }
+    case 'plug-nic': {
+      const { port } = change.nic
+      const stands = [fact('nic', port, 'enforced'), fact('nic', port, 'plugged')]
+      return make('plug', `give NIC ${port} to machine ${name}`, stands)
+    }
+    case 'unplug-disk':
+      return make('unplug', `ask machine ${name} for its disk ${change.name}`)
+    case 'unplug-nic':
+      return make('unplug', `ask machine ${name} for its NIC ${change.name}`)
+    case 'limit-disk':
+      return make('tune', `limit disk ${change.target} of machine ${name}`)
+    case 'add-cpus':
+      return make('tune', `give ${change.count} processors to machine ${name}`)
+    case 'remove-cpus':
+      return make('tune', `ask machine ${name} for all but ${change.count} processors`)
+    case 'request-memory': {
+      const { requestedMiB } = change
+      return make('tune', `have machine ${name} take ${requestedMiB} MiB beside its own`)
+    }
+    case 'balloon':
+      return make('tune', `leave ${change.memoryMiB} MiB to machine ${name}`)
+    case 'mark':
+      return make('mark', `write down what machine ${name} runs with`)
+  }
+}
+
+/** What another machine of the host still has, whose guest has not let go of it, is not given to
+ *  this one. */
+function waitForHolders(
+  one: VirtStep,
+  machine: MachineDesired,
+  others: readonly ObservedMachine[],
+): VirtStep {
+  const { change } = one
+  const starts = one.verb === 'start' || one.verb === 'restore'
+  const disks = starts ? (machine.disks ?? []) : change?.kind === 'plug-disk' ? [change.disk] : []
+  const sockets = disks.flatMap((disk) => ('volume' in disk ? [disk.socket] : []))
+  const held = others.flatMap(({ name, live }) =>
+    (live?.disks ?? [])
+      .filter(({ socket }) => sockets.includes(socket))
+      .map(({ socket }) => holdsFact(name, socket)),
+  )
+  return held.length === 0 ? one : { ...one, forbids: [...one.forbids, ...held] }
+}
+
+function define(
+  machine: MachineDesired,
+  verb: 'adopt' | 'define' | 'redefine',
+  why: string,
+): VirtStep {
   const { powerState: _power, generation: _generation, graceMs: _grace, ...rest } = machine
   const { restart: _restart, autostart: _autostart, ...spec } = rest
   return { ...step(verb, machine.name, `${verb} machine ${machine.name} (${why})`), spec }
@@ -218,7 +321,7 @@ function enforced(machine: MachineDesired): Fact[] {
   return machine.nics.map((nic) => fact('nic', nic.port, 'enforced'))
 }
 
-function served({ disks = [] }: MachineDesired): Fact[] {
+function served({ disks = [] }: Pick<MachineDesired, 'disks'>): Fact[] {
   return disks.flatMap((disk) => {
     if (!('volume' in disk)) return []
     const { volume, attach } = disk

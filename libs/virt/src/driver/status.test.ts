@@ -18,6 +18,7 @@ test('a machine that runs as it should is ready and has nothing pending', async 
     [
       ['Ready', 'true', 'Running'],
       ['PendingRestart', 'false', 'UpToDate'],
+      ['PendingDevices', 'false', 'UpToDate'],
     ],
   )
 })

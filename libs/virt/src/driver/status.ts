@@ -1,6 +1,7 @@
 import type { Condition } from '@purlin/schema'
 import type { PowerState } from '../machine/power-state.ts'
 import { isAsWanted } from '../machine/wanted-power.ts'
+import { deviceConditions } from './device-conditions.ts'
 import type { MachineDesired, VirtObserved } from './types.ts'
 
 /** A condition without its time, which only who keeps the former status knows. */
@@ -15,10 +16,9 @@ export interface MachineStatus {
 export function machineStatus(observed: VirtObserved, machine: MachineDesired): MachineStatus {
   const found = observed.machines.find((one) => one.name === machine.name)
   const powerState = found?.state ?? 'absent'
-  const pending = found?.live !== undefined && found.live.mark?.specHash !== found.specHash
   return {
     powerState,
-    conditions: [ready(observed, machine, powerState), pendingRestart(machine.name, pending)],
+    conditions: [ready(observed, machine, powerState), ...deviceConditions(machine, found)],
   }
 }
 
@@ -45,16 +45,4 @@ function ready(
 /** The reason of a machine that is as it should be. */
 export function asWantedReason(state: PowerState): string {
   return `${state.slice(0, 1).toUpperCase()}${state.slice(1)}`
-}
-
-function pendingRestart(name: string, pending: boolean): MachineCondition {
-  const type = 'PendingRestart'
-  return pending
-    ? {
-        type,
-        status: 'true',
-        reason: 'SpecChanged',
-        message: `machine ${name} runs with its former spec; the new one holds after a stop and a start`,
-      }
-    : { type, status: 'false', reason: 'UpToDate', message: `machine ${name} has nothing pending` }
 }

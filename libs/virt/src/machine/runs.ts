@@ -184,6 +184,7 @@ function recent(startsMs: readonly number[], untilMs: number): readonly number[]
   return startsMs.filter((atMs) => atMs > untilMs - WINDOW_MS).slice(-RESTARTS_MAX - 1)
 }
 
-async function kernelBootId(): Promise<string> {
+/** Identity of this boot of the host, by its kernel. */
+export async function kernelBootId(): Promise<string> {
   return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
 }

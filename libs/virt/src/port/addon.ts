@@ -20,11 +20,13 @@ export interface AddonOpenOptions {
 }
 
 export interface AddonEvent {
-  readonly kind: 'lifecycle' | 'agent' | 'reboot' | 'closed'
+  readonly kind: 'lifecycle' | 'agent' | 'reboot' | 'device' | 'closed'
   readonly domain?: string
   readonly uuid?: string
   readonly event: number
   readonly detail: number
+  /** Alias; of `device` alone. */
+  readonly device?: string
   /** Events that were left out before this one. */
   readonly dropped: number
 }
@@ -68,6 +70,8 @@ export interface AddonConnection {
   restore(name: string, paused: boolean, deadlineMs: number): Promise<void>
   save(name: string, deadlineMs: number): Promise<void>
   discardSave(name: string, deadlineMs: number): Promise<void>
+  snapshot(name: string, xml: string, deadlineMs: number): Promise<void>
+  restoreFile(file: string, paused: boolean, deadlineMs: number): Promise<void>
   shutdown(name: string, byAgent: boolean, deadlineMs: number): Promise<void>
   reboot(name: string, byAgent: boolean, deadlineMs: number): Promise<void>
   reset(name: string, deadlineMs: number): Promise<void>
@@ -78,6 +82,24 @@ export interface AddonConnection {
   undefine(name: string, deadlineMs: number): Promise<void>
   diskBytes(name: string, target: string, deadlineMs: number): Promise<number>
   resizeDisk(name: string, target: string, sizeBytes: number, deadlineMs: number): Promise<void>
+  openGraphics(name: string, deadlineMs: number): Promise<number>
+  attachDevice(name: string, xml: string, deadlineMs: number): Promise<void>
+  detachDevice(name: string, alias: string, deadlineMs: number): Promise<void>
+  updateDevice(name: string, xml: string, deadlineMs: number): Promise<void>
+  setCpus(name: string, count: number, deadlineMs: number): Promise<void>
+  setMemory(name: string, memoryKib: number, deadlineMs: number): Promise<void>
+  setDiskLimits(
+    name: string,
+    target: string,
+    limits: { readonly name: string; readonly value: number }[],
+    deadlineMs: number,
+  ): Promise<void>
+  setMetadata(
+    name: string,
+    element: { readonly namespace: string; readonly prefix: string; readonly xml: string },
+    inactive: boolean,
+    deadlineMs: number,
+  ): Promise<void>
   agentCommand(
     name: string,
     command: string,

@@ -31,6 +31,15 @@ export type LibvirtEvent =
       readonly state: 'connected' | 'disconnected'
       readonly reason: 'unknown' | 'domain-started' | 'channel'
     }
+  /** A device of a running domain is gone, stays since the guest does not let go of it, or has
+   *  another size; by its alias. */
+  | {
+      readonly kind: 'device'
+      readonly domain: string
+      readonly uuid: string
+      readonly device: string
+      readonly event: 'removed' | 'refused' | 'resized'
+    }
   | { readonly kind: 'reboot'; readonly domain: string; readonly uuid: string }
   /** The connection came or went; after `connected` everything may have changed. */
   | {
@@ -41,6 +50,7 @@ export type LibvirtEvent =
   /** So many events were left out: read everything anew. */
   | { readonly kind: 'missed'; readonly count: number }
 
+const DEVICE_EVENTS = ['removed', 'refused', 'resized'] as const
 const AGENT_REASONS = ['unknown', 'domain-started', 'channel'] as const
 const CLOSE_REASONS = [
   'an input or output error',
@@ -56,6 +66,11 @@ export function readEvent(raw: AddonEvent): LibvirtEvent | undefined {
   if (raw.kind === 'agent') {
     const state = raw.event === 1 ? 'connected' : 'disconnected'
     return { kind: 'agent', domain, uuid, state, reason: AGENT_REASONS[raw.detail] ?? 'unknown' }
+  }
+  if (raw.kind === 'device') {
+    const what = DEVICE_EVENTS[raw.event]
+    if (what === undefined) return undefined
+    return { kind: 'device', domain, uuid, device: raw.device ?? '', event: what }
   }
   const event = LIFECYCLE_EVENTS[raw.event]
   if (raw.kind !== 'lifecycle' || event === undefined) return undefined

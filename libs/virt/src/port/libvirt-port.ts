@@ -66,6 +66,7 @@ export interface LibvirtPort {
   capabilities(options: CallOptions): Promise<string>
   hostResources(options: CallOptions): Promise<HostResources>
   listDomains(options: CallOptions): Promise<readonly DomainRecord[]>
+  /** Of every active domain, in one call. */
   statistics(options: CallOptions): Promise<readonly DomainStatistics[]>
   domain(name: string, options: CallOptions): Promise<DomainRecord>
   domainXml(name: string, options: CallOptions & { readonly inactive?: boolean }): Promise<string>
@@ -75,6 +76,11 @@ export interface LibvirtPort {
   restore(name: string, options: CallOptions & { readonly paused?: boolean }): Promise<void>
   /** Writes the memory of an active domain to the host's disk and ends the domain. */
   save(name: string, options: CallOptions): Promise<void>
+  /** Takes a snapshot by its XML, of which libvirt keeps nothing: how the memory of an active
+   *  domain is written to a file without ending it. */
+  snapshot(name: string, xml: string, options: CallOptions): Promise<void>
+  /** Starts a domain with the memory that is in a file of the host; the file stays. */
+  restoreFile(file: string, options: CallOptions & { readonly paused?: boolean }): Promise<void>
   /** Throws saved memory away. */
   discardSave(name: string, options: CallOptions): Promise<void>
   shutdown(name: string, options: CallOptions & { readonly by?: GuestChannel }): Promise<void>
@@ -90,6 +96,35 @@ export interface LibvirtPort {
   diskBytes(name: string, target: string, options: CallOptions): Promise<number>
   /** Tells the guest of an active domain that a disk has another size now. */
   resizeDisk(name: string, target: string, sizeBytes: number, options: CallOptions): Promise<void>
+  /** A descriptor of a socket that speaks RFB with the screen of an active domain, without a
+   *  password; the caller closes it. */
+  openGraphics(name: string, options: CallOptions): Promise<number>
+  /** Adds a device to an active domain, by its XML. */
+  attachDevice(name: string, xml: string, options: CallOptions): Promise<void>
+  /** Asks the guest of an active domain to let go of a device, by the alias that its XML names, and
+   *  resolves at once: a `device` event tells when it did. */
+  detachDevice(name: string, alias: string, options: CallOptions): Promise<void>
+  /** Changes a device of an active domain, by its XML. */
+  updateDevice(name: string, xml: string, options: CallOptions): Promise<void>
+  /** Gives processors to the guest of an active domain, or takes some, for which libvirt waits some
+   *  seconds. Calls to other machines go on meanwhile. */
+  setCpus(name: string, count: number, options: CallOptions): Promise<void>
+  /** Sets what the balloon leaves to the guest of an active domain. */
+  setMemory(name: string, memoryMiB: number, options: CallOptions): Promise<void>
+  /** Sets what a disk of an active domain may use, by libvirt's names such as `total_iops_sec`; 0
+   *  takes a limit away. */
+  setDiskLimits(
+    name: string,
+    target: string,
+    limits: Readonly<Record<string, number>>,
+    options: CallOptions,
+  ): Promise<void>
+  /** Puts an element into a domain's metadata, in place of that of the same namespace. */
+  setMetadata(
+    name: string,
+    element: MetadataElement,
+    options: CallOptions & { readonly inactive?: boolean },
+  ): Promise<void>
   /** One JSON command for the guest agent and its answer; libvirt itself gives up after
    *  `timeoutSeconds`. */
   agentCommand(
@@ -99,6 +134,13 @@ export interface LibvirtPort {
   ): Promise<string>
   /** Ends the connection and every attempt at one. */
   close(): void
+}
+
+/** An element of metadata: `xml` without prefix and namespace. */
+export interface MetadataElement {
+  readonly namespace: string
+  readonly prefix: string
+  readonly xml: string
 }
 
 /** How a guest is asked to power off: its power button (ACPI, the default) or its agent. */

@@ -4,6 +4,7 @@ import { ConnectionKeeper } from './connection-keeper.ts'
 import type { LibvirtEvent } from './event.ts'
 import { errorOfFailure } from './failure.ts'
 import type { CallOptions, LibvirtPort } from './libvirt-port.ts'
+import { type DeviceCalls, deviceCalls } from './native-devices.ts'
 
 export interface NativeLibvirtOptions {
   /** libvirt URI, such as `qemu:///system` or `qemu+unix:///system?socket=/run/x/libvirt-sock`. */
@@ -57,10 +58,12 @@ export function createNativeLibvirt(options: NativeLibvirtOptions): LibvirtPort 
     close: () => keeper.close(),
     ...hostCalls(call),
     ...domainCalls(call),
+    ...deviceCalls(call),
   }
 }
 
-type Call = <Value>(
+/** One call on the connection: what was tried, its deadline, the work. */
+export type Call = <Value>(
   tried: string,
   options: CallOptions,
   work: (connection: AddonConnection, deadlineMs: number) => Promise<Value>,
@@ -100,7 +103,10 @@ function hostCalls(call: Call): HostCalls {
   }
 }
 
-type DomainCalls = Omit<LibvirtPort, keyof HostCalls | 'state' | 'onEvent' | 'close'>
+type DomainCalls = Omit<
+  LibvirtPort,
+  keyof HostCalls | keyof DeviceCalls | 'state' | 'onEvent' | 'close'
+>
 
 function domainCalls(call: Call): DomainCalls {
   return {
@@ -122,6 +128,12 @@ function domainCalls(call: Call): DomainCalls {
       ),
     save: (name, options) =>
       call(`saving the memory of domain ${name}`, options, (on, ms) => on.save(name, ms)),
+    snapshot: (name, xml, options) =>
+      call(`keeping the memory of domain ${name}`, options, (on, ms) => on.snapshot(name, xml, ms)),
+    restoreFile: (file, options) =>
+      call(`starting a domain with the memory in ${file}`, options, (on, ms) =>
+        on.restoreFile(file, options.paused ?? false, ms),
+      ),
     discardSave: (name, options) =>
       call(`throwing the saved memory of domain ${name} away`, options, (on, ms) =>
         on.discardSave(name, ms),
@@ -156,6 +168,8 @@ function domainCalls(call: Call): DomainCalls {
       call(`telling domain ${name} the size of its disk ${target}`, options, (on, ms) =>
         on.resizeDisk(name, target, sizeBytes, ms),
       ),
+    openGraphics: (name, options) =>
+      call(`opening the screen of domain ${name}`, options, (on, ms) => on.openGraphics(name, ms)),
     agentCommand: (name, command, options) =>
       call(`asking the guest agent of ${name}`, options, (on, ms) =>
         on.agentCommand(name, command, options.timeoutSeconds, ms),

@@ -6,6 +6,13 @@ import {
   type LifecycleEvent,
   readDomain,
 } from '../../src/index.ts'
+import {
+  started as running,
+  withDevice,
+  withMark,
+  withMemory,
+  withoutDevice,
+} from './fake-devices.ts'
 
 interface FakeDomain {
   uuid: string
@@ -28,6 +35,8 @@ export interface FakeLibvirt {
   agent: (command: { execute: string; arguments?: Record<string, unknown> }) => unknown
   /** Whether a guest that is asked to power off does so. */
   obedient: boolean
+  /** Whether a guest that is asked for a device lets go of it. */
+  yielding: boolean
   /** What guests see of their disks, by `MACHINE TARGET`. */
   readonly diskBytes: Map<string, number>
   emit(event: LibvirtEvent): void
@@ -102,7 +111,7 @@ export function createFakeLibvirt(): FakeLibvirt {
   const start = (name: string, paused = false): void => {
     const domain = find(name)
     if (domain.id !== undefined) refuse(`${name} is active already`)
-    if (domain.savedIn === undefined) domain.xml = domain.inactiveXml
+    if (domain.savedIn === undefined) domain.xml = running(domain.inactiveXml)
     domain.id = nextId++
     domain.state = paused ? PAUSED : RUNNING
     domain.savedIn = undefined
@@ -132,6 +141,7 @@ export function createFakeLibvirt(): FakeLibvirt {
     domains,
     calls,
     obedient: true,
+    yielding: true,
     diskBytes: new Map(),
     agent: () => ({}),
     emit,
@@ -167,6 +177,15 @@ export function createFakeLibvirt(): FakeLibvirt {
       start: (name, { paused }) => change(`start ${name}`, () => start(name, paused)),
       restore: (name, { paused }) => change(`restore ${name}`, () => start(name, paused)),
       save: (name) => change(`save ${name}`, () => save(name)),
+      snapshot: (name) =>
+        change(`snapshot ${name}`, () => {
+          if (find(name).id === undefined) refuse(`${name} is off`)
+        }),
+      restoreFile: (file, { paused }) =>
+        change(`restore-file ${file}`, () => {
+          const [name = ''] = (file.split('/').at(-1) ?? '').split('.')
+          start(name, paused)
+        }),
       discardSave: (name) =>
         change(`discard ${name}`, () => {
           find(name).savedIn = undefined
@@ -198,6 +217,52 @@ export function createFakeLibvirt(): FakeLibvirt {
         change(`resize ${name} ${target}`, () =>
           fake.diskBytes.set(`${name} ${target}`, sizeBytes),
         ),
+      openGraphics: async (name) => refuse(`${name} has no screen here`),
+      attachDevice: (name, xml) =>
+        change(`attach ${name} ${/dev="([^"]+)"/.exec(xml)?.[1]}`, () => {
+          find(name).xml = withDevice(find(name).xml, xml)
+        }),
+      detachDevice: (name, alias) =>
+        change(`detach ${name} ${alias}`, () => {
+          const domain = find(name)
+          if (!fake.yielding) return
+          domain.xml = withoutDevice(domain.xml, alias)
+          const { uuid } = domain
+          emit({ kind: 'device', domain: name, uuid, device: alias, event: 'removed' })
+        }),
+      updateDevice: (name, xml) =>
+        change(`update ${name}`, () => {
+          find(name).xml = withMemory(find(name).xml, xml)
+        }),
+      setCpus: (name, count) =>
+        change(`cpus ${name} ${count}`, () => {
+          const domain = find(name)
+          domain.xml = domain.xml.replace(/<vcpu current="\d+"/, `<vcpu current="${count}"`)
+        }),
+      setMemory: (name, memoryMiB) =>
+        change(`memory ${name} ${memoryMiB}`, () => {
+          const current = `<currentMemory unit="MiB">${memoryMiB}</currentMemory>`
+          const domain = find(name)
+          domain.xml = domain.xml
+            .replace(/<currentMemory[\s\S]*?<\/currentMemory>/, '')
+            .replace('<memory ', `${current}<memory `)
+        }),
+      setDiskLimits: (name, target, limits) =>
+        change(`limit ${name} ${target}`, () => {
+          const words = Object.entries(limits).map(([word, value]) => `<${word}>${value}</${word}>`)
+          const domain = find(name)
+          domain.xml = domain.xml.replaceAll(/<disk [\s\S]*?<\/disk>/g, (disk) => {
+            if (!disk.includes(`dev="${target}"`)) return disk
+            const rest = disk.replace(/<iotune>[\s\S]*<\/iotune>/, '')
+            return rest.replace('</disk>', `<iotune>${words.join('')}</iotune></disk>`)
+          })
+        }),
+      setMetadata: (name, { xml }, { inactive = false }) =>
+        change(`mark ${name}`, () => {
+          const domain = find(name)
+          if (inactive) domain.inactiveXml = withMark(domain.inactiveXml, xml)
+          else domain.xml = withMark(domain.xml, xml)
+        }),
       agentCommand: async (_name, command) =>
         JSON.stringify({ return: fake.agent(JSON.parse(command)) }),
     },

@@ -22,6 +22,8 @@ export function machineOf(name: string, change: Partial<MachineDesired> = {}): M
       },
     ],
     serialLogFile: `/var/log/purlin/${name}.serial`,
+    serialSocket: `/run/${name}.serial`,
+    display: false,
     ...change,
   }
 }

@@ -51,7 +51,9 @@ export const installationPlan = z
         gateway: z.string().optional(),
       }),
     ),
-    kernelArguments: z.string().optional(),
+    kernelArguments: z.string().optional().meta({
+      description: 'Of an installer’s kernel; server, token and consoles are those of its boot.',
+    }),
     files: z.array(z.strictObject({ name: z.string(), text: z.string() })).meta({
       description: 'Answer file and scripts as the node would get them.',
     }),

@@ -69,6 +69,19 @@ export const chassisSpec = z
     address: ipAddress.optional().meta({
       description: 'Its address on the deployment network; absent: a free one, kept.',
     }),
+    identity: z
+      .strictObject({
+        trustMac: z
+          .boolean()
+          .default(false)
+          .meta({
+            description:
+              'Where neither the machine nor its BMC tells a UUID or a serial number, the boot MAC ' +
+              'decides which machine may be written to. A network card that was moved to another ' +
+              'machine moves that right along.',
+          }),
+      })
+      .optional(),
   })
   .meta({ id: 'ChassisSpec' })
 export const chassis = manifestOf('Chassis', chassisSpec)

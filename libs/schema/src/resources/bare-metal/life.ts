@@ -81,10 +81,9 @@ export const chassisLife = z
       .meta({ description: 'When the step is given up; absent at rest.' }),
     attempt: z.number().int().min(1).optional().meta({ description: 'Of this state, from 1.' }),
     instance: z.string().optional().meta({ description: 'Whose it is, or becomes.' }),
-    identity: z
-      .enum(['same', 'unknown'])
-      .optional()
-      .meta({ description: 'same: it proved to be the machine of its BMC.' }),
+    identity: z.enum(['same', 'mac', 'unknown']).optional().meta({
+      description: 'same: it proved to be the machine of its BMC; mac: by its boot MAC alone.',
+    }),
     maintenance: z.boolean().meta({ description: 'Nothing is begun while it is true.' }),
     maintenanceReason: z.string().optional(),
     failure: chassisFailure.optional().meta({ description: 'Why it failed, or tries again.' }),

@@ -287,7 +287,7 @@ impl VirtConnection {
         )
     }
 
-    /// State, balloon, processors and interfaces of every domain.
+    /// State, balloon, processors, interfaces and disks of every active domain.
     #[napi(ts_return_type = "Promise<Array<DomainStatistics>>")]
     pub fn statistics<'env>(&self, env: &'env Env, deadline_ms: u32) -> napi::Result<Object<'env>> {
         self.submit::<Vec<DomainStatistics>>(

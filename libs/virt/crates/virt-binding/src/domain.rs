@@ -1,13 +1,19 @@
 //! What is read of a domain in one go.
 
+use std::collections::{HashMap, HashSet};
 use std::ffi::c_int;
 
 use napi_derive::napi;
+use virt::connect::Connect;
 use virt::domain::Domain;
-use virt_sys::VIR_DOMAIN_XML_INACTIVE;
+use virt_sys::{
+    VIR_CONNECT_LIST_DOMAINS_AUTOSTART, VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE,
+    VIR_CONNECT_LIST_DOMAINS_PERSISTENT, VIR_DOMAIN_XML_INACTIVE, virConnectListAllDomainsFlags,
+};
 
 use crate::failure::Failure;
 use crate::link::Link;
+use crate::stats;
 
 /// A domain as libvirt has it.
 #[napi(object)]
@@ -35,11 +41,78 @@ pub struct DomainRecord {
     pub inactive_xml: Option<String>,
 }
 
+/// What is known of a domain beside its XML.
+struct Standing {
+    state: i32,
+    reason: i32,
+    persistent: bool,
+    autostart: bool,
+    managed_save: bool,
+}
+
 /// Reads one domain.
 pub fn read(domain: &Domain) -> Result<DomainRecord, Failure> {
     let (state, reason) = state(domain)?;
-    let id = domain.id();
     let persistent = domain.is_persistent()?;
+    let standing = Standing {
+        state,
+        reason,
+        persistent,
+        autostart: persistent && domain.autostart()?,
+        managed_save: persistent && domain.id().is_none() && has_managed_save(domain)?,
+    };
+    with_xml(domain, &standing)
+}
+
+/// Reads every domain, active or not. One that goes away meanwhile is left out. What can be asked
+/// of all domains at once is: a call or two are left for each, for its XML.
+pub fn read_all(link: &Link) -> Result<Vec<DomainRecord>, Failure> {
+    let connect = link.connect();
+    let domains = connect.list_all_domains(0)?;
+    // Asked after the list, so that none of it is older than the list.
+    let persistent = uuids(connect, VIR_CONNECT_LIST_DOMAINS_PERSISTENT)?;
+    let autostart = uuids(connect, VIR_CONNECT_LIST_DOMAINS_AUTOSTART)?;
+    let saved = uuids(connect, VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)?;
+    let states: HashMap<String, (i32, i32)> = stats::states(connect)?;
+    let mut records = Vec::new();
+    for domain in domains {
+        let found = (|| {
+            let uuid = domain.uuid_string()?;
+            let known = states.get(&domain.name()?).copied();
+            let (state, reason) = known.map_or_else(|| state(&domain), Ok)?;
+            let persistent = persistent.contains(&uuid);
+            let standing = Standing {
+                state,
+                reason,
+                persistent,
+                autostart: persistent && autostart.contains(&uuid),
+                managed_save: persistent && domain.id().is_none() && saved.contains(&uuid),
+            };
+            with_xml(&domain, &standing)
+        })();
+        match found {
+            Ok(record) => records.push(record),
+            Err(failure) if failure.is_no_domain() => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(records)
+}
+
+/// The UUIDs of the domains that a flag is true of; none where the driver does not know it.
+fn uuids(
+    connect: &Connect,
+    flag: virConnectListAllDomainsFlags,
+) -> Result<HashSet<String>, Failure> {
+    match connect.list_all_domains(flag).map_err(Failure::from) {
+        Err(failure) if failure.is_unsupported() => Ok(HashSet::new()),
+        found => Ok(found?.iter().map(Domain::uuid_string).collect::<Result<_, _>>()?),
+    }
+}
+
+fn with_xml(domain: &Domain, standing: &Standing) -> Result<DomainRecord, Failure> {
+    let id = domain.id();
+    let &Standing { state, reason, persistent, autostart, managed_save } = standing;
     let inactive_xml = match id {
         Some(_) if persistent => Some(domain.xml_desc(VIR_DOMAIN_XML_INACTIVE)?),
         _ => None,
@@ -51,24 +124,11 @@ pub fn read(domain: &Domain) -> Result<DomainRecord, Failure> {
         state,
         reason,
         persistent,
-        autostart: persistent && domain.autostart()?,
-        managed_save: persistent && id.is_none() && has_managed_save(domain)?,
+        autostart,
+        managed_save,
         xml: domain.xml_desc(0)?,
         inactive_xml,
     })
-}
-
-/// Reads every domain, active or not. One that goes away meanwhile is left out.
-pub fn read_all(link: &Link) -> Result<Vec<DomainRecord>, Failure> {
-    let mut records = Vec::new();
-    for domain in link.connect().list_all_domains(0)? {
-        match read(&domain) {
-            Ok(record) => records.push(record),
-            Err(failure) if failure.is_no_domain() => {}
-            Err(failure) => return Err(failure),
-        }
-    }
-    Ok(records)
 }
 
 /// Whether there is a managed save; a driver without any has none.

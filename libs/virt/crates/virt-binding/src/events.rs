@@ -1,7 +1,7 @@
 //! Events of a connection, from libvirt's event loop to one JavaScript callback that does not keep
 //! Node alive.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_ulonglong, c_void};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,7 +11,9 @@ use napi::{Env, Status};
 use napi_derive::napi;
 use virt::connect::Connect;
 use virt_sys::{
-    VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE, VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_ID_REBOOT,
+    VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE, VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED,
+    VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+    VIR_DOMAIN_EVENT_ID_MEMORY_DEVICE_SIZE_CHANGE, VIR_DOMAIN_EVENT_ID_REBOOT,
     VIR_UUID_STRING_BUFLEN, virConnectDomainEventGenericCallback, virConnectPtr, virDomainPtr,
 };
 
@@ -24,17 +26,20 @@ const EVENTS_WAITING_MAX: usize = 4096;
 #[napi(object)]
 #[derive(Debug, Clone)]
 pub struct VirtEvent {
-    /// `lifecycle`, `agent`, `reboot` or `closed` (the connection).
-    #[napi(ts_type = "'lifecycle' | 'agent' | 'reboot' | 'closed'")]
+    /// `lifecycle`, `agent`, `reboot`, `device` or `closed` (the connection).
+    #[napi(ts_type = "'lifecycle' | 'agent' | 'reboot' | 'device' | 'closed'")]
     pub kind: String,
     /// Name of the domain; absent for `closed`.
     pub domain: Option<String>,
     /// UUID of the domain; absent for `closed`.
     pub uuid: Option<String>,
-    /// `virDomainEventType`, or the agent's state; 0 otherwise.
+    /// `virDomainEventType`, the agent's state, or of a device: 0 it is gone, 1 the guest keeps it,
+    /// 2 it has another size; 0 otherwise.
     pub event: i32,
     /// The event's detail, or the reason of the agent's state or of the end of the connection.
     pub detail: i32,
+    /// Alias of the device; of `device` alone.
+    pub device: Option<String>,
     /// Events left out before this one because JavaScript was too slow: read everything anew.
     pub dropped: u32,
 }
@@ -95,9 +100,8 @@ impl Registration {
     }
 }
 
-/// Subscribes to lifecycle, reboot and guest agent of all domains; what is subscribed to is put
-/// into
-/// `registered` even when a later one fails.
+/// Subscribes to lifecycle, reboot, guest agent and devices of all domains; what is subscribed to
+/// is put into `registered` even when a later one fails.
 pub fn register_domains(
     connect: &Connect,
     sink: &Arc<EventSink>,
@@ -106,8 +110,14 @@ pub fn register_domains(
     type Lifecycle =
         unsafe extern "C" fn(virConnectPtr, virDomainPtr, c_int, c_int, *mut c_void) -> c_int;
     type Agent = unsafe extern "C" fn(virConnectPtr, virDomainPtr, c_int, c_int, *mut c_void);
+    type Device = unsafe extern "C" fn(virConnectPtr, virDomainPtr, *const c_char, *mut c_void);
+    type Resized =
+        unsafe extern "C" fn(virConnectPtr, virDomainPtr, *const c_char, c_ulonglong, *mut c_void);
     let lifecycle: Lifecycle = on_lifecycle;
     let agent: Agent = on_agent;
+    let removed: Device = on_removed;
+    let refused: Device = on_refused;
+    let resized: Resized = on_resized;
     // SAFETY: libvirt takes every event callback as a generic one and calls it with the arguments
     // that belong to the event id (documentation of virConnectDomainEventRegisterAny); each
     // function below has the signature of the id it is registered for.
@@ -121,6 +131,18 @@ pub fn register_domains(
             (
                 VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE,
                 std::mem::transmute::<Agent, virConnectDomainEventGenericCallback>(agent),
+            ),
+            (
+                VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
+                std::mem::transmute::<Device, virConnectDomainEventGenericCallback>(removed),
+            ),
+            (
+                VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED,
+                std::mem::transmute::<Device, virConnectDomainEventGenericCallback>(refused),
+            ),
+            (
+                VIR_DOMAIN_EVENT_ID_MEMORY_DEVICE_SIZE_CHANGE,
+                std::mem::transmute::<Resized, virConnectDomainEventGenericCallback>(resized),
             ),
         ]
     };
@@ -219,6 +241,37 @@ unsafe extern "C" fn on_agent(
     unsafe { send("agent", domain, state, reason, opaque) };
 }
 
+unsafe extern "C" fn on_removed(
+    _connect: virConnectPtr,
+    domain: virDomainPtr,
+    alias: *const c_char,
+    opaque: *mut c_void,
+) {
+    // SAFETY: libvirt hands on the domain, the alias and the sink for the length of this call.
+    unsafe { send_device(domain, 0, alias, opaque) };
+}
+
+unsafe extern "C" fn on_refused(
+    _connect: virConnectPtr,
+    domain: virDomainPtr,
+    alias: *const c_char,
+    opaque: *mut c_void,
+) {
+    // SAFETY: libvirt hands on the domain, the alias and the sink for the length of this call.
+    unsafe { send_device(domain, 1, alias, opaque) };
+}
+
+unsafe extern "C" fn on_resized(
+    _connect: virConnectPtr,
+    domain: virDomainPtr,
+    alias: *const c_char,
+    _size: c_ulonglong,
+    opaque: *mut c_void,
+) {
+    // SAFETY: libvirt hands on the domain, the alias and the sink for the length of this call.
+    unsafe { send_device(domain, 2, alias, opaque) };
+}
+
 unsafe extern "C" fn on_close(_connect: virConnectPtr, reason: c_int, opaque: *mut c_void) {
     // SAFETY: libvirt hands on the sink for the length of this call; there is no domain.
     unsafe { send("closed", std::ptr::null_mut(), 0, reason, opaque) };
@@ -228,7 +281,31 @@ unsafe extern "C" fn on_close(_connect: virConnectPtr, reason: c_int, opaque: *m
 /// `domain` is null or valid, `opaque` is a live `EventSink`.
 unsafe fn send(kind: &str, domain: virDomainPtr, event: c_int, detail: c_int, opaque: *mut c_void) {
     // SAFETY: as the caller promises; the sink is only borrowed.
+    unsafe { &*opaque.cast_const().cast::<EventSink>() }
+        // SAFETY: as the caller promises.
+        .send(unsafe { event_of(kind, domain, event, detail) });
+}
+
+/// # Safety
+/// As `send`; `alias` is null or a text that ends with a NUL.
+unsafe fn send_device(
+    domain: virDomainPtr,
+    event: c_int,
+    alias: *const c_char,
+    opaque: *mut c_void,
+) {
+    // SAFETY: as the caller promises; the text is copied at once.
+    let device =
+        (!alias.is_null()).then(|| unsafe { CStr::from_ptr(alias) }.to_string_lossy().into_owned());
+    // SAFETY: as the caller promises; the sink is only borrowed.
     let sink = unsafe { &*opaque.cast_const().cast::<EventSink>() };
+    // SAFETY: as the caller promises.
+    sink.send(VirtEvent { device, ..unsafe { event_of("device", domain, event, 0) } });
+}
+
+/// # Safety
+/// `domain` is null or valid.
+unsafe fn event_of(kind: &str, domain: virDomainPtr, event: c_int, detail: c_int) -> VirtEvent {
     let (mut name, mut uuid) = (None, None);
     if !domain.is_null() {
         // SAFETY: the domain is valid; its name lives as long as it, and is copied at once.
@@ -246,7 +323,7 @@ unsafe fn send(kind: &str, domain: virDomainPtr, event: c_int, detail: c_int, op
             uuid = Some(text.to_string_lossy().into_owned());
         }
     }
-    sink.send(VirtEvent { kind: kind.to_owned(), domain: name, uuid, event, detail, dropped: 0 });
+    VirtEvent { kind: kind.to_owned(), domain: name, uuid, event, detail, device: None, dropped: 0 }
 }
 
 /// Keeps the sink's type honest: it is used from libvirt's thread and from JavaScript's.

@@ -11,7 +11,9 @@
 
 mod call;
 mod connection;
+mod console_calls;
 mod deadline;
+mod device_calls;
 mod domain;
 mod domain_calls;
 mod event_loop;
@@ -19,5 +21,6 @@ mod events;
 mod failure;
 mod link;
 mod pool;
+mod snapshot_calls;
 mod stats;
 mod threads;

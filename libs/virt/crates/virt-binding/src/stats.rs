@@ -1,14 +1,17 @@
 //! Statistics of all domains: libvirt's typed parameters as they are.
 
+use std::collections::HashMap;
 use std::ffi::{CStr, c_uint};
 
 use napi_derive::napi;
 use virt::connect::Connect;
 use virt_sys::{
-    VIR_DOMAIN_STATS_BALLOON, VIR_DOMAIN_STATS_INTERFACE, VIR_DOMAIN_STATS_STATE,
-    VIR_DOMAIN_STATS_VCPU, VIR_TYPED_PARAM_BOOLEAN, VIR_TYPED_PARAM_DOUBLE, VIR_TYPED_PARAM_INT,
-    VIR_TYPED_PARAM_LLONG, VIR_TYPED_PARAM_STRING, VIR_TYPED_PARAM_UINT, VIR_TYPED_PARAM_ULLONG,
-    virDomainStatsRecordPtr, virTypedParameter,
+    VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE, VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT,
+    VIR_DOMAIN_STATS_BALLOON, VIR_DOMAIN_STATS_BLOCK, VIR_DOMAIN_STATS_CPU_TOTAL,
+    VIR_DOMAIN_STATS_INTERFACE, VIR_DOMAIN_STATS_STATE, VIR_DOMAIN_STATS_VCPU,
+    VIR_TYPED_PARAM_BOOLEAN, VIR_TYPED_PARAM_DOUBLE, VIR_TYPED_PARAM_INT, VIR_TYPED_PARAM_LLONG,
+    VIR_TYPED_PARAM_STRING, VIR_TYPED_PARAM_UINT, VIR_TYPED_PARAM_ULLONG, virDomainStatsRecordPtr,
+    virTypedParameter,
 };
 
 use crate::failure::Failure;
@@ -31,20 +34,51 @@ pub struct StatisticsField {
 pub struct DomainStatistics {
     /// Name of the domain.
     pub domain: String,
-    /// State, balloon, virtual processors, interfaces.
+    /// State, processor time, balloon, virtual processors, interfaces, disks.
     pub fields: Vec<StatisticsField>,
 }
 
-/// Reads state, balloon, vcpu and interface groups of every domain.
+/// Reads state, processor, balloon, vcpu, interface and block groups of every active domain. A
+/// domain that a job keeps busy gives what is known without asking its QEMU.
 pub fn read(connect: &Connect) -> Result<Vec<DomainStatistics>, Failure> {
     let groups: c_uint = VIR_DOMAIN_STATS_STATE
+        | VIR_DOMAIN_STATS_CPU_TOTAL
         | VIR_DOMAIN_STATS_BALLOON
         | VIR_DOMAIN_STATS_VCPU
-        | VIR_DOMAIN_STATS_INTERFACE;
+        | VIR_DOMAIN_STATS_INTERFACE
+        | VIR_DOMAIN_STATS_BLOCK;
+    let flags: c_uint =
+        VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT;
+    read_groups(connect, groups, flags)
+}
+
+/// State and reason of every domain, active or not, by its name.
+pub fn states(connect: &Connect) -> Result<HashMap<String, (i32, i32)>, Failure> {
+    let number = |fields: &[StatisticsField], name: &str| {
+        let found = fields.iter().find(|field| field.name == name)?.number?;
+        #[allow(clippy::cast_possible_truncation)] // libvirt's numbers of states are small
+        Some(found as i32)
+    };
+    let all = read_groups(connect, VIR_DOMAIN_STATS_STATE, 0)?;
+    Ok(all
+        .into_iter()
+        .filter_map(|DomainStatistics { domain, fields }| {
+            let state = number(&fields, "state.state")?;
+            let reason = number(&fields, "state.reason")?;
+            Some((domain, (state, reason)))
+        })
+        .collect())
+}
+
+fn read_groups(
+    connect: &Connect,
+    groups: c_uint,
+    flags: c_uint,
+) -> Result<Vec<DomainStatistics>, Failure> {
     let mut records: *mut virDomainStatsRecordPtr = std::ptr::null_mut();
     // SAFETY: the connection is open; libvirt allocates the list and stores it in `records`.
     let count = unsafe {
-        virt_sys::virConnectGetAllDomainStats(connect.as_ptr(), groups, &raw mut records, 0)
+        virt_sys::virConnectGetAllDomainStats(connect.as_ptr(), groups, &raw mut records, flags)
     };
     let Ok(count) = usize::try_from(count) else { return Err(Failure::last()) };
     let mut all = Vec::with_capacity(count);
