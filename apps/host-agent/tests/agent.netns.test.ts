@@ -188,14 +188,16 @@ test.serial(
 
 test.serial('a TCP port that is taken ends the agent with one sentence', async (t) => {
   const agent = await startAgent()
+  t.teardown(async () => {
+    await agent.stop()
+    await removeFolder(agent)
+  })
   const busy = `[log]\nlevel = "error"`
   const error = await t.throwsAsync(startAgent({ tcpPort: agent.tcpPort, configuration: busy }))
   t.regex(
     error?.message ?? '',
-    /ended with 1: .*PUR_AGENT_BUSY: 127\.0\.0\.1:\d+ cannot be listened/,
+    /ended with 1: .*PUR_AGENT_BUSY: 127\.0\.0\.1:\d+ cannot be listened/s,
   )
-  await agent.stop()
-  await removeFolder(agent)
 })
 
 test.serial(

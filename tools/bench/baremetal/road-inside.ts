@@ -75,7 +75,8 @@ try {
 function findingsOf(events: readonly ChassisEvent[]): RoadFindings {
   const firstOn = events.find(({ what }) => what === 'power 1')?.atMs ?? Number.NaN
   const reported = history.find(({ event }) => event === 'report')?.atMs ?? Number.NaN
-  const installing = events.find(({ what, atMs }) => what === 'power 1' && atMs > reported)
+  // Its BMC may reset it instead of switching it off and on.
+  const installing = events.find(({ what, atMs }) => what.startsWith('start,') && atMs > reported)
   const startMs = installing?.atMs ?? Number.NaN
   const states = history
     .filter(({ atMs }) => atMs >= startMs)
