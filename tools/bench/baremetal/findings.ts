@@ -5,7 +5,8 @@ export const roadFindings = z.strictObject({
   installs: z.enum(['image', 'media']),
   /** From the first power-on to the discovery report. */
   reportSeconds: z.number(),
-  /** From the power-on of the installation to the banner of its SSH server. */
+  /** From the preparation of the installation, before any power-on, to the banner of its SSH
+   *  server. */
   sshSeconds: z.number(),
   states: z.array(z.strictObject({ state: z.string(), seconds: z.number() })),
 })

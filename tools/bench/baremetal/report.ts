@@ -11,7 +11,7 @@ export function roadLines(findings: RoadFindings): readonly string[] {
   const name = installs === 'image' ? 'image' : 'installer'
   return [
     judged('power-on to report', reportSeconds, REPORT_SECONDS, 's'),
-    judged(`${name}: power-on to SSH`, sshSeconds, SSH_SECONDS[installs], 's'),
+    judged(`${name}: prepared to SSH`, sshSeconds, SSH_SECONDS[installs], 's'),
     ...states.map(({ state, seconds }) => `  ${state.padEnd(14)} ${seconds.toFixed(1)} s`),
   ]
 }

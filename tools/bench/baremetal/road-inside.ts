@@ -16,6 +16,8 @@ const ADDRESS = '10.88.0.50'
 const MACS = ['52:54:00:88:00:07', '52:54:00:88:00:08'] as const
 const DEADLINE_MS = 60 * 60_000
 const BANNER_DEADLINE_MS = 10 * 60_000
+/** Words of a life that tell of a report: the second where nothing is waited for. */
+const REPORTS: ReadonlySet<string> = new Set(['report', 'thenAvailable'])
 const SOURCES = {
   image: `kind: Image
 name: debian
@@ -74,10 +76,10 @@ try {
 
 function findingsOf(events: readonly ChassisEvent[]): RoadFindings {
   const firstOn = events.find(({ what }) => what === 'power 1')?.atMs ?? Number.NaN
-  const reported = history.find(({ event }) => event === 'report')?.atMs ?? Number.NaN
-  // Its BMC may reset it instead of switching it off and on.
-  const installing = events.find(({ what, atMs }) => what.startsWith('start,') && atMs > reported)
-  const startMs = installing?.atMs ?? Number.NaN
+  const reported = history.find(({ event }) => REPORTS.has(event))?.atMs ?? Number.NaN
+  // The discovery system may go on to the deployment without another start of the machine.
+  const begun = history.find(({ to, atMs }) => to === 'preparing' && atMs >= reported)
+  const startMs = begun?.atMs ?? Number.NaN
   const states = history
     .filter(({ atMs }) => atMs >= startMs)
     .filter(({ to }, index, all) => all[index - 1]?.to !== to)
